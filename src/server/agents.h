@@ -1,0 +1,16 @@
+/*
+ * server/agents - the door for agents: TLS, enrolment, hello, batches, acknowledgements, heartbeats
+ *
+ * Threads:   lives on the event base it is given; acknowledgements come from the writer's thread and are handed over.
+ * Limits:    a connection that sends no hello in 10 s is closed; read stops while the writer's queue is full.
+ */
+#pragma once
+#include <event2/event.h>
+
+#include "server/app.h"
+
+typedef struct xt_agents xt_agents;
+/* address: HOST:PORT, port 0 takes a free one. */
+XT_MUST_USE int xt_agents_open(xt_app *app, struct event_base *base, const char *address, xt_agents **ret, xt_problem *reterr_problem);
+int xt_agents_port(const xt_agents *agents);
+xt_agents *xt_agents_close(xt_agents *agents);

@@ -1,0 +1,123 @@
+/*
+ * server/app - the product without its doors: store, rules, state, and what happens to a batch
+ *
+ * Shape:     one object per data folder. The server's doors (agents over TLS, HTTP, control.sock) and the command line
+ *            without a server (`--data DIR`) all work on this object, so each thing is done in one place.
+ * Ingest:    a batch is decoded, tagged (noise), matched (rules), then made durable with what was derived, then
+ *            visible, then acknowledged; alerts are rows of state.db keyed by (dedupe key) and (rule, event id), made
+ *            again idempotently from pending rows after a crash: none is lost, none is twice.
+ * Threads:   one writer thread (ingest, group commit), one maintenance thread (sealing), one outbox thread
+ *            (webhook). Everything here may be called from any thread unless it says otherwise.
+ * Errors:    <0 errno; >0 XT_APP_E_*.
+ * Disk:      DIR/lock, pending.db, segments/ (store); state.db: hosts, tokens, users, sessions, alerts, outbox;
+ *            ca.pem, ca.key, server.pem, server.key (0600); admin.token (0600); control.sock (0600).
+ */
+#pragma once
+#include "detect/noise.h"
+#include "query/query.h"
+#include "store/store.h"
+
+enum {
+    XT_APP_E_LOCKED = 1,     /* another process has DIR: go through control.sock */
+    XT_APP_E_NOT_FOUND = 2,
+    XT_APP_E_DENIED = 3,
+    XT_APP_E_EXPIRED = 4,
+    XT_APP_E_USED = 5,
+    XT_APP_E_INVALID = 6,    /* bad input; the problem says what */
+};
+
+typedef struct xt_app xt_app;
+
+typedef struct xt_app_settings {
+    const char *data;              /* folder, made when absent */
+    const char *const *rules;      /* folders and files; besides them the rules built in (rules/ of this project) unless no_own_rules */
+    size_t n_rules;
+    bool no_own_rules;
+    const char *webhook;           /* URL alerts are posted to, NULL: none */
+    const char *demo;              /* audit log replayed at its own pace; shows the DEMO banner; NULL: none */
+    const char *server_names;      /* names and addresses for the server's certificate: "localhost,127.0.0.1,::1" is always added */
+    uint64_t seal_rows;            /* 0: the store's own */
+    int64_t seal_after_ms;
+    const xt_clock *clock;         /* NULL: system */
+} xt_app_settings;
+
+XT_MUST_USE int xt_app_open(const xt_app_settings *settings, xt_app **ret, xt_problem *reterr_problem);
+xt_app *xt_app_close(xt_app *app); /* accepts NULL, returns NULL; everything acknowledged is durable */
+
+xt_store *xt_app_store(xt_app *app);
+const xt_clock *xt_app_clock(const xt_app *app);
+const char *xt_app_data(const xt_app *app);
+bool xt_app_is_demo(const xt_app *app);
+/* The rules in force; unref when done. Reloaded when a file changes (looked at every few seconds) and on request. */
+xt_ruleset *xt_app_rules(xt_app *app);
+XT_MUST_USE int xt_app_rules_reload(xt_app *app, xt_problem *reterr_problem);
+/* Calls each problem that the last load refused. */
+void xt_app_rules_refused(xt_app *app, void (*each)(void *context, const xt_problem *problem), void *context);
+
+/* ------------------------------------------------------------------------------------------------- ingest */
+
+/*
+ * Hands one BATCH payload (wire/batch.h) of an enrolled host to the writer. done is called on the writer's thread when the
+ * outcome is known: 0 durable (acknowledge), XT_STORE_E_DUPLICATE (acknowledge), other >0 or <0: refuse.
+ * The payload is copied. -EAGAIN: the writer's queue is full, ask the sender to wait.
+ */
+typedef void (*xt_app_done_fn)(void *context, int outcome, uint64_t number);
+XT_MUST_USE int xt_app_ingest(xt_app *app, xt_slice host_id, xt_slice payload, xt_app_done_fn done, void *context);
+
+/* Audit text of one host (import): bytes in pieces, searchable when finish returns. */
+typedef struct xt_import xt_import;
+typedef struct xt_import_stats {
+    uint64_t n_bytes, n_lines, n_events, n_unparsed, n_duplicate;
+} xt_import_stats;
+/* host: name for records without node=; the enrolled host of that name gives the id, else the hash of the name. */
+XT_MUST_USE int xt_import_open(xt_app *app, const char *host, const char *source, xt_import **ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem);
+/* Waits until all is durable and searchable; compact: also sealed, write-ahead logs truncated. Frees. */
+XT_MUST_USE int xt_import_finish(xt_import *import, bool compact, xt_import_stats *ret, xt_problem *reterr_problem);
+xt_import *xt_import_abort(xt_import *import);
+
+/* -------------------------------------------------------------------------------------------------- hosts */
+
+typedef struct xt_host {
+    char id[33], name[256], agent_version[32], boot_id[40], os[128], audit_mode[24], address[64], group[64];
+    char completeness[240], blind[512];
+    int64_t enrolled_ms, last_seen_ms, last_event_ms;
+    bool connected, revoked, imported;
+    uint64_t n_events, enabled, audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us, rss_bytes;
+} xt_host;
+XT_MUST_USE int xt_app_hosts_list(xt_app *app, int (*each)(void *context, const xt_host *host), void *context, xt_problem *reterr_problem);
+
+/* ---------------------------------------------------------------------------------- tokens, users, logins */
+
+/* An enrolment token as text. uses 0: any number while it lasts. */
+XT_MUST_USE int xt_app_token_new(xt_app *app, int64_t valid_ms, uint64_t uses, xt_buf *out, xt_problem *reterr_problem);
+
+typedef enum xt_role { XT_ROLE_NONE, XT_ROLE_VIEWER, XT_ROLE_ANALYST, XT_ROLE_ADMIN } xt_role;
+const char *xt_role_name(xt_role role);
+bool xt_role_by_name(xt_slice name, xt_role *ret);
+XT_MUST_USE int xt_app_user_add(xt_app *app, const char *name, xt_role role, xt_problem *reterr_problem);
+XT_MUST_USE int xt_app_users_list(xt_app *app, int (*each)(void *context, const char *name, xt_role role, int64_t last_login_ms), void *context, xt_problem *reterr_problem);
+/* A one-time login secret (10 minutes); the address is http(s)://HOST:PORT/#login=SECRET. Adds the user (admin) when it is the first. */
+XT_MUST_USE int xt_app_user_link(xt_app *app, const char *name, xt_buf *out, xt_problem *reterr_problem);
+/* Trades a login secret for a session's cookie value (12 hours). XT_APP_E_DENIED, _EXPIRED, _USED. */
+XT_MUST_USE int xt_app_login(xt_app *app, xt_slice secret, xt_buf *out, xt_problem *reterr_problem);
+XT_MUST_USE int xt_app_logout(xt_app *app, xt_slice cookie);
+/* Who is that: a cookie value, or an API token (admin.token). XT_ROLE_NONE when nobody. name has room for 64. */
+xt_role xt_app_role_of(xt_app *app, xt_slice cookie, xt_slice api_token, char name[static 64]);
+
+/* -------------------------------------------------------------------------------------------------- alerts */
+
+typedef struct xt_alert {
+    uint64_t id;
+    int64_t first_ms, last_ms;   /* event times */
+    uint64_t count;              /* events folded into it by host, rule and parent */
+    char status[16];             /* open, acknowledged, closed */
+    char rule_id[128], rule_title[256], host[256], user[64], level[16];
+    char event_id[33];           /* the first event */
+    xt_slice document;           /* JSON: the match document of the first event (detect.h) */
+    char acked_by[64];
+} xt_alert;
+XT_MUST_USE int xt_app_alerts_list(xt_app *app, const char *status /* NULL: all */, uint64_t limit, int (*each)(void *context, const xt_alert *alert), void *context, xt_problem *reterr_problem);
+XT_MUST_USE int xt_app_alert_get(xt_app *app, uint64_t id, int (*each)(void *context, const xt_alert *alert), void *context, xt_problem *reterr_problem);
+/* status: "acknowledged" or "closed" or "open". */
+XT_MUST_USE int xt_app_alert_set(xt_app *app, uint64_t id, const char *status, const char *user, xt_problem *reterr_problem);
