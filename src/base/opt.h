@@ -2,9 +2,11 @@
  * base/opt - command lines from one table: parsing, --help and the man page
  *
  * Shape:     a program is a list of commands, a command a list of options and operands.
+ *            --help everywhere, and --version before a command, are known without being in a table.
  * Errors:    XT_OPT_E_USAGE with a problem that names the flag and the nearest known one; XT_OPT_E_HELP when
- *            --help was asked for (text is in *ret_help, exit with 0).
- * Ownership: values point into argv.
+ *            --help or --version was asked for (text is in *ret_help, exit with 0); -ENOMEM.
+ * Ownership: values point into argv, whose slots are put in another order (operands together).
+ * Limits:    XT_OPT_MAX_VALUES options on one command line.
  */
 #pragma once
 #include "base/problem.h"
@@ -31,7 +33,7 @@ typedef struct xt_opt_command {
     const char *operands; /* "'KQL'", "FILE...", "" */
     unsigned min_operands, max_operands; /* max 0: none, UINT_MAX: any */
     const char *summary;                 /* one line */
-    const char *text;                    /* paragraphs for --help and the man page, may be NULL */
+    const char *text;                    /* paragraphs, a line with spaces in front stands as it is; may be NULL */
     const xt_opt *options;
     int (*run)(const struct xt_opt_args *args);
 } xt_opt_command;
@@ -41,7 +43,8 @@ typedef struct xt_opt_program {
     const char *summary;
     const char *version;
     const xt_opt_command *commands; /* ended by name == NULL */
-    const char *footer;
+    const char *footer;             /* paragraphs at the end, may be NULL */
+    const char *section;            /* of the manual; NULL: "1" */
 } xt_opt_program;
 
 #define XT_OPT_MAX_VALUES 256
@@ -62,7 +65,7 @@ typedef struct xt_opt_args {
 XT_MUST_USE int xt_opt_parse(const xt_opt_program *program, int argc, char **argv, xt_opt_args *ret_args,
                              xt_buf *ret_help, xt_problem *reterr_problem);
 
-/* The (last) value given, or the table's fallback, or NULL. An unknown name is our own mistake (assert). */
+/* The last value given ("" of a switch), or the table's fallback, or NULL. An unknown name is our own mistake (assert). */
 const char *xt_opt_get(const xt_opt_args *args, const char *name);
 bool xt_opt_has(const xt_opt_args *args, const char *name);
 /* The i-th value of an option that may be given many times, or NULL. */
