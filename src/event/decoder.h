@@ -1,0 +1,41 @@
+/*
+ * event/decoder - a stream of audit text becomes events: reader, joiner, from_audit and process table in one
+ *
+ * Shape:     bytes in (any pieces), events out in the order in which they are finished. Used by `decode`, `import`,
+ *            the agent's --stdin, the server's import route and the demo replay.
+ * Errors:    a line that is no record becomes an event of action `unparsed` and calls on_problem with file and line;
+ *            it never stops the stream. <0: memory.
+ * Ownership: the event is valid during on_event.
+ * Limits:    a line above 1 MiB is cut there, kept as unparsed, and counted.
+ * Threads:   one at a time.
+ */
+#pragma once
+#include "event/from_audit.h"
+#include "event/proc_table.h"
+
+typedef struct xt_decoder_settings {
+    xt_event_origin origin;
+    const xt_name_source *names; /* may be NULL */
+    bool live;                   /* timeouts by the caller's clock (xt_decoder_tick) instead of the records' times */
+    const char *source;          /* file name for problems */
+    size_t max_memory_bytes;     /* 0: 64 MiB */
+    int (*on_event)(void *context, xt_event *event, xt_arena *arena); /* non-zero ends the stream and is returned */
+    void (*on_problem)(void *context, const xt_problem *problem);     /* may be NULL */
+    void *context;
+} xt_decoder_settings;
+
+typedef struct xt_decoder_stats {
+    uint64_t n_bytes, n_lines, n_records, n_events, n_unparsed, n_late, n_timeout;
+} xt_decoder_stats;
+
+typedef struct xt_decoder xt_decoder;
+XT_MUST_USE int xt_decoder_new(const xt_decoder_settings *settings, xt_decoder **ret);
+xt_decoder *xt_decoder_free(xt_decoder *decoder);
+XT_MUST_USE int xt_decoder_feed(xt_decoder *decoder, xt_slice bytes);
+/* A record that came by netlink instead of text. */
+XT_MUST_USE int xt_decoder_feed_payload(xt_decoder *decoder, uint16_t type, xt_slice payload);
+/* Live sources: lets time pass (monotonic milliseconds), so that groups without an end are given out. */
+XT_MUST_USE int xt_decoder_tick(xt_decoder *decoder, int64_t now_ms);
+/* End of input: everything open is given out. */
+XT_MUST_USE int xt_decoder_finish(xt_decoder *decoder);
+xt_decoder_stats xt_decoder_stats_get(const xt_decoder *decoder);

@@ -1,0 +1,162 @@
+/*
+ * Lists, paths and records: bytes inside of an event. Iterators stop at the first thing that is wrong and then leave
+ * `left` above 0, which is how xt_event_decode tells whole from broken; a count is never believed before its items
+ * were seen.
+ */
+#include "event/event.h"
+#include "event/pack.h"
+
+uint64_t xt_list_count(xt_slice list)
+{
+    return xt_list_iterate(list).left;
+}
+
+xt_list_iter xt_list_iterate(xt_slice list)
+{
+    xt_list_iter iter = {.reader = xt_reader_of(list)};
+    if (list.n == 0)
+        return iter;
+    iter.left = xt_reader_varint(&iter.reader);
+    return iter;
+}
+
+bool xt_list_next(xt_list_iter *iter, xt_slice *ret_item)
+{
+    if (iter->left == 0)
+        return false;
+    xt_slice item = xt_reader_block(&iter->reader);
+    if (iter->reader.failed)
+        return false;
+    iter->left--;
+    *ret_item = item;
+    return true;
+}
+
+void xt_list_put(xt_buf *out, const xt_slice *items, size_t n)
+{
+    xt_buf_put_varint(out, n);
+    for (size_t i = 0; i < n; i++)
+        xt_buf_put_block(out, items[i]);
+}
+
+void xt_list_join(xt_slice list, xt_buf *out)
+{
+    xt_list_iter iter = xt_list_iterate(list);
+    bool first = true;
+    for (xt_slice item; xt_list_next(&iter, &item); first = false) {
+        if (!first)
+            xt_buf_putc(out, ' ');
+        xt_buf_put(out, item);
+    }
+}
+
+static void put_path(xt_buf *out, const xt_path *path)
+{
+    xt_buf_put_varint(out, path->item);
+    xt_buf_put_u8(out, path->has_name);
+    if (path->has_name)
+        xt_buf_put_block(out, path->name);
+    xt_buf_put_block(out, path->nametype);
+    xt_buf_put_u8(out, path->has_inode);
+    if (path->has_inode) {
+        const uint64_t numbers[] = {path->inode, path->dev_major, path->dev_minor,  path->mode,
+                                    path->ouid,  path->ogid,      path->rdev_major, path->rdev_minor};
+        for (size_t i = 0; i < XT_COUNT_OF(numbers); i++)
+            xt_buf_put_varint(out, numbers[i]);
+    }
+    xt_buf_put_block(out, path->rest);
+}
+
+void xt_paths_put(xt_buf *out, const xt_path *paths, size_t n)
+{
+    xt_buf_put_varint(out, n);
+    for (size_t i = 0; i < n; i++)
+        put_path(out, &paths[i]);
+}
+
+xt_path_iter xt_paths_iterate(xt_slice paths)
+{
+    xt_list_iter list = xt_list_iterate(paths);
+    return (xt_path_iter){list.reader, list.left};
+}
+
+bool xt_paths_next(xt_path_iter *iter, xt_path *ret)
+{
+    xt_reader *reader = &iter->reader;
+    if (iter->left == 0)
+        return false;
+    xt_path path = {.item = xt_reader_varint(reader)};
+    path.has_name = xt_reader_u8(reader) != 0;
+    if (path.has_name)
+        path.name = xt_reader_block(reader);
+    path.nametype = xt_reader_block(reader);
+    path.has_inode = xt_reader_u8(reader) != 0;
+    if (path.has_inode) {
+        uint64_t *const numbers[] = {&path.inode, &path.dev_major, &path.dev_minor,  &path.mode,
+                                     &path.ouid,  &path.ogid,      &path.rdev_major, &path.rdev_minor};
+        for (size_t i = 0; i < XT_COUNT_OF(numbers); i++)
+            *numbers[i] = xt_reader_varint(reader);
+    }
+    path.rest = xt_reader_block(reader);
+    if (reader->failed)
+        return false;
+    iter->left--;
+    *ret = path;
+    return true;
+}
+
+xt_rec_iter xt_recs_iterate(xt_slice records)
+{
+    xt_list_iter list = xt_list_iterate(records);
+    return (xt_rec_iter){list.reader, list.left, 0};
+}
+
+bool xt_recs_next(xt_rec_iter *iter, uint16_t *ret_type)
+{
+    xt_rec_field skipped;
+    while (xt_recs_next_field(iter, &skipped))
+        ;
+    if (iter->records_left == 0 || iter->fields_left > 0)
+        return false;
+    uint64_t type = xt_reader_varint(&iter->reader);
+    uint64_t n_fields = xt_reader_varint(&iter->reader);
+    if (iter->reader.failed || type > UINT16_MAX)
+        return false;
+    iter->records_left--;
+    iter->fields_left = n_fields;
+    *ret_type = (uint16_t)type;
+    return true;
+}
+
+bool xt_recs_next_field(xt_rec_iter *iter, xt_rec_field *ret)
+{
+    if (iter->fields_left == 0)
+        return false;
+    xt_rec_field field = {.name = xt_reader_block(&iter->reader)};
+    uint8_t form = xt_reader_u8(&iter->reader);
+    field.form = form <= XT_REC_MSG_QUOTED ? (xt_rec_form)form : XT_REC_BARE;
+    field.value = xt_reader_block(&iter->reader);
+    if (iter->reader.failed)
+        return false;
+    iter->fields_left--;
+    *ret = field;
+    return true;
+}
+
+bool xt_recs_find(xt_slice records, xt_slice name, unsigned nth, xt_slice *ret_value)
+{
+    bool words = xt_slice_eq(name, XT_S("text"));
+    xt_rec_iter iter = xt_recs_iterate(records);
+    xt_rec_field field;
+    for (uint16_t type; xt_recs_next(&iter, &type);) {
+        while (xt_recs_next_field(&iter, &field)) {
+            if (!xt_slice_eq(field.name, name) && !(words && field.name.n == 0))
+                continue;
+            if (nth-- > 0)
+                continue;
+            *ret_value = field.value;
+            return true;
+        }
+    }
+    return false;
+}
