@@ -1,0 +1,132 @@
+/*
+ * The tables are made by tools/gen_audit_names.py. Types are found by name through a small hash table made with
+ * them, since every text line needs that; by number with a binary search; system calls and errors by index.
+ */
+#include "audit/names.h"
+
+#include "audit/names_data.h"
+
+#define X32_BIT UINT64_C(0x40000000)
+
+static uint32_t slot_of(xt_slice name)
+{
+    uint32_t h = 0;
+    for (size_t i = 0; i < name.n; i++)
+        h = h * 31 + (unsigned char)name.p[i];
+    return (h ^ h >> 9) % N_TYPE_SLOTS;
+}
+
+static uint16_t type_by_number(xt_slice digits)
+{
+    uint64_t n;
+    return xt_slice_parse_u64(digits, &n) && n <= UINT16_MAX ? (uint16_t)n : 0;
+}
+
+uint16_t xt_record_type_by_name(xt_slice name)
+{
+    if (name.n == 0)
+        return 0;
+    for (uint32_t at = slot_of(name); type_slots[at]; at = (at + 1) % N_TYPE_SLOTS) {
+        size_t i = type_slots[at] - 1;
+        if (record_types[i].n == name.n && memcmp(record_types[i].name, name.p, name.n) == 0)
+            return record_types[i].type;
+    }
+    xt_slice unknown = XT_S("UNKNOWN[");
+    if (xt_slice_starts(name, unknown) && name.p[name.n - 1] == ']')
+        return type_by_number(xt_slice_of(name.p + unknown.n, name.n - unknown.n - 1));
+    return type_by_number(name);
+}
+
+const char *xt_record_type_name(uint16_t type)
+{
+    size_t low = 0, high = XT_COUNT_OF(record_types);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (record_types[middle].type < type)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < XT_COUNT_OF(record_types) && record_types[low].type == type ? record_types[low].name : NULL;
+}
+
+typedef struct arch {
+    uint32_t number;
+    const char *name;
+    const char *const *syscalls;
+    size_t n_syscalls;
+    uint16_t execve, execveat;
+} arch;
+
+#define TABLE(t) (t), XT_COUNT_OF(t)
+
+/* Numbers from linux/audit.h (an ELF machine with its word size and byte order), names as uname -m has them. */
+static const arch arches[] = {
+    {XT_ARCH_X86_64, "x86_64", TABLE(syscalls_x86_64), 59, 322},
+    {XT_ARCH_I386, "i386", TABLE(syscalls_i386), 11, 358},
+    {XT_ARCH_AARCH64, "aarch64", TABLE(syscalls_aarch64), 221, 281},
+    {0x40000028, "arm", NULL, 0, 11, 387},
+    {0x00000028, "armeb", NULL, 0, 11, 387},
+    {0x00000014, "ppc", NULL, 0, 11, 362},
+    {0x80000015, "ppc64", NULL, 0, 11, 362},
+    {0xc0000015, "ppc64le", NULL, 0, 11, 362},
+    {0x00000016, "s390", NULL, 0, 11, 354},
+    {0x80000016, "s390x", NULL, 0, 11, 354},
+    {0x400000f3, "riscv32", NULL, 0, 221, 281},
+    {0xc00000f3, "riscv64", NULL, 0, 221, 281},
+    {0xc0000102, "loongarch64", NULL, 0, 221, 281},
+    {0xc0000032, "ia64", NULL, 0, 1033, 1338},
+};
+
+static const arch *arch_find(uint32_t number)
+{
+    for (size_t i = 0; i < XT_COUNT_OF(arches); i++)
+        if (arches[i].number == number)
+            return &arches[i];
+    return NULL;
+}
+
+const char *xt_arch_name(uint32_t number)
+{
+    const arch *a = arch_find(number);
+    return a ? a->name : NULL;
+}
+
+uint32_t xt_arch_by_name(xt_slice name)
+{
+    for (size_t i = 0; i < XT_COUNT_OF(arches); i++)
+        if (xt_slice_eq(name, xt_slice_str(arches[i].name)))
+            return arches[i].number;
+    return 0;
+}
+
+const char *xt_syscall_name(uint32_t number, uint64_t syscall)
+{
+    const arch *a = arch_find(number);
+    if (number == XT_ARCH_X86_64)
+        syscall &= ~X32_BIT;
+    return a && syscall < a->n_syscalls ? a->syscalls[syscall] : NULL;
+}
+
+int xt_syscall_by_name(uint32_t number, xt_slice name)
+{
+    const arch *a = arch_find(number);
+    for (size_t i = 0; a && i < a->n_syscalls; i++)
+        if (a->syscalls[i] && xt_slice_eq(name, xt_slice_str(a->syscalls[i])))
+            return (int)i;
+    return -1;
+}
+
+bool xt_syscall_is_exec(uint32_t number, uint64_t syscall)
+{
+    const arch *a = arch_find(number);
+    /* x32 has numbers of its own for calls that take pointers to pointers */
+    if (number == XT_ARCH_X86_64 && (syscall & X32_BIT))
+        return syscall == (X32_BIT | 520) || syscall == (X32_BIT | 545);
+    return a && (syscall == a->execve || syscall == a->execveat);
+}
+
+const char *xt_errno_name(int number)
+{
+    return number > 0 && number < (int)XT_COUNT_OF(errno_names) ? errno_names[number] : NULL;
+}

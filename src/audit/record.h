@@ -1,0 +1,53 @@
+/*
+ * audit/record - one record of the kernel's audit subsystem, whatever it came in
+ *
+ * Shape:     a view of the input: type, stamp, and the text of its fields. Text lines (auditd's audit.log, RAW and
+ *            ENRICHED, node=, UNKNOWN[n], the printk form) and netlink payloads end as the same xt_record.
+ * Units:     time_ms: milliseconds since 1970 UTC, the kernel's coarse clock at syscall entry.
+ * Errors:    XT_RECORD_E_CORRUPT with a problem (column = byte in the line from 1): not a record. The caller keeps
+ *            the line. XT_RECORD_E_EMPTY: a blank line, nothing to keep.
+ * Ownership: all slices are cut from the caller's bytes.
+ * Source:    linux kernel/audit.c audit_log_start, audit_log_format; auditd's text format.
+ */
+#pragma once
+#include "base/problem.h"
+
+enum {
+    XT_RECORD_E_CORRUPT = 1,
+    XT_RECORD_E_EMPTY = 2,
+};
+
+typedef struct xt_record {
+    uint16_t type;     /* AUDIT_SYSCALL = 1300, ... ; see audit/names.h */
+    uint32_t serial;   /* wraps; unique only with the time */
+    int64_t time_ms;
+    xt_slice node;     /* node=NAME in front, else empty */
+    xt_slice body;     /* fields as written: after "audit(S.MMM:N):" and its spaces, no newline, no enrichment */
+    xt_slice enriched; /* what auditd appended behind 0x1d, may be empty */
+} xt_record;
+
+XT_MUST_USE int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_problem);
+/* payload: the bytes after the nlmsghdr by the received length; a trailing NUL or newline is dropped. */
+XT_MUST_USE int xt_record_parse_payload(uint16_t type, xt_slice payload, xt_record *ret, xt_problem *reterr_problem);
+
+/* How a value was written; decides whether it may be hex (audit/value.h). */
+typedef enum xt_quoting {
+    XT_BARE,   /* value up to the next space */
+    XT_DOUBLE, /* "value": literal bytes, never re-read */
+    XT_SINGLE, /* msg='...': fields of a program's own making inside */
+    XT_BRACED, /* SADDR={ ... }: an interpretation by auditd */
+} xt_quoting;
+
+typedef struct xt_audit_field {
+    xt_slice name;
+    xt_slice value; /* without its quotes or braces */
+    xt_quoting quoting;
+} xt_audit_field;
+
+/*
+ * Cuts the next name=value off *rest (body, enriched, or the inside of a msg='...'). False at the end.
+ * Words without `=` come with an empty name (avc text, "auditd start, ver=3"). Linear; never fails.
+ */
+bool xt_audit_field_next(xt_slice *rest, xt_audit_field *ret);
+/* The first field of that name, false if absent. Only whole names match: "pid" never finds "ppid". */
+bool xt_audit_field_find(xt_slice body, xt_slice name, xt_audit_field *ret);
