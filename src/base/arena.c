@@ -17,6 +17,9 @@
 #endif
 #ifdef WITH_ASAN
 #include <sanitizer/asan_interface.h>
+#ifndef __clang__ /* gcc believes that a function taking a pointer to const reads the fresh memory */
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #define POISON(p, n)   __asan_poison_memory_region((p), (n))
 #define UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
 #define REDZONE_BYTES  16

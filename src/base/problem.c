@@ -8,19 +8,27 @@
 
 #include "base/utf8.h"
 
-/* Prints into a field; a sequence that was cut at its end goes, so that the field stays valid UTF-8. */
+/* Bytes at the end of text that begin a sequence and do not end it. */
+static size_t broken_tail(xt_slice text)
+{
+    size_t n = 1;
+
+    while (n < 4 && n < text.n && ((uint8_t)text.p[text.n - n] & 0xc0) == 0x80)
+        n++;
+    xt_slice tail = xt_slice_skip(text, text.n - (n < text.n ? n : text.n));
+    return tail.n && (uint8_t)tail.p[0] >= 0xc0 && xt_utf8_sequence(tail) == 0 ? tail.n : 0;
+}
+
+/* Prints into a field; what does not fit is cut between characters. */
 static void XT_PRINTF(3, 0) print_field(char *field, size_t size, const char *format, va_list args)
 {
     char text[512]; /* apart, because args may point into the field */
-    size_t n_tail = 0;
+    size_t max = size < sizeof text ? size : sizeof text;
+    int n_wanted = vsnprintf(text, max, format, args);
+    size_t n = n_wanted < 0 ? 0 : strnlen(text, max);
 
-    vsnprintf(text, size < sizeof text ? size : sizeof text, format, args);
-    size_t n = strlen(text);
-    while (n_tail < 3 && n_tail < n && ((uint8_t)text[n - 1 - n_tail] & 0xc0) == 0x80)
-        n_tail++;
-    if (n_tail < n && (uint8_t)text[n - 1 - n_tail] >= 0xc0 &&
-        xt_utf8_sequence(xt_slice_of(text + n - 1 - n_tail, n_tail + 1)) == 0)
-        n -= n_tail + 1;
+    if (n_wanted >= (int)max)
+        n -= broken_tail(xt_slice_of(text, n));
     memcpy(field, text, n);
     field[n] = '\0';
 }

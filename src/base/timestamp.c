@@ -319,7 +319,7 @@ static bool read_step(cursor *c, bool round_up, int64_t *t_ms)
     bool ok = true;
     if (op == '/') {
         *t_ms = unit_start(*t_ms, unit);
-        ok = !round_up || (*t_ms = *t_ms < 0 ? 0 : *t_ms, add_units(t_ms, 1, unit));
+        ok = !round_up || add_units(t_ms, 1, unit); /* before 1970 for a week only, which is plain adding */
         *t_ms -= round_up;
     } else {
         ok = add_units(t_ms, op == '-' ? -n : n, unit);
