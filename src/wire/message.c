@@ -1,0 +1,66 @@
+/*
+ * How it works: each message is a list of its members in one order, written once as a table (X lists below) and expanded
+ * twice, to put and to decode, so that the two cannot disagree. New members go to the end of a list.
+ */
+#include "wire/message.h"
+
+/* clang-format off */
+#define ENROLL(N, S, H) N(version) S(secret) S(csr_der) S(host_name) S(machine_id) S(os)
+#define ENROLLED(N, S, H) S(host_id) S(cert_pem) S(ca_pem)
+#define HELLO(N, S, H) N(version) S(host_id) S(host_name) S(boot_id) S(agent_version) S(os) H(stream) N(dictionary) \
+    S(audit_mode) S(completeness)
+#define WELCOME(N, S, H) N(version) N(number) H(hash) N(dictionary) N(window)
+#define ACK(N, S, H) N(number)
+#define REFUSED(N, S, H) N(reason) N(retry_ms) S(sentence)
+#define HEARTBEAT(N, S, H) N(time_ms) N(enabled) N(audit_pid) N(failure) N(lost) N(backlog) N(backlog_limit) \
+    N(backlog_wait_time) N(backlog_wait_time_actual) N(lost_since_start) N(n_events) N(n_batches) N(spool_batches) \
+    N(spool_bytes) N(spool_dropped_events) N(n_truncated) N(n_forged) N(n_unparsed) N(cpu_us) N(rss_bytes) \
+    S(rules_hash) S(audit_mode) S(completeness) S(blind)
+/* clang-format on */
+
+#define PUT_NUMBER(member) xt_buf_put_varint(out, m->member);
+#define PUT_SLICE(member)  xt_buf_put_block(out, m->member);
+#define PUT_HASH(member)   xt_buf_put(out, xt_slice_of(m->member.b, sizeof m->member.b));
+
+#define GET_NUMBER(member) m.member = xt_reader_varint(&reader);
+#define GET_SLICE(member)  m.member = xt_reader_block(&reader);
+#define GET_HASH(member)   get_hash(&reader, &m.member);
+
+static void get_hash(xt_reader *reader, xt_hash128 *ret)
+{
+    xt_slice bytes = xt_reader_bytes(reader, sizeof ret->b);
+    if (bytes.n == sizeof ret->b)
+        memcpy(ret->b, bytes.p, sizeof ret->b);
+}
+
+static int check(const xt_reader *reader, const char *name, xt_slice payload, xt_problem *reterr_problem)
+{
+    if (!reader->failed)
+        return 0;
+    xt_problem_set(reterr_problem, "a message %s of %zu bytes ends too early", name, payload.n);
+    return XT_MESSAGE_E_CORRUPT;
+}
+
+#define MESSAGE(name, LIST)                                                              \
+    void xt_##name##_put(xt_buf *out, const xt_##name *m)                                \
+    {                                                                                    \
+        LIST(PUT_NUMBER, PUT_SLICE, PUT_HASH)                                            \
+    }                                                                                    \
+    int xt_##name##_decode(xt_slice payload, xt_##name *ret, xt_problem *reterr_problem) \
+    {                                                                                    \
+        xt_reader reader = xt_reader_of(payload);                                        \
+        xt_##name m = {0};                                                               \
+        LIST(GET_NUMBER, GET_SLICE, GET_HASH)                                            \
+        int r = check(&reader, #name, payload, reterr_problem);                          \
+        if (r == 0)                                                                      \
+            *ret = m;                                                                    \
+        return r;                                                                        \
+    }
+
+MESSAGE(enroll, ENROLL)
+MESSAGE(enrolled, ENROLLED)
+MESSAGE(hello, HELLO)
+MESSAGE(welcome, WELCOME)
+MESSAGE(ack, ACK)
+MESSAGE(refused, REFUSED)
+MESSAGE(heartbeat, HEARTBEAT)
