@@ -41,7 +41,10 @@ int xt_netlink_fd(const xt_netlink *nl);
 XT_MUST_USE int xt_netlink_status_get(xt_netlink *nl, xt_audit_status *ret, xt_problem *reterr_problem);
 /* mask: AUDIT_STATUS_ENABLED | _PID | _BACKLOG_LIMIT | _BACKLOG_WAIT_TIME | ...; the fields it names are set. */
 XT_MUST_USE int xt_netlink_status_set(xt_netlink *nl, uint32_t mask, const xt_audit_status *status, xt_problem *reterr_problem);
-/* Become the owner (pid) / stop being it (pid 0). Receive buffer is raised with SO_RCVBUFFORCE, NETLINK_NO_ENOBUFS set. */
+/*
+ * Become the owner (pid) / stop being it (pid 0; what waits in the socket can still be received). The receive buffer
+ * is raised with SO_RCVBUFFORCE, NETLINK_NO_ENOBUFS set. As the owner, ask for status and rules on another socket.
+ */
 XT_MUST_USE int xt_netlink_own(xt_netlink *nl, xt_problem *reterr_problem);
 XT_MUST_USE int xt_netlink_disown(xt_netlink *nl, xt_problem *reterr_problem);
 
@@ -59,12 +62,15 @@ typedef struct xt_netlink_message {
 #define XT_NETLINK_BATCH 64
 
 typedef struct xt_netlink_counters {
-    uint64_t n_messages, n_bytes, n_truncated, n_forged, n_control; /* control: ACK, REPLACE and such */
+    uint64_t n_messages, n_bytes, n_truncated, n_forged;
+    uint64_t n_control;  /* ACK, REPLACE and such */
+    uint64_t n_overruns; /* ENOBUFS: a listener was too slow and records are lost; never on the owner's socket */
 } xt_netlink_counters;
 
 /*
  * Takes up to XT_NETLINK_BATCH records with one recvmmsg, waiting at most timeout_ms (-1: for ever, 0: not) for the
- * first. *ret_n 0: nothing came. Control messages are consumed; AUDIT_REPLACE is answered by the kernel's own ack.
+ * first. *ret_n 0: nothing came, or a signal did. Control messages are consumed; AUDIT_REPLACE (the kernel asks whether the owner
+ * lives) needs no answer: that it could be delivered is one.
  */
 XT_MUST_USE int xt_netlink_receive(xt_netlink *nl, int timeout_ms, const xt_netlink_message **ret_messages, size_t *ret_n, xt_problem *reterr_problem);
 xt_netlink_counters xt_netlink_counters_get(const xt_netlink *nl);

@@ -8,37 +8,34 @@
 #include <errno.h>
 #include <linux/audit.h>
 
-/* 0x10 bit: not a digit at all; 0x20 bit: a digit in small letters. */
-#define BAD   0x10
-#define SMALL 0x20
+#define DIGIT   0x40 /* a hex digit at all */
+#define CAPITAL 0x80 /* and not in small letters */
+#define D(v)    (DIGIT | CAPITAL | (v))
+#define S(v)    (DIGIT | (v))
 /* clang-format off */
 static const uint8_t digit_values[256] = {
-    [0 ... '0' - 1] = BAD,
-    ['0'] = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-    ['9' + 1 ... 'A' - 1] = BAD,
-    ['A'] = 10, 11, 12, 13, 14, 15,
-    ['F' + 1 ... 'a' - 1] = BAD,
-    ['a'] = SMALL | 10, SMALL | 11, SMALL | 12, SMALL | 13, SMALL | 14, SMALL | 15,
-    ['f' + 1 ... 255] = BAD,
+    ['0'] = D(0), D(1), D(2), D(3), D(4), D(5), D(6), D(7), D(8), D(9),
+    ['A'] = D(10), D(11), D(12), D(13), D(14), D(15),
+    ['a'] = S(10), S(11), S(12), S(13), S(14), S(15),
 };
 /* clang-format on */
 
-/* All flags of the digits seen; out holds nonsense where BAD is among them. n_digits is even. */
+/* The flags that all digits have; out holds nonsense where DIGIT is not among them. n_digits is even. */
 static unsigned unhex(const char *digits, size_t n_digits, char *out)
 {
     const unsigned char *p = (const unsigned char *)digits;
-    unsigned seen = 0;
+    unsigned all = DIGIT | CAPITAL;
     for (size_t i = 0; i < n_digits / 2; i++) {
         unsigned high = digit_values[p[2 * i]], low = digit_values[p[2 * i + 1]];
-        seen |= high | low;
+        all &= high & low;
         out[i] = (char)((high & 0xf) << 4 | (low & 0xf));
     }
-    return seen;
+    return all;
 }
 
 bool xt_value_unhex(xt_slice digits, char *out)
 {
-    return digits.n % 2 == 0 && !(unhex(digits.p, digits.n, out) & BAD);
+    return digits.n % 2 == 0 && (unhex(digits.p, digits.n, out) & DIGIT);
 }
 
 static bool is_one_of(xt_slice name, const char *const *names, size_t n)
@@ -112,10 +109,10 @@ int xt_value_text(xt_arena *arena, const xt_audit_field *field, xt_slice *ret, b
         char *text = xt_arena_alloc(arena, value.n / 2);
         if (!text)
             return xt_error_origin(-ENOMEM);
-        if (unhex(value.p, value.n, text) & (BAD | SMALL))
-            xt_arena_mark_reset(arena, mark);
-        else
+        if (unhex(value.p, value.n, text) & CAPITAL)
             value = xt_slice_of(text, value.n / 2);
+        else
+            xt_arena_mark_reset(arena, mark);
     }
     *ret = value;
     *ret_null = is_null;
