@@ -108,6 +108,17 @@ static void put_escaped_content(xt_buf *out, xt_slice s)
 
 static void put_string(xt_buf *out, xt_slice s)
 {
+    if (xt_text_plain_head(s) == s.n) {
+        char *to = xt_buf_reserve(out, s.n + 2);
+        if (to) {
+            to[0] = '"';
+            if (s.n)
+                memcpy(to + 1, s.p, s.n);
+            to[s.n + 1] = '"';
+            out->n += s.n + 2;
+        }
+        return;
+    }
     xt_buf_putc(out, '"');
     size_t start = out->n;
     if (!put_content(out, s)) {

@@ -49,28 +49,28 @@ static int days_in_month(int64_t year, int64_t month)
     return (int)(days_of_civil(year, month + 1, 1) - days_of_civil(year, month, 1));
 }
 
-static inline void put_digits(char *p, unsigned v, int n)
+static inline void put_two(char *p, unsigned v)
 {
-    while (n-- > 0) {
-        p[n] = (char)('0' + v % 10);
-        v /= 10;
-    }
+    p[0] = (char)('0' + v / 10);
+    p[1] = (char)('0' + v % 10);
 }
 
 void xt_timestamp_format(int64_t t_ms, char ret[static 25])
 {
-    t_ms = t_ms < 0 ? 0 : t_ms > XT_TIMESTAMP_MAX_MS ? XT_TIMESTAMP_MAX_MS : t_ms;
-    civil date = civil_of_days((uint32_t)(t_ms / DAY_MS));
-    unsigned in_day = (unsigned)(t_ms % DAY_MS);
+    uint64_t t = t_ms < 0 ? 0 : t_ms > XT_TIMESTAMP_MAX_MS ? XT_TIMESTAMP_MAX_MS : (uint64_t)t_ms;
+    civil date = civil_of_days((uint32_t)(t / DAY_MS));
+    unsigned in_day = (unsigned)(t % DAY_MS), seconds = in_day / 1000, ms = in_day % 1000;
 
     memcpy(ret, "0000-00-00T00:00:00.000Z", 25);
-    put_digits(ret, (unsigned)date.year, 4);
-    put_digits(ret + 5, (unsigned)date.month, 2);
-    put_digits(ret + 8, (unsigned)date.day, 2);
-    put_digits(ret + 11, in_day / 3600000, 2);
-    put_digits(ret + 14, in_day / 60000 % 60, 2);
-    put_digits(ret + 17, in_day / 1000 % 60, 2);
-    put_digits(ret + 20, in_day % 1000, 3);
+    put_two(ret, (unsigned)date.year / 100);
+    put_two(ret + 2, (unsigned)date.year % 100);
+    put_two(ret + 5, (unsigned)date.month);
+    put_two(ret + 8, (unsigned)date.day);
+    put_two(ret + 11, seconds / 3600);
+    put_two(ret + 14, seconds / 60 % 60);
+    put_two(ret + 17, seconds % 60);
+    ret[20] = (char)('0' + ms / 100);
+    put_two(ret + 21, ms % 100);
 }
 
 /* Where reading stands, and what is wrong there. */

@@ -1,47 +1,50 @@
 /*
- * Nearly all text is plain ASCII, so every function here first skips what xt_text_plain_head counts: eight bytes at a
- * time, by arithmetic on a 64-bit word in which a byte's top bit is set when the byte is special. A borrow may set
- * it for a byte above a special one too, never below: the lowest set bit is always right.
+ * Nearly all text is plain ASCII, so every function here first skips what xt_text_plain_head counts: sixteen bytes at
+ * a time with the compiler's vector types. Compared as signed bytes, one "less than a space" finds the controls and
+ * everything beyond ASCII.
  */
 #include "base/utf8.h"
 
 #include <endian.h>
 
-#define ONES  UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
-
-static inline uint64_t zero_bytes(uint64_t w)
-{
-    return (w - ONES) & ~w & HIGHS;
-}
-
-static inline uint64_t special_bytes(uint64_t w)
-{
-    uint64_t controls = (w - ONES * 0x20) & ~w & HIGHS;
-
-    return (w & HIGHS) | controls | zero_bytes(w ^ (ONES * 0x7f)) | zero_bytes(w ^ (ONES * '"')) |
-           zero_bytes(w ^ (ONES * '\\'));
-}
+#define LANES 16
+typedef int8_t lanes __attribute__((vector_size(LANES)));
+typedef uint64_t lane_halves __attribute__((vector_size(LANES)));
 
 static inline bool is_plain(uint8_t c)
 {
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* How many of the LANES bytes from p on are plain before the first that is not. */
+static inline size_t plain_lanes(const char *p)
+{
+    lanes v;
+    memcpy(&v, p, sizeof v);
+    lane_halves special = (lane_halves)((v < 0x20) | (v == 0x7f) | (v == '"') | (v == '\\'));
+
+    if (!(special[0] | special[1]))
+        return LANES;
+    size_t first = special[0] ? 0 : 1;
+    return first * 8 + (size_t)__builtin_ctzll(le64toh(special[first])) / 8;
+}
+
 size_t xt_text_plain_head(xt_slice s)
 {
     size_t i = 0;
 
-    for (; s.n - i >= 8; i += 8) {
-        uint64_t w;
-        memcpy(&w, s.p + i, 8);
-        uint64_t special = special_bytes(le64toh(w));
-        if (special)
-            return i + (size_t)__builtin_ctzll(special) / 8;
+    if (s.n < LANES) {
+        while (i < s.n && is_plain((uint8_t)s.p[i]))
+            i++;
+        return i;
     }
-    while (i < s.n && is_plain((uint8_t)s.p[i]))
-        i++;
-    return i;
+    for (;; i += LANES) {
+        if (i > s.n - LANES)
+            i = s.n - LANES; /* the last bytes once more with those before them */
+        size_t n = plain_lanes(s.p + i);
+        if (n < LANES || i == s.n - LANES)
+            return i + n;
+    }
 }
 
 static inline bool is_tail(uint8_t c)

@@ -15,7 +15,7 @@ size_t xt_text_plain_head(xt_slice s);
 size_t xt_utf8_sequence(xt_slice s);
 bool xt_utf8_is_valid(xt_slice s);
 
-/* Valid UTF-8 without U+0000-001F and U+007F: needs no escaping. Fast: eight bytes at a time for ASCII. */
+/* Valid UTF-8 without U+0000-001F and U+007F: needs no escaping. Fast for ASCII. */
 bool xt_text_is_clean(xt_slice s);
 void xt_text_escape(xt_buf *out, xt_slice s);
 /* False (out holds what came before) at a backslash that is not `\\` or `\xHH`. */
