@@ -1,0 +1,194 @@
+/*
+ * Chains of `and` and of `or` become one node each, so that depth is that of the parentheses alone, and parts are
+ * sorted by cost: what is cheap narrows the rows that what is dear has to look at.
+ */
+#include "query/filter.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define FILTER_MAX_BYTES (64u << 20)
+
+typedef struct compiler {
+    xt_arena *arena;
+    xt_problem *problem;
+} compiler;
+
+static int compile(const compiler *c, const xt_kql_node *tree, xt_filter_node **ret);
+
+static size_t count_chain(const xt_kql_node *tree, xt_kql_kind kind)
+{
+    size_t n = 1;
+
+    for (; tree->kind == kind; tree = tree->left)
+        n++;
+    return n;
+}
+
+static int by_cost(const void *a, const void *b)
+{
+    const xt_filter_node *x = *(xt_filter_node *const *)a, *y = *(xt_filter_node *const *)b;
+
+    return (x->cost > y->cost) - (x->cost < y->cost);
+}
+
+static int compile_chain(const compiler *c, const xt_kql_node *tree, xt_filter_node *node)
+{
+    xt_kql_kind kind = tree->kind;
+    size_t n = count_chain(tree, kind);
+
+    node->parts = xt_arena_array(c->arena, n, sizeof(*node->parts));
+    if (!node->parts)
+        return xt_error_origin(-ENOMEM);
+    for (; node->n_parts < n; tree = tree->left) {
+        const xt_kql_node *part = tree->kind == kind && node->n_parts + 1 < n ? tree->right : tree;
+        int r = compile(c, part, &node->parts[node->n_parts]);
+        if (r)
+            return r;
+        node->cost += node->parts[node->n_parts++]->cost;
+    }
+    qsort(node->parts, n, sizeof(*node->parts), by_cost);
+    return 0;
+}
+
+static int compile_not(const compiler *c, const xt_kql_node *tree, xt_filter_node *node)
+{
+    node->parts = xt_arena_array(c->arena, 1, sizeof(*node->parts));
+    if (!node->parts)
+        return xt_error_origin(-ENOMEM);
+    int r = compile(c, tree->left, &node->parts[0]);
+    if (r)
+        return r;
+    node->n_parts = 1;
+    node->cost = node->parts[0]->cost;
+    return 0;
+}
+
+/* The node hangs in the tree before its match is compiled, so that an expression is freed whatever comes after. */
+static int compile(const compiler *c, const xt_kql_node *tree, xt_filter_node **ret)
+{
+    xt_filter_node *node = xt_arena_new(c->arena, xt_filter_node);
+    int r;
+
+    if (!node)
+        return xt_error_origin(-ENOMEM);
+    *ret = node;
+    node->kind = tree->kind;
+    switch (tree->kind) {
+    case XT_KQL_ALL:
+        return 0;
+    case XT_KQL_AND:
+    case XT_KQL_OR:
+        return compile_chain(c, tree, node);
+    case XT_KQL_NOT:
+        return compile_not(c, tree, node);
+    default:
+        node->kind = XT_KQL_EQUAL;
+        r = xt_match_compile(tree, c->arena, &node->match, c->problem);
+        if (r == 0)
+            node->cost = xt_match_cost(&node->match);
+        return r;
+    }
+}
+
+static void fini_node(xt_filter_node *node)
+{
+    if (!node)
+        return;
+    for (size_t i = 0; i < node->n_parts; i++)
+        fini_node(node->parts[i]);
+    xt_match_fini(&node->match);
+}
+
+int xt_filter_compile(xt_slice kql, int64_t now_ms, xt_filter **ret, xt_problem *reterr_problem)
+{
+    xt_problem ignored = XT_PROBLEM_INIT;
+    xt_filter *filter = calloc(1, sizeof *filter);
+    xt_kql_node *tree;
+
+    if (!filter)
+        return xt_error_origin(-ENOMEM);
+    xt_arena_init(&filter->arena, FILTER_MAX_BYTES);
+    compiler c = {&filter->arena, reterr_problem ? reterr_problem : &ignored};
+    filter->n_gave_up = xt_arena_new(&filter->arena, atomic_uint_least64_t);
+    int r = filter->n_gave_up ? xt_kql_parse(kql, now_ms, &filter->arena, &tree, c.problem) : -ENOMEM;
+    if (r == 0)
+        r = compile(&c, tree, &filter->root);
+    if (r) {
+        xt_filter_free(filter);
+        return r;
+    }
+    filter->fields = xt_kql_fields(tree);
+    *ret = filter;
+    return 0;
+}
+
+xt_filter *xt_filter_free(xt_filter *filter)
+{
+    if (filter) {
+        fini_node(filter->root);
+        xt_arena_fini(&filter->arena);
+        free(filter);
+    }
+    return NULL;
+}
+
+xt_field_set xt_filter_fields(const xt_filter *filter)
+{
+    return filter->fields;
+}
+
+bool xt_filter_is_all(const xt_filter *filter)
+{
+    return filter->root->kind == XT_KQL_ALL;
+}
+
+uint64_t xt_filter_gave_up(const xt_filter *filter)
+{
+    return atomic_load(filter->n_gave_up);
+}
+
+/* ------------------------------------------------------------------------------------------------ zones */
+
+static bool number_may_match(const xt_match *match, const xt_zone *zone)
+{
+    uint64_t low, high;
+
+    if (match->op != XT_MATCH_RANGE)
+        return true;
+    if (match->min > match->max)
+        return false;
+    if (match->field == XT_F_TIME) {
+        low = (uint64_t)zone->min_ms;
+        high = (uint64_t)zone->max_ms;
+    } else if (!zone->number_range || !zone->number_range(zone, match->field, &low, &high)) {
+        return true;
+    }
+    uint64_t low_key = xt_match_key(match->type, low), high_key = xt_match_key(match->type, high);
+    return low_key > high_key || (match->min <= high_key && match->max >= low_key);
+}
+
+static bool may_match(const xt_filter_node *node, const xt_zone *zone)
+{
+    switch (node->kind) {
+    case XT_KQL_AND:
+        for (size_t i = 0; i < node->n_parts; i++)
+            if (!may_match(node->parts[i], zone))
+                return false;
+        return true;
+    case XT_KQL_OR:
+        for (size_t i = 0; i < node->n_parts; i++)
+            if (may_match(node->parts[i], zone))
+                return true;
+        return false;
+    case XT_KQL_EQUAL:
+        return node->match.form != XT_MATCH_NUMBER || number_may_match(&node->match, zone);
+    default:
+        return true;
+    }
+}
+
+bool xt_filter_may_match(void *filter, const xt_zone *zone)
+{
+    return may_match(((xt_filter *)filter)->root, zone);
+}

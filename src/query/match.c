@@ -1,0 +1,354 @@
+/*
+ * Patterns become the simplest test that does: `*x*` a search, `x*` and `*x` a comparison at one end. The command line
+ * is never built when one argument cannot hold a word that the whole must hold (`probe`), which is nearly always.
+ *
+ * Expressions see bytes, not UTF-8: a broken byte in an argument must not end the match of a `.`, or it would be a way
+ * to hide. `.` matches newlines as well, for the same reason.
+ */
+#include "query/match.h"
+
+#include <errno.h>
+
+#include "event/event.h"
+
+void xt_match_run_fini(xt_match_run *run)
+{
+    xt_buf_fini(&run->scratch);
+    pcre2_match_data_free(run->match_data);
+    pcre2_match_context_free(run->context);
+    *run = XT_MATCH_RUN_INIT;
+}
+
+void xt_match_fini(xt_match *match)
+{
+    pcre2_code_free(match->regex);
+    match->regex = NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------ compile */
+
+static xt_match_form form_of(const xt_kql_node *leaf)
+{
+    if (!leaf->field)
+        return XT_MATCH_DATA;
+    switch (leaf->field->id) {
+    case XT_F_CMD:
+        return XT_MATCH_CMD;
+    case XT_F_ARGC:
+        return XT_MATCH_ARGC;
+    case XT_F_PATH:
+        return XT_MATCH_NAMES;
+    case XT_F_EVENT_ID:
+    case XT_F_ENTITY:
+        return XT_MATCH_DERIVED;
+    default:
+        break;
+    }
+    switch (leaf->field->type) {
+    case XT_TIME:
+    case XT_UINT:
+    case XT_INT:
+        return XT_MATCH_NUMBER;
+    case XT_LIST:
+        return XT_MATCH_LIST;
+    default:
+        return XT_MATCH_TEXT;
+    }
+}
+
+static xt_field column_of(const xt_kql_node *leaf)
+{
+    switch (form_of(leaf)) {
+    case XT_MATCH_DATA:
+        return XT_F_RECORDS;
+    case XT_MATCH_CMD:
+    case XT_MATCH_ARGC:
+        return XT_F_ARGS;
+    case XT_MATCH_NAMES:
+        return XT_F_PATHS;
+    default:
+        return leaf->field->id;
+    }
+}
+
+static void set_range(xt_match *match, const xt_kql_node *leaf)
+{
+    uint64_t key = xt_match_key(match->type, leaf->number);
+
+    match->op = XT_MATCH_RANGE;
+    match->min = leaf->kind == XT_KQL_LESS || leaf->kind == XT_KQL_LESS_EQUAL ? 0 : key;
+    match->max = leaf->kind == XT_KQL_GREATER || leaf->kind == XT_KQL_GREATER_EQUAL ? UINT64_MAX : key;
+    bool none = (leaf->kind == XT_KQL_LESS && key == 0) || (leaf->kind == XT_KQL_GREATER && key == UINT64_MAX);
+    if (none) {
+        match->min = 1;
+        match->max = 0;
+    } else if (leaf->kind == XT_KQL_LESS) {
+        match->max--;
+    } else if (leaf->kind == XT_KQL_GREATER) {
+        match->min++;
+    }
+}
+
+/* The literal between star (or end) and star (or end) that begins at *i, unescaped to out; moves behind it. */
+static size_t next_literal(xt_slice pattern, size_t *i, char *out)
+{
+    size_t n = 0;
+
+    for (; *i < pattern.n && pattern.p[*i] != '*'; (*i)++) {
+        if (pattern.p[*i] == '\\' && *i + 1 < pattern.n)
+            (*i)++;
+        out[n++] = pattern.p[*i];
+    }
+    return n;
+}
+
+static int set_pattern(xt_match *match, xt_slice pattern, xt_arena *arena)
+{
+    char *literal = xt_arena_alloc(arena, pattern.n + 1);
+    size_t i = 0;
+
+    if (!literal)
+        return xt_error_origin(-ENOMEM);
+    bool star_before = pattern.n && pattern.p[0] == '*';
+    while (i < pattern.n && pattern.p[i] == '*')
+        i++;
+    size_t n = next_literal(pattern, &i, literal);
+    bool star_after = i < pattern.n;
+    while (i < pattern.n && pattern.p[i] == '*')
+        i++;
+    if (i < pattern.n) {
+        match->op = XT_MATCH_GLOB;
+        match->text = pattern;
+        return 0;
+    }
+    match->op = star_before ? (star_after || n == 0 ? XT_MATCH_PART : XT_MATCH_SUFFIX)
+                            : (star_after ? XT_MATCH_PREFIX : XT_MATCH_EQUAL);
+    match->text = xt_slice_of(literal, n);
+    return 0;
+}
+
+static int set_regex(xt_match *match, const xt_kql_node *leaf, xt_problem *problem)
+{
+    int error;
+    PCRE2_SIZE at;
+    uint32_t options = PCRE2_CASELESS | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
+                       PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE;
+
+    match->op = XT_MATCH_REGEX;
+    match->regex = pcre2_compile((PCRE2_SPTR)leaf->text.p, leaf->text.n, options, &error, &at, NULL);
+    if (match->regex) {
+        pcre2_jit_compile(match->regex, PCRE2_JIT_COMPLETE); /* without JIT it is slower, not wrong */
+        return 0;
+    }
+    if (error == PCRE2_ERROR_HEAP_FAILED)
+        return xt_error_origin(-ENOMEM);
+    PCRE2_UCHAR why[200] = "";
+    pcre2_get_error_message(error, why, sizeof why);
+    xt_problem_set(problem, "the expression does not hold together at its byte %zu: %s", (size_t)at + 1, (char *)why);
+    xt_problem_source(problem, "query");
+    xt_problem_at(problem, 1, leaf->column);
+    xt_problem_excerpt(problem, leaf->text);
+    return XT_KQL_E_SYNTAX;
+}
+
+/* The longest run of a literal without space, star or backslash. */
+static xt_slice longest_word(xt_slice s)
+{
+    xt_slice best = {NULL, 0};
+
+    for (size_t i = 0; i < s.n;) {
+        size_t n = 0;
+        while (i + n < s.n && s.p[i + n] != ' ' && s.p[i + n] != '*' && s.p[i + n] != '\\')
+            n++;
+        if (n > best.n)
+            best = xt_slice_head(xt_slice_skip(s, i), n);
+        i += n + 1;
+    }
+    return best;
+}
+
+int xt_match_compile(const xt_kql_node *leaf, xt_arena *arena, xt_match *ret, xt_problem *reterr_problem)
+{
+    xt_match match = {.form = form_of(leaf), .field = column_of(leaf), .name = leaf->data_name, .text = leaf->text};
+    int r = 0;
+
+    match.type = leaf->field ? leaf->field->type : XT_TEXT;
+    bool is_number = match.form == XT_MATCH_NUMBER || match.form == XT_MATCH_ARGC;
+    if (leaf->kind == XT_KQL_EXISTS)
+        match.op = XT_MATCH_EXISTS;
+    else if (leaf->kind == XT_KQL_GLOB)
+        r = set_pattern(&match, leaf->text, arena);
+    else if (leaf->kind == XT_KQL_REGEX)
+        r = set_regex(&match, leaf, reterr_problem);
+    else if (is_number)
+        set_range(&match, leaf);
+    else
+        match.op = leaf->kind == XT_KQL_SUBSTRING ? XT_MATCH_PART : XT_MATCH_EQUAL;
+    if (r)
+        return r;
+    if (match.form == XT_MATCH_CMD && match.op != XT_MATCH_EXISTS && match.op != XT_MATCH_REGEX)
+        match.probe = longest_word(match.text);
+    if (match.field == XT_F_EVENT_ID && match.op == XT_MATCH_EQUAL)
+        match.has_hash = xt_hash128_parse(match.text, &match.hash);
+    *ret = match;
+    return 0;
+}
+
+unsigned xt_match_cost(const xt_match *match)
+{
+    static const unsigned by_form[] = {
+        [XT_MATCH_NUMBER] = 1, [XT_MATCH_TEXT] = 2,   [XT_MATCH_LIST] = 3,  [XT_MATCH_ARGC] = 3,
+        [XT_MATCH_CMD] = 10,   [XT_MATCH_NAMES] = 12, [XT_MATCH_DATA] = 15, [XT_MATCH_DERIVED] = 30,
+    };
+    return by_form[match->form] * (match->op == XT_MATCH_REGEX ? 5 : match->op == XT_MATCH_GLOB ? 2 : 1);
+}
+
+/* ------------------------------------------------------------------------------------------------ answer */
+
+static pcre2_match_context *match_context_new(void)
+{
+    pcre2_match_context *context = pcre2_match_context_create(NULL);
+
+    if (context) {
+        pcre2_set_match_limit(context, XT_MATCH_MAX_STEPS);
+        pcre2_set_depth_limit(context, XT_MATCH_MAX_STEPS);
+        pcre2_set_heap_limit(context, 16 << 10); /* KiB */
+    }
+    return context;
+}
+
+static bool match_regex(const xt_match *match, xt_slice text, xt_match_run *run)
+{
+    if (!run->match_data)
+        run->match_data = pcre2_match_data_create(1, NULL);
+    if (!run->context)
+        run->context = match_context_new();
+    if (!run->match_data || !run->context) {
+        run->no_memory = true;
+        return false;
+    }
+    PCRE2_SPTR subject = (PCRE2_SPTR)(text.p ? text.p : "");
+    int r = pcre2_match(match->regex, subject, text.n, 0, 0, run->match_data, run->context);
+    if (r == PCRE2_ERROR_JIT_STACKLIMIT)
+        r = pcre2_match(match->regex, subject, text.n, 0, PCRE2_NO_JIT, run->match_data, run->context);
+    run->n_gave_up += r < 0 && r != PCRE2_ERROR_NOMATCH;
+    return r >= 0;
+}
+
+bool xt_match_text(const xt_match *match, xt_slice text, xt_match_run *run)
+{
+    switch (match->op) {
+    case XT_MATCH_EXISTS:
+        return true;
+    case XT_MATCH_EQUAL:
+        return xt_slice_eq_nocase(text, match->text);
+    case XT_MATCH_PREFIX:
+        return xt_slice_starts_nocase(text, match->text);
+    case XT_MATCH_SUFFIX:
+        return xt_slice_ends_nocase(text, match->text);
+    case XT_MATCH_PART:
+        return xt_slice_find_nocase(text, match->text) >= 0;
+    case XT_MATCH_GLOB:
+        return xt_slice_glob_nocase(text, match->text, false);
+    case XT_MATCH_REGEX:
+        return match_regex(match, text, run);
+    case XT_MATCH_RANGE:
+        break;
+    }
+    return false;
+}
+
+bool xt_match_number(const xt_match *match, uint64_t number, xt_match_run *run)
+{
+    char text[24];
+    xt_buf out = XT_BUF_ON(text);
+
+    if (match->op == XT_MATCH_RANGE)
+        return xt_match_key_in(match, xt_match_key(match->type, number));
+    if (match->op == XT_MATCH_EXISTS)
+        return true;
+    if (match->type == XT_UINT)
+        xt_buf_put_dec(&out, number);
+    else
+        xt_buf_put_sdec(&out, (int64_t)number);
+    return xt_match_text(match, xt_buf_slice(&out), run);
+}
+
+static bool match_list(const xt_match *match, xt_slice list, xt_match_run *run)
+{
+    xt_list_iter iter = xt_list_iterate(list);
+
+    for (xt_slice item; xt_list_next(&iter, &item);)
+        if (xt_match_text(match, item, run))
+            return true;
+    return false;
+}
+
+static bool any_item_holds(xt_slice list, xt_slice word)
+{
+    xt_list_iter iter = xt_list_iterate(list);
+
+    for (xt_slice item; xt_list_next(&iter, &item);)
+        if (xt_slice_find_nocase(item, word) >= 0)
+            return true;
+    return false;
+}
+
+static bool match_cmd(const xt_match *match, xt_slice args, xt_match_run *run)
+{
+    if (match->probe.n && !any_item_holds(args, match->probe))
+        return false;
+    if (match->op == XT_MATCH_PART && match->probe.n == match->text.n)
+        return true; /* what has no space lies in one argument */
+    xt_buf_reset(&run->scratch);
+    xt_list_join(args, &run->scratch);
+    run->no_memory |= run->scratch.failed;
+    return xt_match_text(match, xt_buf_slice(&run->scratch), run);
+}
+
+static bool match_names(const xt_match *match, xt_slice paths, xt_match_run *run)
+{
+    xt_path_iter iter = xt_paths_iterate(paths);
+
+    for (xt_path path; xt_paths_next(&iter, &path);)
+        if (path.has_name && xt_match_text(match, path.name, run))
+            return true;
+    return false;
+}
+
+/* As xt_recs_find does, in one pass over all of that name. */
+static bool match_data(const xt_match *match, xt_slice records, xt_match_run *run)
+{
+    bool words = xt_slice_eq(match->name, XT_S("text"));
+    xt_rec_iter iter = xt_recs_iterate(records);
+    xt_rec_field field;
+
+    for (uint16_t type; xt_recs_next(&iter, &type);)
+        while (xt_recs_next_field(&iter, &field))
+            if ((xt_slice_eq(field.name, match->name) || (words && field.name.n == 0)) &&
+                xt_match_text(match, field.value, run))
+                return true;
+    return false;
+}
+
+bool xt_match_entry(const xt_match *match, xt_slice entry, xt_match_run *run)
+{
+    switch (match->form) {
+    case XT_MATCH_TEXT:
+    case XT_MATCH_DERIVED:
+        return xt_match_text(match, entry, run);
+    case XT_MATCH_LIST:
+        return match->op == XT_MATCH_EXISTS || match_list(match, entry, run);
+    case XT_MATCH_ARGC:
+        return xt_match_number(match, xt_list_count(entry), run);
+    case XT_MATCH_CMD:
+        return match->op == XT_MATCH_EXISTS || match_cmd(match, entry, run);
+    case XT_MATCH_NAMES:
+        return match_names(match, entry, run);
+    case XT_MATCH_DATA:
+        return match_data(match, entry, run);
+    case XT_MATCH_NUMBER:
+        break;
+    }
+    return false;
+}

@@ -1,0 +1,79 @@
+/*
+ * query/query - running a query on the store
+ *
+ * Shape:     a compiled filter answers on column blocks with a bitmap of rows (a pattern is matched once per distinct
+ *            dictionary value). On top: newest-first rows with a cursor, counts by fields, histograms.
+ * Order:     (time descending, host id ascending, serial descending, arrival descending): total and stable, so that a cursor can go on.
+ * Answer:    every answer says whether it is whole: partial (a budget or a cancel ended it), truncated (limit reached,
+ *            more would match), skipped (damaged segments, named).
+ * Errors:    XT_KQL_E_SYNTAX (kql.h) at compile. XT_QUERY_E_CANCELLED when *cancel became true. <0 memory or I/O.
+ * Threads:   a compiled filter may be used by many threads; a run by one.
+ */
+#pragma once
+#include <stdatomic.h>
+
+#include "query/kql.h"
+#include "store/store.h"
+
+enum {
+    XT_QUERY_E_CANCELLED = 2,
+    XT_QUERY_E_BAD_CURSOR = 3,
+};
+
+typedef struct xt_filter xt_filter;
+XT_MUST_USE int xt_filter_compile(xt_slice kql, int64_t now_ms, xt_filter **ret, xt_problem *reterr_problem);
+xt_filter *xt_filter_free(xt_filter *filter); /* accepts NULL, returns NULL */
+xt_field_set xt_filter_fields(const xt_filter *filter);
+bool xt_filter_may_match(void *filter, const xt_zone *zone); /* for xt_scan_spec; context is the filter */
+/* Sets bit i of out (n_rows bits, zeroed by the call) for each row that matches. out: (n_rows + 63) / 64 words. */
+XT_MUST_USE int xt_filter_run(const xt_filter *filter, const xt_block *block, xt_arena *arena, uint64_t *out);
+/* One event alone (noise, tests): the same answer as on a block. */
+XT_MUST_USE int xt_filter_event(const xt_filter *filter, const xt_event *event, xt_arena *arena, bool *ret);
+
+typedef enum xt_noise { XT_NOISE_SHOW, XT_NOISE_HIDE, XT_NOISE_ONLY } xt_noise;
+
+typedef struct xt_query {
+    const xt_filter *filter;
+    int64_t from_ms, to_ms;  /* inclusive */
+    xt_noise noise;          /* HIDE keeps noise that raised an alert */
+    const atomic_bool *cancel; /* may be NULL */
+} xt_query;
+
+typedef struct xt_answer {
+    uint64_t n_matched;      /* rows that matched and were counted (all of them unless partial or truncated) */
+    uint64_t n_hidden;       /* matched, but hidden as noise */
+    bool partial, truncated;
+    xt_scan_info scan;
+    int64_t took_us;
+} xt_answer;
+
+/* Rows, newest first. */
+typedef struct xt_query_rows {
+    xt_query query;
+    xt_field_set fields;     /* stored fields the rows should carry */
+    uint64_t limit;          /* 0: all, in bounded memory */
+    bool oldest_first;       /* reverse order */
+    xt_field sort_field;     /* XT_F_INVALID: by time; else by this field (limit required) */
+    xt_slice after;          /* cursor of a row given earlier, empty: from the start */
+    uint64_t after_arrival;  /* live tail: only rows that arrived later */
+    /* event: bytes valid during the call. cursor: pass as `after` to go on behind this row. Non-zero ends the run. */
+    int (*on_row)(void *context, xt_event *event, xt_slice cursor);
+    void *context;
+} xt_query_rows;
+XT_MUST_USE int xt_query_rows_run(xt_store *store, const xt_query_rows *rows, xt_answer *ret, xt_problem *reterr_problem);
+
+XT_MUST_USE int xt_query_count(xt_store *store, const xt_query *query, xt_answer *ret, xt_problem *reterr_problem);
+
+#define XT_QUERY_MAX_BY 4
+typedef struct xt_query_group {
+    xt_slice values[XT_QUERY_MAX_BY]; /* as text; p NULL: absent */
+    uint64_t count;
+} xt_query_group;
+/* Counts per distinct tuple of `by`, greatest first (ties by value), at most limit (0: all). Result in the arena. */
+XT_MUST_USE int xt_query_by(xt_store *store, const xt_query *query, const xt_field *by, size_t n_by, uint64_t limit, xt_arena *arena, xt_query_group **ret, size_t *ret_n, xt_answer *ret_answer, xt_problem *reterr_problem);
+
+typedef struct xt_query_bucket {
+    uint64_t count, n_alerts; /* n_alerts: those with rule.id */
+} xt_query_bucket;
+/* n buckets of interval_ms from from_ms on; buckets: caller's, zeroed by the call. */
+XT_MUST_USE int xt_query_histogram(xt_store *store, const xt_query *query, int64_t interval_ms, xt_query_bucket *buckets, size_t n, xt_answer *ret, xt_problem *reterr_problem);

@@ -1,0 +1,27 @@
+/*
+ * query/render - rows as a table, NDJSON, CSV or audit text
+ *
+ * Shape:     begin, rows, end; the page's download, the API and the command line print through this.
+ *            table: columns time, host, login>user, tty, ses, cwd, exit, command (or the fields asked for), made
+ *            visible (no byte of it can move a cursor). csv: RFC 4180, header line, one column a field; cells that
+ *            begin with = + - @ get a leading apostrophe (spreadsheets run them). ndjson: the ECS document, or a
+ *            flat object with --fields. raw: audit.log text (what is not kept of an exec's pointers is left out).
+ */
+#pragma once
+#include "event/event_json.h"
+
+typedef enum xt_format { XT_FORMAT_TABLE, XT_FORMAT_NDJSON, XT_FORMAT_CSV, XT_FORMAT_RAW } xt_format;
+bool xt_format_by_name(xt_slice name, xt_format *ret);
+
+typedef struct xt_render {
+    xt_format format;
+    const xt_field *fields; /* NULL: the format's own */
+    size_t n_fields;
+    xt_buf *out;            /* the caller empties it as it likes */
+} xt_render;
+void xt_render_begin(xt_render *render);
+XT_MUST_USE int xt_render_row(xt_render *render, xt_event *event, xt_arena *arena);
+/* Stored fields that rows must carry for this rendering. */
+xt_field_set xt_render_fields(const xt_render *render);
+/* Comma-separated field names or aliases -> ids; a problem names the unknown one. */
+XT_MUST_USE int xt_fields_parse(xt_slice list, xt_field *ret, size_t max, size_t *ret_n, xt_problem *reterr_problem);
