@@ -74,7 +74,7 @@ struct xt_joiner {
     int64_t now_ms;
     uint64_t seed;
     size_t n_open;
-    size_t n_bytes; /* of open and finished groups */
+    size_t n_bytes; /* of open groups */
 
     group **table;
     size_t table_mask;
@@ -334,7 +334,6 @@ static void group_recycle(xt_joiner *joiner, group *g)
         block_free(joiner, b);
     }
     g->blocks = NULL;
-    joiner->n_bytes -= g->n_bytes;
     node_unref(joiner, g->node);
     if (joiner->n_pool_groups >= POOL_MAX_GROUPS || g->cap_records > 16 * FIRST_RECORDS) {
         group_destroy(g);
@@ -351,6 +350,7 @@ static void group_finish(xt_joiner *joiner, group *g, unsigned flag)
     list_unlink(&g->order);
     list_unlink(&g->titled);
     joiner->n_open--;
+    joiner->n_bytes -= g->n_bytes;
     if (joiner->last == g)
         joiner->last = NULL;
     if (g->n_records == 0 && g->n_dropped == 0) {
