@@ -1,0 +1,568 @@
+/*
+ * SQLite keeps what changes; what never changes is in segments. Ids of rows and segments are given by us and not by
+ * SQLite, which would use the ids of deleted rows again. Marks and the ledger's head are held in memory beside the
+ * tables, and go back with a transaction that is rolled back.
+ *
+ * A ledger row's chain is the hash of the chain before it and of the row's own values, so that a row taken out, put
+ * in or changed breaks every later link.
+ */
+#include "store/pending.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+static const xt_sqlite_migration migrations[] = {
+    {1, "CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE pending(id INTEGER PRIMARY KEY, stream BLOB NOT NULL, number INTEGER NOT NULL,"
+        " n_events INTEGER NOT NULL, first_arrival INTEGER NOT NULL, received_ms INTEGER NOT NULL,"
+        " codec INTEGER NOT NULL, checksum INTEGER NOT NULL, derived BLOB NOT NULL, frame BLOB NOT NULL);"
+        "CREATE TABLE streams(stream BLOB PRIMARY KEY, host_id TEXT, number INTEGER NOT NULL, hash BLOB NOT NULL,"
+        " sealed_number INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+        "CREATE TABLE segments(id INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL, first_arrival INTEGER NOT NULL,"
+        " last_arrival INTEGER NOT NULL, min_ms INTEGER NOT NULL, max_ms INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+        " made_ms INTEGER NOT NULL, hash BLOB NOT NULL);"
+        "CREATE TABLE ledger(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+        " n_events INTEGER NOT NULL, first_arrival INTEGER NOT NULL, subject BLOB NOT NULL, first INTEGER NOT NULL,"
+        " last INTEGER NOT NULL, hash BLOB NOT NULL, chain BLOB NOT NULL);"
+        "INSERT INTO marks VALUES ('last_row', 0), ('next_segment', 1), ('sealed_arrival', 0), ('sealed_row', 0);"},
+};
+
+enum { PUT_ROW, PUT_STREAM, PUT_WATERMARK, PUT_LEDGER, PUT_SEGMENT, PUT_MARK, SET_ASIDE, DELETE_ROWS, N_STATEMENTS };
+
+static const char *const statements[N_STATEMENTS] = {
+    [PUT_ROW] = "INSERT INTO pending(id, stream, number, n_events, first_arrival, received_ms, codec, checksum,"
+                " derived, frame) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [PUT_STREAM] = "INSERT INTO streams(stream, host_id, number, hash) VALUES (?1, ?2, ?3, ?4)"
+                   " ON CONFLICT(stream) DO UPDATE SET host_id = ?2, number = ?3, hash = ?4",
+    [PUT_WATERMARK] = "UPDATE streams SET sealed_number = ?2 WHERE stream = ?1",
+    [PUT_LEDGER] = "INSERT INTO ledger(id, kind, at_ms, n_events, first_arrival, subject, first, last, hash, chain)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [PUT_SEGMENT] =
+        "INSERT INTO segments(id, n_rows, first_arrival, last_arrival, min_ms, max_ms, bytes, made_ms, hash)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [PUT_MARK] = "UPDATE marks SET value = ?2 WHERE name = ?1",
+    [SET_ASIDE] = "UPDATE pending SET id = -id WHERE id = ?1",
+    [DELETE_ROWS] = "DELETE FROM pending WHERE id > 0 AND id <= ?1",
+};
+
+typedef struct pending_state {
+    xt_pending_marks marks;
+    uint64_t n_ledger;
+    xt_hash128 head;
+} pending_state;
+
+struct xt_pending {
+    sqlite3 *db;
+    sqlite3_stmt *stmts[N_STATEMENTS];
+    pending_state now, before; /* before: when the transaction began */
+};
+
+/* ------------------------------------------------------------------------------------------------ statements */
+
+static void bind_hash(sqlite3_stmt *stmt, int i, const xt_hash128 *hash)
+{
+    sqlite3_bind_blob(stmt, i, hash->b, sizeof hash->b, SQLITE_STATIC);
+}
+
+static void bind_u64(sqlite3_stmt *stmt, int i, uint64_t v)
+{
+    sqlite3_bind_int64(stmt, i, (int64_t)v);
+}
+
+static uint64_t column_u64(sqlite3_stmt *stmt, int i)
+{
+    return (uint64_t)sqlite3_column_int64(stmt, i);
+}
+
+static xt_hash128 column_hash(sqlite3_stmt *stmt, int i)
+{
+    xt_slice s = xt_sqlite_slice(stmt, i);
+    xt_hash128 hash = {{0}};
+
+    if (s.n == sizeof hash.b)
+        memcpy(hash.b, s.p, s.n);
+    return hash;
+}
+
+/* Runs a statement that gives no rows. */
+static int run(xt_pending *pending, int which, const char *doing, xt_problem *reterr_problem)
+{
+    sqlite3_stmt *stmt = pending->stmts[which];
+    int rc = sqlite3_step(stmt);
+    int r = xt_sqlite_error(pending->db, rc, doing, reterr_problem);
+
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+    return r;
+}
+
+typedef int (*row_fn)(void *context, sqlite3_stmt *stmt);
+
+/* Calls fn for every row of a query; bound (may be NULL) is its parameter 1. */
+static int each(xt_pending *pending, const char *sql, const int64_t *bound, row_fn fn, void *context,
+                xt_problem *reterr_problem)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc, r = xt_sqlite_prepare(pending->db, sql, &stmt, reterr_problem);
+
+    if (r < 0)
+        return xt_error_trace(r);
+    if (bound)
+        sqlite3_bind_int64(stmt, 1, *bound);
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW && r == 0)
+        r = fn(context, stmt);
+    if (r == 0)
+        r = xt_sqlite_error(pending->db, rc, "reading pending.db", reterr_problem);
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+/* ------------------------------------------------------------------------------------------------ open, close */
+
+static int on_mark(void *context, sqlite3_stmt *stmt)
+{
+    xt_pending_marks *marks = context;
+    xt_slice name = xt_sqlite_slice(stmt, 0);
+    int64_t value = sqlite3_column_int64(stmt, 1);
+
+    if (xt_slice_eq(name, XT_S("sealed_row")))
+        marks->sealed_row = value;
+    else if (xt_slice_eq(name, XT_S("last_row")))
+        marks->last_row = value;
+    else if (xt_slice_eq(name, XT_S("sealed_arrival")))
+        marks->sealed_arrival = (uint64_t)value;
+    else if (xt_slice_eq(name, XT_S("next_segment")))
+        marks->next_segment = (uint64_t)value;
+    return 0;
+}
+
+static int on_bounds(void *context, sqlite3_stmt *stmt)
+{
+    xt_pending_marks *marks = context;
+    int64_t last = sqlite3_column_int64(stmt, 0), first = sqlite3_column_int64(stmt, 1);
+
+    if (last > marks->last_row)
+        marks->last_row = last;
+    if (-first > marks->last_row)
+        marks->last_row = -first;
+    marks->n_damaged = column_u64(stmt, 2);
+    return 0;
+}
+
+static int on_last_arrival(void *context, sqlite3_stmt *stmt)
+{
+    ((xt_pending_marks *)context)->last_arrival = column_u64(stmt, 0);
+    return 0;
+}
+
+static int on_head(void *context, sqlite3_stmt *stmt)
+{
+    pending_state *state = context;
+
+    state->n_ledger = column_u64(stmt, 0);
+    state->head = column_hash(stmt, 1);
+    return 0;
+}
+
+static int state_load(xt_pending *pending, xt_problem *reterr_problem)
+{
+    pending_state *now = &pending->now;
+    int r = each(pending, "SELECT name, value FROM marks", NULL, on_mark, &now->marks, reterr_problem);
+
+    if (r == 0)
+        r = each(pending, "SELECT max(id), min(id), (SELECT count(*) FROM pending WHERE id < 0) FROM pending", NULL,
+                 on_bounds, &now->marks, reterr_problem);
+    if (r == 0)
+        r = each(pending, "SELECT id, chain FROM ledger ORDER BY id DESC LIMIT 1", NULL, on_head, now, reterr_problem);
+    if (r == 0)
+        r = each(pending, "SELECT first_arrival + n_events - 1 FROM ledger WHERE kind = 1 ORDER BY id DESC LIMIT 1",
+                 NULL, on_last_arrival, &now->marks, reterr_problem);
+    if (now->marks.last_row < now->marks.sealed_row)
+        now->marks.last_row = now->marks.sealed_row;
+    return r;
+}
+
+int xt_pending_open(const char *path, xt_pending **ret, xt_problem *reterr_problem)
+{
+    xt_pending *pending = calloc(1, sizeof *pending);
+
+    if (!pending)
+        return xt_error_origin(-ENOMEM);
+    int r = xt_sqlite_open(path, migrations, XT_COUNT_OF(migrations), &pending->db, reterr_problem);
+    if (r == XT_SQLITE_E_NEWER)
+        r = XT_PENDING_E_NEWER;
+    /* A log of 4,096 pages is checkpointed by the commit that fills it: batches are written twice, in bigger pieces. */
+    if (r == 0)
+        r = xt_sqlite_exec(pending->db, "PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864;",
+                           reterr_problem);
+    for (int i = 0; i < N_STATEMENTS && r == 0; i++)
+        r = xt_sqlite_prepare(pending->db, statements[i], &pending->stmts[i], reterr_problem);
+    if (r == 0)
+        r = state_load(pending, reterr_problem);
+    if (r != 0) {
+        xt_pending_close(pending);
+        return r;
+    }
+    *ret = pending;
+    return 0;
+}
+
+xt_pending *xt_pending_close(xt_pending *pending)
+{
+    if (pending) {
+        for (int i = 0; i < N_STATEMENTS; i++)
+            sqlite3_finalize(pending->stmts[i]);
+        xt_sqlite_close(pending->db);
+        free(pending);
+    }
+    return NULL;
+}
+
+xt_pending_marks xt_pending_marks_get(const xt_pending *pending)
+{
+    return pending->now.marks;
+}
+
+/* ------------------------------------------------------------------------------------------------ transactions */
+
+int xt_pending_begin(xt_pending *pending, xt_problem *reterr_problem)
+{
+    pending->before = pending->now;
+    return xt_sqlite_exec(pending->db, "BEGIN IMMEDIATE", reterr_problem);
+}
+
+int xt_pending_commit(xt_pending *pending, xt_problem *reterr_problem)
+{
+    return xt_sqlite_exec(pending->db, "COMMIT", reterr_problem);
+}
+
+void xt_pending_rollback(xt_pending *pending)
+{
+    if (!sqlite3_get_autocommit(pending->db))
+        sqlite3_exec(pending->db, "ROLLBACK", NULL, NULL, NULL);
+    pending->now = pending->before;
+}
+
+/* ------------------------------------------------------------------------------------------------ putting */
+
+static uint64_t row_checksum(const xt_pending_row *row)
+{
+    char head[64];
+    xt_buf buf = XT_BUF_ON(head);
+
+    xt_buf_put(&buf, xt_slice_of(row->stream.b, sizeof row->stream.b));
+    xt_buf_put_u64(&buf, row->number);
+    xt_buf_put_u64(&buf, row->n_events);
+    xt_buf_put_u64(&buf, row->first_arrival);
+    xt_buf_put_u32(&buf, row->codec);
+    XXH64_hash_t h = XXH3_64bits(buf.p, buf.n);
+    h = XXH3_64bits_withSeed(row->derived.p, row->derived.n, h);
+    return XXH3_64bits_withSeed(row->frame.p, row->frame.n, h);
+}
+
+int xt_pending_put_row(xt_pending *pending, const xt_pending_row *row, xt_problem *reterr_problem)
+{
+    sqlite3_stmt *stmt = pending->stmts[PUT_ROW];
+
+    sqlite3_bind_int64(stmt, 1, row->id);
+    bind_hash(stmt, 2, &row->stream);
+    bind_u64(stmt, 3, row->number);
+    bind_u64(stmt, 4, row->n_events);
+    bind_u64(stmt, 5, row->first_arrival);
+    sqlite3_bind_int64(stmt, 6, row->received_ms);
+    sqlite3_bind_int64(stmt, 7, row->codec);
+    bind_u64(stmt, 8, row_checksum(row));
+    xt_sqlite_bind_blob(stmt, 9, row->derived);
+    xt_sqlite_bind_blob(stmt, 10, row->frame);
+    int r = run(pending, PUT_ROW, "storing a batch", reterr_problem);
+    if (r == 0)
+        pending->now.marks.last_row = row->id;
+    return r;
+}
+
+int xt_pending_put_stream(xt_pending *pending, const xt_pending_stream *stream, xt_problem *reterr_problem)
+{
+    sqlite3_stmt *stmt = pending->stmts[PUT_STREAM];
+
+    bind_hash(stmt, 1, &stream->stream);
+    xt_sqlite_bind_slice(stmt, 2, stream->host_id);
+    bind_u64(stmt, 3, stream->number);
+    bind_hash(stmt, 4, &stream->hash);
+    return run(pending, PUT_STREAM, "storing a stream's number", reterr_problem);
+}
+
+int xt_pending_set_watermark(xt_pending *pending, xt_hash128 stream, uint64_t sealed_number, xt_problem *reterr_problem)
+{
+    sqlite3_stmt *stmt = pending->stmts[PUT_WATERMARK];
+
+    bind_hash(stmt, 1, &stream);
+    bind_u64(stmt, 2, sealed_number);
+    return run(pending, PUT_WATERMARK, "storing a stream's watermark", reterr_problem);
+}
+
+static xt_hash128 ledger_chain(xt_hash128 before, uint64_t id, const xt_ledger_row *row)
+{
+    char bytes[160];
+    xt_buf buf = XT_BUF_ON(bytes);
+
+    xt_buf_put(&buf, xt_slice_of(before.b, sizeof before.b));
+    xt_buf_put_u64(&buf, id);
+    xt_buf_put_u64(&buf, row->kind);
+    xt_buf_put_u64(&buf, (uint64_t)row->at_ms);
+    xt_buf_put_u64(&buf, row->n_events);
+    xt_buf_put_u64(&buf, row->first_arrival);
+    xt_buf_put(&buf, xt_slice_of(row->subject.b, sizeof row->subject.b));
+    xt_buf_put_u64(&buf, row->first);
+    xt_buf_put_u64(&buf, row->last);
+    xt_buf_put(&buf, xt_slice_of(row->hash.b, sizeof row->hash.b));
+    return xt_slice_hash128(xt_buf_slice(&buf));
+}
+
+int xt_pending_put_ledger(xt_pending *pending, const xt_ledger_row *row, xt_problem *reterr_problem)
+{
+    sqlite3_stmt *stmt = pending->stmts[PUT_LEDGER];
+    uint64_t id = pending->now.n_ledger + 1;
+    xt_hash128 chain = ledger_chain(pending->now.head, id, row);
+
+    bind_u64(stmt, 1, id);
+    bind_u64(stmt, 2, row->kind);
+    sqlite3_bind_int64(stmt, 3, row->at_ms);
+    bind_u64(stmt, 4, row->n_events);
+    bind_u64(stmt, 5, row->first_arrival);
+    bind_hash(stmt, 6, &row->subject);
+    bind_u64(stmt, 7, row->first);
+    bind_u64(stmt, 8, row->last);
+    bind_hash(stmt, 9, &row->hash);
+    bind_hash(stmt, 10, &chain);
+    int r = run(pending, PUT_LEDGER, "writing the ledger", reterr_problem);
+    if (r == 0) {
+        if (row->kind == XT_LEDGER_RECEIVED)
+            pending->now.marks.last_arrival = row->first_arrival + row->n_events - 1;
+        pending->now.n_ledger = id;
+        pending->now.head = chain;
+    }
+    return r;
+}
+
+static int put_mark(xt_pending *pending, const char *name, uint64_t value, xt_problem *reterr_problem)
+{
+    xt_sqlite_bind_slice(pending->stmts[PUT_MARK], 1, xt_slice_str(name));
+    bind_u64(pending->stmts[PUT_MARK], 2, value);
+    return run(pending, PUT_MARK, "storing a mark", reterr_problem);
+}
+
+static int put_marks(xt_pending *pending, xt_problem *reterr_problem)
+{
+    const xt_pending_marks *marks = &pending->now.marks;
+    int r = put_mark(pending, "sealed_row", (uint64_t)marks->sealed_row, reterr_problem);
+
+    if (r == 0)
+        r = put_mark(pending, "last_row", (uint64_t)marks->last_row, reterr_problem);
+    if (r == 0)
+        r = put_mark(pending, "sealed_arrival", marks->sealed_arrival, reterr_problem);
+    if (r == 0)
+        r = put_mark(pending, "next_segment", marks->next_segment, reterr_problem);
+    return r;
+}
+
+int xt_pending_put_segment(xt_pending *pending, const xt_pending_segment *segment, int64_t sealed_row,
+                           xt_problem *reterr_problem)
+{
+    sqlite3_stmt *stmt = pending->stmts[PUT_SEGMENT];
+
+    bind_u64(stmt, 1, segment->id);
+    bind_u64(stmt, 2, segment->n_rows);
+    bind_u64(stmt, 3, segment->first_arrival);
+    bind_u64(stmt, 4, segment->last_arrival);
+    sqlite3_bind_int64(stmt, 5, segment->min_ms);
+    sqlite3_bind_int64(stmt, 6, segment->max_ms);
+    bind_u64(stmt, 7, segment->bytes);
+    sqlite3_bind_int64(stmt, 8, segment->made_ms);
+    bind_hash(stmt, 9, &segment->hash);
+    int r = run(pending, PUT_SEGMENT, "adding a segment to the catalog", reterr_problem);
+    if (r < 0)
+        return xt_error_trace(r);
+    pending->now.marks.sealed_row = sealed_row;
+    pending->now.marks.sealed_arrival = segment->last_arrival;
+    pending->now.marks.next_segment = segment->id + 1;
+    return put_marks(pending, reterr_problem);
+}
+
+int xt_pending_set_aside(xt_pending *pending, int64_t id, xt_problem *reterr_problem)
+{
+    sqlite3_bind_int64(pending->stmts[SET_ASIDE], 1, id);
+    int r = run(pending, SET_ASIDE, "setting a damaged batch aside", reterr_problem);
+    if (r == 0)
+        pending->now.marks.n_damaged++;
+    return r;
+}
+
+/* ------------------------------------------------------------------------------------------------ deleting */
+
+static int on_number(void *context, sqlite3_stmt *stmt)
+{
+    *(int64_t *)context = sqlite3_column_int64(stmt, 0);
+    return 0;
+}
+
+int xt_pending_delete_sealed(xt_pending *pending, unsigned n, bool *ret_left, xt_problem *reterr_problem)
+{
+    int64_t first = 0, sealed = pending->now.marks.sealed_row;
+    int r = each(pending, "SELECT id FROM pending WHERE id > 0 ORDER BY id LIMIT 1", NULL, on_number, &first,
+                 reterr_problem);
+
+    if (r < 0)
+        return xt_error_trace(r);
+    if (first == 0 || first > sealed) {
+        *ret_left = false;
+        return 0;
+    }
+    int64_t upto = sealed - first >= n ? first + n - 1 : sealed;
+    sqlite3_bind_int64(pending->stmts[DELETE_ROWS], 1, upto);
+    r = run(pending, DELETE_ROWS, "deleting sealed batches", reterr_problem);
+    if (r == 0)
+        *ret_left = upto < sealed;
+    return r;
+}
+
+int xt_pending_shrink(xt_pending *pending, xt_problem *reterr_problem)
+{
+    int r = xt_sqlite_exec(pending->db, "VACUUM", reterr_problem);
+
+    if (r == 0)
+        r = xt_sqlite_exec(pending->db, "PRAGMA wal_checkpoint(TRUNCATE)", reterr_problem);
+    return r;
+}
+
+/* ------------------------------------------------------------------------------------------------ reading */
+
+typedef struct stream_context {
+    int (*fn)(void *context, const xt_pending_stream *stream);
+    void *context;
+} stream_context;
+
+static int on_stream(void *context, sqlite3_stmt *stmt)
+{
+    const stream_context *c = context;
+    xt_pending_stream stream = {
+        .stream = column_hash(stmt, 0),
+        .host_id = xt_sqlite_slice(stmt, 1),
+        .number = column_u64(stmt, 2),
+        .hash = column_hash(stmt, 3),
+        .sealed_number = column_u64(stmt, 4),
+    };
+    return c->fn(c->context, &stream);
+}
+
+int xt_pending_each_stream(xt_pending *pending, int (*fn)(void *context, const xt_pending_stream *stream),
+                           void *context, xt_problem *reterr_problem)
+{
+    stream_context c = {fn, context};
+    return each(pending, "SELECT stream, host_id, number, hash, sealed_number FROM streams", NULL, on_stream, &c,
+                reterr_problem);
+}
+
+typedef struct segment_context {
+    int (*fn)(void *context, const xt_pending_segment *segment);
+    void *context;
+} segment_context;
+
+static int on_segment(void *context, sqlite3_stmt *stmt)
+{
+    const segment_context *c = context;
+    xt_pending_segment segment = {
+        .id = column_u64(stmt, 0),
+        .n_rows = column_u64(stmt, 1),
+        .first_arrival = column_u64(stmt, 2),
+        .last_arrival = column_u64(stmt, 3),
+        .min_ms = sqlite3_column_int64(stmt, 4),
+        .max_ms = sqlite3_column_int64(stmt, 5),
+        .bytes = column_u64(stmt, 6),
+        .made_ms = sqlite3_column_int64(stmt, 7),
+        .hash = column_hash(stmt, 8),
+    };
+    return c->fn(c->context, &segment);
+}
+
+int xt_pending_each_segment(xt_pending *pending, int (*fn)(void *context, const xt_pending_segment *segment),
+                            void *context, xt_problem *reterr_problem)
+{
+    segment_context c = {fn, context};
+    return each(pending,
+                "SELECT id, n_rows, first_arrival, last_arrival, min_ms, max_ms, bytes, made_ms, hash FROM segments"
+                " ORDER BY id",
+                NULL, on_segment, &c, reterr_problem);
+}
+
+typedef struct row_context {
+    int (*fn)(void *context, const xt_pending_row *row, bool intact);
+    void *context;
+} row_context;
+
+static int on_row(void *context, sqlite3_stmt *stmt)
+{
+    const row_context *c = context;
+    xt_pending_row row = {
+        .id = sqlite3_column_int64(stmt, 0),
+        .stream = column_hash(stmt, 1),
+        .number = column_u64(stmt, 2),
+        .n_events = column_u64(stmt, 3),
+        .first_arrival = column_u64(stmt, 4),
+        .received_ms = sqlite3_column_int64(stmt, 5),
+        .codec = (uint32_t)sqlite3_column_int64(stmt, 6),
+        .derived = xt_sqlite_slice(stmt, 8),
+        .frame = xt_sqlite_slice(stmt, 9),
+    };
+    return c->fn(c->context, &row, row_checksum(&row) == column_u64(stmt, 7));
+}
+
+int xt_pending_each_row(xt_pending *pending, int (*fn)(void *context, const xt_pending_row *row, bool intact),
+                        void *context, xt_problem *reterr_problem)
+{
+    row_context c = {fn, context};
+    return each(pending,
+                "SELECT id, stream, number, n_events, first_arrival, received_ms, codec, checksum, derived, frame"
+                " FROM pending WHERE id > ?1 ORDER BY id",
+                &pending->now.marks.sealed_row, on_row, &c, reterr_problem);
+}
+
+typedef struct ledger_context {
+    int (*fn)(void *context, uint64_t id, const xt_ledger_row *row, bool chained);
+    void *context;
+    xt_hash128 chain;
+    uint64_t next;
+} ledger_context;
+
+static int on_ledger(void *context, sqlite3_stmt *stmt)
+{
+    ledger_context *c = context;
+    uint64_t id = column_u64(stmt, 0);
+    xt_ledger_row row = {
+        .kind = (xt_ledger_kind)sqlite3_column_int(stmt, 1),
+        .at_ms = sqlite3_column_int64(stmt, 2),
+        .n_events = column_u64(stmt, 3),
+        .first_arrival = column_u64(stmt, 4),
+        .subject = column_hash(stmt, 5),
+        .first = column_u64(stmt, 6),
+        .last = column_u64(stmt, 7),
+        .hash = column_hash(stmt, 8),
+    };
+    xt_hash128 chain = column_hash(stmt, 9);
+    bool chained = id == c->next && xt_hash128_eq(chain, ledger_chain(c->chain, id, &row));
+
+    c->chain = chain;
+    c->next = id + 1;
+    return c->fn(c->context, id, &row, chained);
+}
+
+int xt_pending_each_ledger(xt_pending *pending,
+                           int (*fn)(void *context, uint64_t id, const xt_ledger_row *row, bool chained), void *context,
+                           xt_problem *reterr_problem)
+{
+    ledger_context c = {.fn = fn, .context = context, .next = 1};
+    return each(pending,
+                "SELECT id, kind, at_ms, n_events, first_arrival, subject, first, last, hash, chain FROM ledger"
+                " ORDER BY id",
+                NULL, on_ledger, &c, reterr_problem);
+}

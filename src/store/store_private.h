@@ -1,0 +1,84 @@
+/*
+ * store/store_private - what the files of the store share
+ *
+ * Threads:   write_lock: pending.db, streams, the tail and the list of open views. seal_lock: one sealing at a time,
+ *            taken before write_lock. picture_lock: the pointer to the picture alone, held for a few instructions.
+ */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "store/open_block.h"
+#include "store/pending.h"
+#include "store/segment.h"
+#include "store/store.h"
+
+/* Sealed segments by id. */
+typedef struct xt_segment_list {
+    _Atomic(uint32_t) n_refs;
+    size_t n;
+    xt_segment *items[];
+} xt_segment_list;
+
+/* What a scan sees: immutable, counted, swapped whole. */
+typedef struct xt_picture {
+    _Atomic(uint32_t) n_refs;
+    uint64_t last_arrival;
+    xt_segment_list *segments;
+    size_t n_views;
+    xt_open_view *views[];
+} xt_picture;
+
+/* The last batch of a stream. */
+typedef struct xt_stream {
+    xt_hash128 key, hash;
+    uint64_t number, sealed_number;
+} xt_stream;
+
+struct xt_store {
+    char *dir, *segments_dir;
+    const xt_vfs *vfs;
+    const xt_clock *clock;
+    uint64_t seal_rows;
+    int64_t seal_after_ms;
+    int lock_fd;
+    uint64_t seed;
+
+    pthread_mutex_t seal_lock, write_lock, picture_lock;
+    pthread_cond_t arrived; /* with picture_lock */
+    xt_picture *picture;
+    _Atomic(uint64_t) n_damaged;      /* segments and batches found damaged at opening */
+    _Atomic(uint64_t) n_pending_rows; /* not sealed */
+
+    /* under write_lock */
+    xt_pending *pending;
+    xt_map streams; /* xt_stream by key */
+    xt_open_block *tail;
+    uint64_t next_arrival;
+    int64_t oldest_open_ms; /* when the oldest open row came, monotonic; 0: none */
+    xt_buf scratch;         /* frames to be decompressed or compressed */
+    char damaged[200];      /* names of what is damaged since opening */
+};
+
+/* Retains the newest picture. */
+xt_picture *xt_picture_take(xt_store *store);
+xt_picture *xt_picture_unref(xt_picture *picture); /* accepts NULL, returns NULL */
+/* A picture of these views (each is retained) and that list (retained). NULL: no memory. */
+XT_MUST_USE xt_picture *xt_picture_new(xt_segment_list *segments, xt_open_view **views, size_t n, uint64_t last_arrival);
+/* Puts the picture (whose reference it takes) in the place of the one before, and wakes who waits. */
+void xt_picture_swap(xt_store *store, xt_picture *picture);
+/* A list of the items of `old` and of `more` (both may be NULL), each retained. */
+XT_MUST_USE xt_segment_list *xt_segment_list_with(const xt_segment_list *old, xt_segment *more);
+xt_segment_list *xt_segment_list_unref(xt_segment_list *list);
+
+uint64_t xt_picture_open_rows(const xt_picture *picture);
+
+/* Opens the segments of the catalog into the picture; names what is damaged, clears away what never was committed. */
+XT_MUST_USE int xt_store_load_segments(xt_store *store, xt_problem *reterr_problem);
+/* Reads the pending rows that are not sealed into open blocks. Under write_lock, before the store is used. */
+XT_MUST_USE int xt_store_rebuild(xt_store *store, xt_problem *reterr_problem);
+/* Adds a name to store->damaged. */
+void xt_store_name_damaged(xt_store *store, const char *format, ...) XT_PRINTF(2, 3);
+/* DIR/segments/ID.xts and the name alone. */
+char *xt_store_segment_path(const xt_store *store, uint64_t id, const char *suffix);

@@ -1,0 +1,346 @@
+/*
+ * What the tests of the store share: a folder, a seeded generator of events, and the list of what must be there.
+ */
+#pragma once
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <zstd.h>
+
+#include "store/derived.h"
+#include "store/store.h"
+
+#define UNUSED __attribute__((unused))
+
+/* ------------------------------------------------------------------------------------------------ folder */
+
+static UNUSED void folder_remove(const char *path)
+{
+    DIR *dir = opendir(path);
+    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
+        char sub[600];
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        snprintf(sub, sizeof sub, "%s/%s", path, e->d_name);
+        if (unlink(sub) < 0)
+            folder_remove(sub);
+    }
+    if (dir)
+        closedir(dir);
+    rmdir(path);
+}
+
+static UNUSED char *folder_new(void)
+{
+    char *path = strdup("/tmp/xt-store-XXXXXX");
+    assert_non_null(mkdtemp(path));
+    return path;
+}
+
+static UNUSED char *folder_drop(char *path)
+{
+    folder_remove(path);
+    free(path);
+    return NULL;
+}
+
+static UNUSED void must(int r, const xt_problem *problem)
+{
+    if (r != 0) {
+        char text[1000];
+        xt_buf out = XT_BUF_ON(text);
+        xt_problem_format(problem, &out);
+        text[out.n] = '\0';
+        fail_msg("%d: %s", r, text);
+    }
+}
+
+static UNUSED xt_store *store_open(const char *dir, const xt_store_settings *settings)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_store *store = NULL;
+    must(xt_store_open(dir, settings, &store, &problem), &problem);
+    return store;
+}
+
+/* ------------------------------------------------------------------------------------------------ generator */
+
+typedef struct dice {
+    uint64_t state;
+} dice;
+
+static UNUSED uint64_t dice_next(dice *d)
+{
+    uint64_t z = (d->state += 0x9e3779b97f4a7c15u);
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static UNUSED uint64_t dice_below(dice *d, uint64_t n)
+{
+    return dice_next(d) % n;
+}
+
+static UNUSED xt_slice dice_text(dice *d, xt_arena *arena)
+{
+    static const char *const words[] = {"", "bash", "/usr/bin/env", "root", "a b", "exec"};
+    if (dice_below(d, 3))
+        return xt_slice_str(words[dice_below(d, XT_COUNT_OF(words))]);
+    size_t n = dice_below(d, dice_below(d, 40) ? 30 : 3000);
+    char *p = xt_arena_alloc(arena, n);
+    for (size_t i = 0; i < n; i++)
+        p[i] = (char)dice_next(d);
+    return xt_slice_of(p, n);
+}
+
+static UNUSED uint64_t dice_number(dice *d)
+{
+    switch (dice_below(d, 6)) {
+    case 0:
+        return 0;
+    case 1:
+        return UINT64_MAX - dice_below(d, 100); /* a small negative number */
+    case 2:
+        return dice_next(d);
+    default:
+        return dice_below(d, 70000);
+    }
+}
+
+/* LIST, PATHS and RECORDS as the codec of events has them. */
+static UNUSED xt_slice dice_bytes(dice *d, xt_type type, xt_arena *arena)
+{
+    xt_slice items[4] = {dice_text(d, arena), dice_text(d, arena), dice_text(d, arena), dice_text(d, arena)};
+    xt_buf out = XT_BUF_INIT;
+
+    if (type == XT_LIST) {
+        xt_list_put(&out, items, dice_below(d, 5));
+    } else if (type == XT_PATHS) {
+        xt_path paths[2] = {{.item = 0,
+                             .has_name = true,
+                             .name = items[0],
+                             .nametype = XT_S("NORMAL"),
+                             .has_inode = true,
+                             .inode = dice_next(d),
+                             .mode = 0100755},
+                            {.item = 1, .nametype = XT_S("UNKNOWN"), .rest = items[1]}};
+        xt_paths_put(&out, paths, dice_below(d, 3));
+    } else if (type == XT_RECORDS) {
+        xt_buf_put_varint(&out, 1);
+        xt_buf_put_varint(&out, 1300);
+        xt_buf_put_varint(&out, 1);
+        xt_buf_put_block(&out, items[0]);
+        xt_buf_put_u8(&out, XT_REC_HEX);
+        xt_buf_put_block(&out, items[1]);
+    } else {
+        return items[0];
+    }
+    xt_slice s = xt_arena_copy(arena, xt_buf_slice(&out));
+    xt_buf_fini(&out);
+    return s;
+}
+
+/* Any stored field, each with its own likelihood; SERVER fields only when asked. */
+static UNUSED void dice_event(dice *d, int64_t time_ms, bool server, xt_arena *arena, xt_event *event)
+{
+    xt_event_reset(event);
+    for (unsigned f = 1; f < XT_F_END; f++) {
+        const xt_field_info *info = xt_field_find(f);
+        if (!info || info->flags & XT_VIRTUAL || !!(info->flags & XT_SERVER) != server)
+            continue;
+        if (f == XT_F_TIME)
+            xt_event_set_num(event, XT_F_TIME, (uint64_t)time_ms);
+        else if (f % 4 == 3 ? dice_below(d, 40) : f % 4 == 2 && dice_below(d, 2))
+            continue;
+        else if (info->type == XT_TIME || info->type == XT_UINT || info->type == XT_INT)
+            xt_event_set_num(event, info->id, dice_number(d));
+        else
+            xt_event_set_bytes(event, info->id, dice_bytes(d, info->type, arena));
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ what must be there */
+
+/* Canonical bytes by arrival (from 1), SERVER fields applied. */
+typedef struct truth {
+    xt_slice *events;
+    size_t n, cap;
+    xt_arena arena;
+} truth;
+
+static UNUSED void truth_init(truth *t)
+{
+    *t = (truth){0};
+    xt_arena_init(&t->arena, SIZE_MAX);
+}
+
+static UNUSED void truth_fini(truth *t)
+{
+    free(t->events);
+    xt_arena_fini(&t->arena);
+}
+
+static UNUSED void truth_add(truth *t, const xt_event *event)
+{
+    xt_buf out = XT_BUF_INIT;
+    xt_event_encode(event, &out);
+    if (t->n == t->cap) {
+        t->cap = t->cap ? t->cap * 2 : 64;
+        t->events = reallocarray(t->events, t->cap, sizeof *t->events);
+    }
+    t->events[t->n++] = xt_arena_copy(&t->arena, xt_buf_slice(&out));
+    xt_buf_fini(&out);
+}
+
+/* ------------------------------------------------------------------------------------------------ batches */
+
+/* One sender: batches numbered and chained. */
+typedef struct sender {
+    xt_hash128 stream, last;
+    uint64_t number;
+    dice d;
+    int64_t time_ms;
+    xt_buf events, derived, frame;
+} sender;
+
+static UNUSED void sender_init(sender *s, uint64_t seed)
+{
+    *s = (sender){.d = {seed}, .time_ms = 1700000000000};
+    memcpy(s->stream.b, &seed, sizeof seed);
+    s->stream.b[15] = 1;
+}
+
+static UNUSED void sender_fini(sender *s)
+{
+    xt_buf_fini(&s->events);
+    xt_buf_fini(&s->derived);
+    xt_buf_fini(&s->frame);
+}
+
+static UNUSED void sender_pack(sender *s)
+{
+    xt_buf_reset(&s->frame);
+    size_t room = ZSTD_compressBound(s->events.n);
+    char *to = xt_buf_reserve(&s->frame, room);
+    s->frame.n = ZSTD_compress(to, room, s->events.p, s->events.n, 1);
+}
+
+/* The batch of what events and derived hold now; valid until the next. */
+static UNUSED xt_store_batch sender_batch(sender *s, uint64_t n, bool packed)
+{
+    xt_store_batch batch = {
+        .stream = s->stream,
+        .number = ++s->number,
+        .n_events = n,
+        .chain = s->last,
+        .hash = xt_slice_hash128(xt_buf_slice(&s->events)),
+        .host_id = XT_S("0123456789abcdef0123456789abcdef"),
+        .frame = xt_buf_slice(&s->events),
+        .events = xt_buf_slice(&s->events),
+        .derived = xt_buf_slice(&s->derived),
+    };
+    if (packed) {
+        sender_pack(s);
+        batch.frame = xt_buf_slice(&s->frame);
+        batch.frame_codec = 1;
+    }
+    s->last = batch.hash;
+    return batch;
+}
+
+/* A batch of n random events; what must be found of it is added to the truth (may be NULL). */
+static UNUSED xt_store_batch sender_next(sender *s, uint64_t n, truth *t)
+{
+    xt_arena arena;
+    xt_event event, more;
+
+    xt_arena_init(&arena, SIZE_MAX);
+    xt_buf_reset(&s->events);
+    xt_buf_reset(&s->derived);
+    bool any = dice_below(&s->d, 3) > 0;
+    xt_derived_writer writer = {0};
+    if (any)
+        writer = xt_derived_write_to(&s->derived);
+    for (uint64_t i = 0; i < n; i++) {
+        s->time_ms += (int64_t)dice_below(&s->d, 9) - 2;
+        dice_event(&s->d, s->time_ms, false, &arena, &event);
+        xt_event_batch_put(&s->events, &event);
+        if (any && dice_below(&s->d, 4) == 0) {
+            dice_event(&s->d, 0, true, &arena, &more);
+            xt_derived_put(&writer, i, &more);
+            for (unsigned f = 1; f < XT_F_END; f++)
+                if (xt_event_has(&more, (xt_field)f)) {
+                    event.values[f] = more.values[f];
+                    xt_field_set_add(&event.present, (xt_field)f);
+                }
+        }
+        if (t)
+            truth_add(t, &event);
+        xt_arena_reset(&arena);
+    }
+    xt_arena_fini(&arena);
+    return sender_batch(s, n, dice_below(&s->d, 2));
+}
+
+static UNUSED int append_one(xt_store *store, const xt_store_batch *batch)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    int outcome = -1;
+    must(xt_store_append(store, batch, 1, &outcome, &problem), &problem);
+    return outcome;
+}
+
+/* ------------------------------------------------------------------------------------------------ comparing */
+
+#define ALL_FIELDS ((xt_field_set){{~UINT64_C(0), ~UINT64_C(0)}})
+
+/* Every row of a scan of everything is the truth's, each at most once; returns how many there were. */
+static UNUSED size_t truth_compare(const truth *t, xt_store *store, xt_scan_info *ret_info)
+{
+    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS, .fields = ALL_FIELDS};
+    xt_problem problem = XT_PROBLEM_INIT;
+    const xt_block *block;
+    xt_buf out = XT_BUF_INIT;
+    xt_scan *scan;
+    size_t n = 0;
+    char *seen = calloc(1, t->n + 1);
+    int64_t before = INT64_MAX;
+
+    must(xt_scan_open(store, &spec, &scan, &problem), &problem);
+    for (;;) {
+        must(xt_scan_next(scan, &block, &problem), &problem);
+        if (!block)
+            break;
+        assert_true(block->max_ms <= before);
+        before = block->max_ms;
+        for (uint32_t row = 0; row < block->n_rows; row++, n++) {
+            xt_event event;
+            uint64_t arrival = block->first_arrival + row;
+            assert_in_range(arrival, 1, t->n);
+            assert_false(seen[arrival - 1]);
+            seen[arrival - 1] = 1;
+            xt_block_event(block, row, &event);
+            int64_t time_ms = (int64_t)xt_event_num(&event, XT_F_TIME, 0);
+            assert_true(time_ms >= block->min_ms && time_ms <= block->max_ms);
+            xt_buf_reset(&out);
+            xt_event_encode(&event, &out);
+            assert_true(xt_slice_eq(xt_buf_slice(&out), t->events[arrival - 1]));
+        }
+    }
+    if (ret_info)
+        *ret_info = xt_scan_info_get(scan);
+    xt_scan_close(scan);
+    xt_buf_fini(&out);
+    free(seen);
+    return n;
+}
