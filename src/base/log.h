@@ -3,7 +3,8 @@
  *
  * Only src/agent, src/server and src/cli log; what is below returns errors and problems instead.
  * Format:    2026-11-23T02:10:43.120Z LEVEL COMPONENT: sentence          (under systemd: <N> prefix, no time)
- * Threads:   any; a line is written with one write(2).
+ * Threads:   any (xt_log_init before the second one starts); a line is written with one write(2).
+ * Limits:    4 KiB a line; what is longer ends in "...". Control characters are made visible (base/utf8).
  */
 #pragma once
 #include "base/problem.h"

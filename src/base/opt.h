@@ -65,7 +65,7 @@ typedef struct xt_opt_args {
 XT_MUST_USE int xt_opt_parse(const xt_opt_program *program, int argc, char **argv, xt_opt_args *ret_args,
                              xt_buf *ret_help, xt_problem *reterr_problem);
 
-/* The last value given ("" of a switch), or the table's fallback, or NULL. An unknown name is our own mistake (assert). */
+/* The last value given ("" of a switch), or the table's fallback, or NULL. An unknown name is our own mistake. */
 const char *xt_opt_get(const xt_opt_args *args, const char *name);
 bool xt_opt_has(const xt_opt_args *args, const char *name);
 /* The i-th value of an option that may be given many times, or NULL. */

@@ -82,7 +82,8 @@ bool xt_slice_cut(xt_slice *rest, char sep, xt_slice *ret_piece);
 
 /*
  * Wildcard match, ASCII case ignored: `*` any run (newlines too), `?` one byte when `question` is true.
- * A backslash takes the next byte literally (the last one of a pattern stands for itself). Linear in practice: no recursion, last-star backtracking.
+ * A backslash takes the next byte literally (the last one of a pattern stands for itself).
+ * Linear in practice: no recursion, last-star backtracking.
  */
 bool xt_slice_glob_nocase(xt_slice s, xt_slice pattern, bool question);
 

@@ -66,6 +66,32 @@ static void test_printf_of_any_length(void **state)
     xt_buf_fini(&buf);
 }
 
+static void test_byte_by_byte(void **state)
+{
+    xt_buf buf = XT_BUF_INIT;
+
+    for (size_t n = 0; n < 1000; n++) {
+        assert_true(buf.n <= buf.cap);
+        xt_buf_putc(&buf, (char)n);
+        assert_int_equal((uint8_t)buf.p[n], (uint8_t)n);
+    }
+    xt_buf_fini(&buf);
+}
+
+static void test_printf_that_just_fits(void **state)
+{
+    char text[200];
+
+    memset(text, 'x', sizeof text);
+    for (int n = 0; n < (int)sizeof text; n++) {
+        xt_buf buf = XT_BUF_INIT;
+        assert_non_null(xt_buf_reserve(&buf, 1));
+        xt_buf_printf(&buf, "%.*s", n, text); /* the NUL has no room where n is the capacity */
+        assert_true(xt_slice_eq(xt_buf_slice(&buf), xt_slice_of(text, (size_t)n)));
+        xt_buf_fini(&buf);
+    }
+}
+
 static void test_limit_is_sticky(void **state)
 {
     xt_buf buf = {.max_bytes = 10};
@@ -181,6 +207,8 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_decimals_as_printf),
         cmocka_unit_test(test_printf_of_any_length),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_printf_that_just_fits),
         cmocka_unit_test(test_limit_is_sticky),
         cmocka_unit_test(test_on_an_array),
         cmocka_unit_test(test_binary_layout),

@@ -35,6 +35,11 @@ static void test_nesting(void **state)
     xt_json_object_begin(&json);
     xt_json_object_end(&json);
     xt_json_null(&json);
+    for (unsigned i = 0; i < 2; i++) { /* the second begins without a comma, too */
+        xt_json_array_begin(&json);
+        xt_json_u64(&json, i);
+        xt_json_array_end(&json);
+    }
     xt_json_array_end(&json);
     xt_json_field_bool(&json, "c", true);
     xt_json_field_i64(&json, "d", -1);
@@ -46,7 +51,7 @@ static void test_nesting(void **state)
     xt_buf_putc(&out, '\n');
     xt_json_bool(&json, false); /* a second document: no comma */
     xt_buf_putc(&out, '\0');
-    assert_string_equal(out.p, "{\"a\":\"x\",\"b\":[18446744073709551615,-9223372036854775808,[],{},null],"
+    assert_string_equal(out.p, "{\"a\":\"x\",\"b\":[18446744073709551615,-9223372036854775808,[],{},null,[0],[1]],"
                                "\"c\":true,\"d\":-1,\"e\":1,\"f\":{\"g\":[]}}\nfalse");
     xt_buf_fini(&out);
 }

@@ -23,6 +23,7 @@ static const xt_opt search_options[] = {
 };
 static const xt_opt list_options[] = {
     {.name = "a-name-too-long-for-the-column", .value = "X", .help = "help"},
+    {.name = "by", .value = "FIELD", .help = "group by a field"},
     {0},
 };
 static const xt_opt_command commands[] = {
@@ -141,6 +142,7 @@ static void test_refusals(void **state)
     assert_refused(&program, "search -d D q --fromat csv",
                    "exectrail: unknown option --fromat; did you mean --format?");
     assert_refused(&program, "search -d D q --form=csv", "exectrail: unknown option --form; did you mean --format?");
+    assert_refused(&program, "alerts list --yb", "exectrail: unknown option --yb; did you mean --by?");
     assert_refused(&program, "search -d D q --zzzzzz",
                    "exectrail: unknown option --zzzzzz; exectrail search --help lists what there is");
     assert_refused(&program, "search -d D q -cz",
