@@ -134,18 +134,18 @@ int xt_tls_csr_make(xt_slice key_pem, xt_slice common_name, xt_buf *ret_der)
     return n > 0 ? xt_buf_done(ret_der) : xt_error_origin(-ENOMEM);
 }
 
-typedef struct ca {
+typedef struct authority {
     X509 *cert;
     EVP_PKEY *key;
-} ca;
+} authority;
 
-static void ca_fini(ca *ca)
+static void ca_fini(authority *ca)
 {
     X509_free(ca->cert);
     EVP_PKEY_free(ca->key);
 }
 
-static int ca_init(ca *ca, xt_slice cert_pem, xt_slice key_pem, xt_problem *reterr_problem)
+static int ca_init(authority *ca, xt_slice cert_pem, xt_slice key_pem, xt_problem *reterr_problem)
 {
     ca->cert = xt_tls_cert_read(cert_pem);
     ca->key = xt_tls_key_read(key_pem);
@@ -159,7 +159,7 @@ static int ca_init(ca *ca, xt_slice cert_pem, xt_slice key_pem, xt_problem *rete
     return xt_error_origin(-EBADMSG);
 }
 
-static bool ca_sign(const ca *ca, X509 *cert, const char *usage)
+static bool ca_sign(const authority *ca, X509 *cert, const char *usage)
 {
     return X509_set_issuer_name(cert, X509_get_subject_name(ca->cert)) == 1 &&
            extension_add(cert, ca->cert, NID_basic_constraints, "critical,CA:FALSE") &&
@@ -194,7 +194,7 @@ static EVP_PKEY *csr_key(xt_slice der, xt_problem *reterr_problem)
 int xt_tls_host_cert_make(xt_slice ca_cert_pem, xt_slice ca_key_pem, xt_slice csr_der, xt_slice host_id, int days,
                           xt_buf *ret_cert_pem, xt_problem *reterr_problem)
 {
-    ca ca;
+    authority ca;
     int r = ca_init(&ca, ca_cert_pem, ca_key_pem, reterr_problem);
     if (r < 0)
         return xt_error_trace(r);
@@ -259,7 +259,7 @@ static bool alternatives_add(X509 *cert, const char *names)
 int xt_tls_server_cert_make(xt_slice ca_cert_pem, xt_slice ca_key_pem, xt_slice server_key_pem, const char *names,
                             int days, xt_buf *ret_cert_pem, xt_problem *reterr_problem)
 {
-    ca ca;
+    authority ca;
     int r = ca_init(&ca, ca_cert_pem, ca_key_pem, reterr_problem);
     if (r < 0)
         return xt_error_trace(r);

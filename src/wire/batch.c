@@ -32,7 +32,7 @@ static int compress(xt_slice events, xt_buf *out)
     return 0;
 }
 
-static void put_head(xt_buf *out, const xt_batch *batch)
+void xt_batch_put(const xt_batch *batch, xt_buf *out)
 {
     xt_buf_put_u8(out, BATCH_VERSION);
     xt_buf_put(out, xt_slice_of(batch->stream.b, sizeof batch->stream.b));
@@ -44,22 +44,30 @@ static void put_head(xt_buf *out, const xt_batch *batch)
     xt_buf_put_block(out, batch->data);
 }
 
+int xt_batch_pack(xt_slice events, xt_buf *out, uint64_t *ret_codec)
+{
+    size_t before = out->n;
+    int r = compress(events, out);
+    if (r < 0)
+        return xt_error_trace(r);
+    bool smaller = out->n - before < events.n;
+    if (!smaller) {
+        out->n = before;
+        xt_buf_put(out, events);
+    }
+    *ret_codec = smaller ? CODEC_ZSTD : CODEC_PLAIN;
+    return xt_buf_done(out);
+}
+
 int xt_batch_encode(xt_hash128 stream, uint64_t number, uint64_t n_events, xt_hash128 chain, xt_slice events,
                     xt_buf *out)
 {
     xt_buf packed = XT_BUF_INIT;
-    int r = compress(events, &packed);
+    xt_batch batch = {.stream = stream, .number = number, .n_events = n_events, .chain = chain, .raw_bytes = events.n};
+    int r = xt_batch_pack(events, &packed, &batch.codec);
     if (r >= 0) {
-        bool smaller = packed.n < events.n;
-        put_head(out, &(xt_batch){
-                          .stream = stream,
-                          .number = number,
-                          .n_events = n_events,
-                          .chain = chain,
-                          .codec = smaller ? CODEC_ZSTD : CODEC_PLAIN,
-                          .raw_bytes = events.n,
-                          .data = smaller ? xt_buf_slice(&packed) : events,
-                      });
+        batch.data = xt_buf_slice(&packed);
+        xt_batch_put(&batch, out);
         r = xt_buf_done(out);
     }
     xt_buf_fini(&packed);

@@ -27,8 +27,12 @@ typedef struct xt_batch {
     xt_slice data;
 } xt_batch;
 
-/* Compresses (codec 1 when that is smaller) canonical events into a payload. */
-XT_MUST_USE int xt_batch_encode(xt_hash128 stream, uint64_t number, uint64_t n_events, xt_hash128 chain, xt_slice events, xt_buf *out);
+/* The two steps of encoding: compress (codec 1 when that is smaller), then head and data as a payload. */
+XT_MUST_USE int xt_batch_pack(xt_slice events, xt_buf *out, uint64_t *ret_codec);
+void xt_batch_put(const xt_batch *batch, xt_buf *out);
+/* Both in one. */
+XT_MUST_USE int xt_batch_encode(xt_hash128 stream, uint64_t number, uint64_t n_events, xt_hash128 chain,
+                                xt_slice events, xt_buf *out);
 XT_MUST_USE int xt_batch_decode(xt_slice payload, xt_batch *ret, xt_problem *reterr_problem);
 /* The canonical events of a batch, appended to out; counts are checked. */
 XT_MUST_USE int xt_batch_events(const xt_batch *batch, xt_buf *out, xt_problem *reterr_problem);

@@ -13,8 +13,8 @@
 #include "base/problem.h"
 
 #define XT_FRAME_HEADER_BYTES 16
-#define XT_FRAME_MAX_BYTES (32u << 20)
-#define XT_WIRE_VERSION 1
+#define XT_FRAME_MAX_BYTES    (32u << 20)
+#define XT_WIRE_VERSION       1
 
 enum {
     XT_FRAME_E_MORE = 1,

@@ -14,12 +14,12 @@ enum {
 /* First frame of a host that has a token and no certificate yet. */
 typedef struct xt_enroll {
     uint64_t version;
-    xt_slice secret;      /* the token's secret part */
-    xt_slice csr_der;     /* PKCS#10, key made on the host, P-256 */
+    xt_slice secret;  /* the token's secret part */
+    xt_slice csr_der; /* PKCS#10, key made on the host, P-256 */
     xt_slice host_name, machine_id, os;
 } xt_enroll;
 typedef struct xt_enrolled {
-    xt_slice host_id;     /* 32 hex digits */
+    xt_slice host_id; /* 32 hex digits */
     xt_slice cert_pem, ca_pem;
 } xt_enrolled;
 
@@ -34,10 +34,10 @@ typedef struct xt_hello {
 } xt_hello;
 typedef struct xt_welcome {
     uint64_t version;
-    uint64_t number;       /* last batch of this stream that is durable here, 0 none */
-    xt_hash128 hash;       /* and its hash */
-    uint64_t dictionary;   /* id to use, 0 none */
-    uint64_t window;       /* batches that may be unacknowledged at once */
+    uint64_t number;     /* last batch of this stream that is durable here, 0 none */
+    xt_hash128 hash;     /* and its hash */
+    uint64_t dictionary; /* id to use, 0 none */
+    uint64_t window;     /* batches that may be unacknowledged at once */
 } xt_welcome;
 
 /* Everything up to this number of the stream is durable. */
@@ -51,13 +51,13 @@ typedef enum xt_refusal {
     XT_REFUSED_TOKEN_USED = 3,
     XT_REFUSED_REVOKED = 4,
     XT_REFUSED_VERSION = 5,
-    XT_REFUSED_GAP = 6,      /* a batch is missing before this one: say hello again */
+    XT_REFUSED_GAP = 6, /* a batch is missing before this one: say hello again */
     XT_REFUSED_CORRUPT = 7,
     XT_REFUSED_BUSY = 8,     /* come back after retry_ms */
     XT_REFUSED_IDENTITY = 9, /* certificate and hello disagree */
 } xt_refusal;
 typedef struct xt_refused {
-    uint64_t reason; /* xt_refusal */
+    uint64_t reason;   /* xt_refusal */
     uint64_t retry_ms; /* 0: do not come back by yourself */
     xt_slice sentence; /* for the log: what, and what to do */
 } xt_refused;
@@ -70,8 +70,8 @@ typedef struct xt_heartbeat {
     uint64_t n_events, n_batches; /* made since start */
     uint64_t spool_batches, spool_bytes, spool_dropped_events;
     uint64_t n_truncated, n_forged, n_unparsed;
-    uint64_t cpu_us, rss_bytes;   /* of all the agent's processes */
-    xt_slice rules_hash;          /* hex, of the loaded rules */
+    uint64_t cpu_us, rss_bytes; /* of all the agent's processes */
+    xt_slice rules_hash;        /* hex, of the loaded rules */
     xt_slice audit_mode, completeness;
     xt_slice blind; /* rules of others that hide execs, one a line; empty: none */
 } xt_heartbeat;
