@@ -120,6 +120,8 @@ static const char *take_value(xt_audit_field *field, const char *p, const char *
 
 bool xt_audit_field_next(xt_slice *rest, xt_audit_field *ret)
 {
+    if (rest->n == 0)
+        return false;
     const char *p = rest->p, *end = p + rest->n;
     while (p < end && *p == ' ')
         p++;

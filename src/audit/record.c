@@ -103,13 +103,15 @@ static bool seek_printk(cursor *c)
 
 int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_problem)
 {
+    if (line.n == 0)
+        return XT_RECORD_E_EMPTY;
     cursor c = {line.p, line.p + line.n};
     while (c.p < c.end && (c.end[-1] == '\n' || c.end[-1] == '\r'))
         c.end--;
     /* a block that a crash left unwritten reads as NULs before the next record */
     while (c.p < c.end && (*c.p == '\0' || *c.p == ' ' || *c.p == '\t'))
         c.p++;
-    if (c.p == c.end && (line.n == 0 || !memchr(line.p, '\0', line.n)))
+    if (c.p == c.end && !memchr(line.p, '\0', line.n))
         return XT_RECORD_E_EMPTY;
 
     xt_record record = {0};
@@ -131,6 +133,8 @@ int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_probl
 
 int xt_record_parse_payload(uint16_t type, xt_slice payload, xt_record *ret, xt_problem *reterr_problem)
 {
+    if (payload.n == 0)
+        return XT_RECORD_E_EMPTY;
     cursor c = {payload.p, payload.p + payload.n};
     while (c.p < c.end && (c.end[-1] == '\n' || c.end[-1] == '\0'))
         c.end--;
