@@ -3,6 +3,7 @@
  */
 #include "store/store_private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 xt_picture *xt_picture_take(xt_store *store)
@@ -25,7 +26,7 @@ xt_picture *xt_picture_unref(xt_picture *picture)
     return NULL;
 }
 
-xt_picture *xt_picture_new(xt_segment_list *segments, xt_open_view **views, size_t n, uint64_t last_arrival)
+xt_picture *xt_picture_new(xt_segment_list *segments, xt_open_view *const *views, size_t n, uint64_t last_arrival)
 {
     xt_picture *picture = malloc(sizeof *picture + n * sizeof *picture->views);
 
@@ -65,6 +66,17 @@ xt_segment_list *xt_segment_list_with(const xt_segment_list *old, xt_segment *mo
         list->items[n_old] = xt_segment_ref(more);
     list->n = n_old + (more ? 1 : 0);
     return list;
+}
+
+int xt_segment_list_add(xt_segment_list **list, xt_segment *segment)
+{
+    xt_segment_list *bigger = realloc(*list, sizeof *bigger + ((*list)->n + 1) * sizeof *bigger->items);
+
+    if (!bigger)
+        return xt_error_origin(-ENOMEM);
+    bigger->items[bigger->n++] = xt_segment_ref(segment);
+    *list = bigger;
+    return 0;
 }
 
 xt_segment_list *xt_segment_list_unref(xt_segment_list *list)

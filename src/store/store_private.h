@@ -56,6 +56,7 @@ struct xt_store {
     xt_map streams; /* xt_stream by key */
     xt_open_block *tail;
     uint64_t next_arrival;
+    uint64_t n_failed_seals; /* whose commit failed, since the last that did not */
     int64_t oldest_open_ms; /* when the oldest open row came, monotonic; 0: none */
     xt_buf scratch;         /* frames to be decompressed or compressed */
     char damaged[200];      /* names of what is damaged since opening */
@@ -65,11 +66,13 @@ struct xt_store {
 xt_picture *xt_picture_take(xt_store *store);
 xt_picture *xt_picture_unref(xt_picture *picture); /* accepts NULL, returns NULL */
 /* A picture of these views (each is retained) and that list (retained). NULL: no memory. */
-XT_MUST_USE xt_picture *xt_picture_new(xt_segment_list *segments, xt_open_view **views, size_t n, uint64_t last_arrival);
+XT_MUST_USE xt_picture *xt_picture_new(xt_segment_list *segments, xt_open_view *const *views, size_t n, uint64_t last_arrival);
 /* Puts the picture (whose reference it takes) in the place of the one before, and wakes who waits. */
 void xt_picture_swap(xt_store *store, xt_picture *picture);
 /* A list of the items of `old` and of `more` (both may be NULL), each retained. */
 XT_MUST_USE xt_segment_list *xt_segment_list_with(const xt_segment_list *old, xt_segment *more);
+/* Adds to a list that nobody else has yet; the segment is retained. */
+XT_MUST_USE int xt_segment_list_add(xt_segment_list **list, xt_segment *segment);
 xt_segment_list *xt_segment_list_unref(xt_segment_list *list);
 
 uint64_t xt_picture_open_rows(const xt_picture *picture);

@@ -1,32 +1,401 @@
 /*
- * Sealing.
+ * Sealing in three steps: under the write lock the tail is closed and what is open is noted; without it the file is
+ * written beside, synced and renamed; under it again one transaction makes the segment exist, and a new picture shows
+ * it in the place of its rows. Appending goes on during the second, which is the long one.
+ *
+ * A commit that failed may yet be found done after a crash. So the file that it names is left alone, and the next
+ * sealing takes another id; when that one is committed the first is no longer needed.
+ *
+ * A file that no catalog row names is what a kill between rename and commit left: when all its rows are pending still,
+ * it is removed. Any other such file is kept under another name and reported, for it may be all that is left of
+ * something (a pending.db that was put back from a backup, for one).
  */
 #include "store/store_private.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define DELETE_STEP_ROWS 64
+
+typedef struct watermark {
+    xt_hash128 stream;
+    uint64_t number;
+} watermark;
+
+/* What one sealing takes. */
+typedef struct sealing {
+    xt_picture *picture; /* its views are sealed */
+    int64_t last_row;
+    uint64_t n_rows_pending;
+    uint64_t first_id, id; /* ids between were used by sealings whose commit failed */
+    watermark *watermarks;
+    size_t n_watermarks;
+} sealing;
+
+/* ------------------------------------------------------------------------------------------------ sealing */
+
+static int watermarks_note(xt_store *store, sealing *s)
+{
+    size_t i = 0;
+
+    s->watermarks = calloc(store->streams.n + 1, sizeof *s->watermarks);
+    if (!s->watermarks)
+        return xt_error_origin(-ENOMEM);
+    for (xt_map_entry *entry; (entry = xt_map_next(&store->streams, &i)) != NULL;) {
+        const xt_stream *stream = entry->value;
+        if (stream->sealed_number != stream->number)
+            s->watermarks[s->n_watermarks++] = (watermark){stream->key, stream->number};
+    }
+    return 0;
+}
+
+/* Closes the tail and notes what is open now. Under the write lock. */
+static int sealing_begin(xt_store *store, sealing *s)
+{
+    xt_pending_marks marks = xt_pending_marks_get(store->pending);
+    int r = watermarks_note(store, s);
+
+    if (r < 0)
+        return xt_error_trace(r);
+    if (store->tail)
+        xt_open_block_close(store->tail);
+    store->tail = xt_open_block_unref(store->tail);
+    s->picture = xt_picture_take(store);
+    s->last_row = marks.last_row;
+    s->first_id = marks.next_segment;
+    s->id = s->first_id + store->n_failed_seals;
+    s->n_rows_pending = atomic_load(&store->n_pending_rows);
+    return 0;
+}
+
+static int segment_make(xt_store *store, const sealing *s, xt_segment **ret, xt_problem *reterr_problem)
+{
+    char *path = xt_store_segment_path(store, s->id, ".xts"), *beside = xt_store_segment_path(store, s->id, ".tmp");
+    xt_segment_info info;
+    int r = path && beside ? 0 : -ENOMEM;
+
+    if (r == 0)
+        r = xt_segment_write(store->vfs, beside, s->id, xt_clock_wall_ms(store->clock), s->picture->views,
+                             s->picture->n_views, &info, reterr_problem);
+    if (r == 0)
+        r = store->vfs->rename(store->vfs, beside, path);
+    if (r == 0)
+        r = store->vfs->sync_folder(store->vfs, store->segments_dir);
+    if (r == 0)
+        r = xt_segment_open(store->vfs, path, ret, reterr_problem);
+    if (r != 0 && path && beside) {
+        store->vfs->unlink(store->vfs, beside);
+        store->vfs->unlink(store->vfs, path);
+    }
+    if (r < 0 && !xt_problem_is_set(reterr_problem))
+        xt_problem_set(reterr_problem, "sealing failed: %s", strerror(-r));
+    free(beside);
+    free(path);
+    return r > 0 ? xt_error_origin(-EIO) : r; /* what cannot be read back is not committed */
+}
+
+static int catalog_put(xt_store *store, const sealing *s, const xt_segment_info *info, xt_problem *reterr_problem)
+{
+    xt_pending_segment row = {
+        .id = info->id,
+        .n_rows = info->n_rows,
+        .first_arrival = info->first_arrival,
+        .last_arrival = info->last_arrival,
+        .bytes = info->bytes,
+        .min_ms = info->min_ms,
+        .max_ms = info->max_ms,
+        .made_ms = info->made_ms,
+        .hash = info->hash,
+    };
+    xt_ledger_row ledger = {
+        .kind = XT_LEDGER_SEALED,
+        .at_ms = info->made_ms,
+        .n_events = info->n_rows,
+        .first_arrival = info->first_arrival,
+        .first = info->id,
+        .last = info->id,
+        .hash = info->hash,
+    };
+    int r = xt_pending_begin(store->pending, reterr_problem);
+
+    if (r == 0)
+        r = xt_pending_put_segment(store->pending, &row, s->last_row, reterr_problem);
+    for (size_t i = 0; i < s->n_watermarks && r == 0; i++)
+        r = xt_pending_set_watermark(store->pending, s->watermarks[i].stream, s->watermarks[i].number, reterr_problem);
+    if (r == 0)
+        r = xt_pending_put_ledger(store->pending, &ledger, reterr_problem);
+    if (r == 0)
+        r = xt_pending_commit(store->pending, reterr_problem);
+    if (r < 0)
+        xt_pending_rollback(store->pending);
+    return r;
+}
+
+/* The picture of now, with the segment in the place of the views that it was made of: those come first. */
+static int picture_with(xt_store *store, const sealing *s, xt_segment *segment, xt_picture **ret)
+{
+    const xt_picture *now = store->picture;
+    size_t n_gone = s->picture->n_views;
+    xt_segment_list *list = xt_segment_list_with(now->segments, segment);
+
+    if (!list)
+        return xt_error_origin(-ENOMEM);
+    *ret = xt_picture_new(list, now->views + n_gone, now->n_views - n_gone, now->last_arrival);
+    xt_segment_list_unref(list);
+    return *ret ? 0 : xt_error_origin(-ENOMEM);
+}
+
+/* The commit that makes the segment exist. Under the write lock. */
+static int sealing_commit(xt_store *store, const sealing *s, xt_segment *segment, xt_problem *reterr_problem)
+{
+    xt_picture *picture = NULL;
+    int r = picture_with(store, s, segment, &picture);
+
+    if (r == 0)
+        r = catalog_put(store, s, xt_segment_info_get(segment), reterr_problem);
+    if (r < 0) {
+        store->n_failed_seals++;
+        xt_picture_unref(picture);
+        return xt_error_trace(r);
+    }
+    store->n_failed_seals = 0;
+    for (size_t i = 0; i < s->n_watermarks; i++) {
+        const watermark *mark = &s->watermarks[i];
+        xt_stream *stream = xt_map_find(&store->streams, xt_slice_of(mark->stream.b, sizeof mark->stream.b));
+        if (stream)
+            stream->sealed_number = mark->number;
+    }
+    atomic_fetch_sub(&store->n_pending_rows, s->n_rows_pending);
+    store->oldest_open_ms = picture->n_views ? xt_clock_mono_ms(store->clock) : 0;
+    xt_picture_swap(store, picture);
+    return 0;
+}
+
+static void failed_files_remove(const xt_store *store, const sealing *s)
+{
+    for (uint64_t id = s->first_id; id < s->id; id++) {
+        char *path = xt_store_segment_path(store, id, ".xts");
+        if (path)
+            store->vfs->unlink(store->vfs, path);
+        free(path);
+    }
+}
+
+static int seal_locked(xt_store *store, xt_problem *reterr_problem)
+{
+    sealing s = {0};
+    xt_segment *segment = NULL;
+
+    pthread_mutex_lock(&store->write_lock);
+    int r = sealing_begin(store, &s);
+    pthread_mutex_unlock(&store->write_lock);
+    if (r == 0 && s.picture->n_views > 0) {
+        r = segment_make(store, &s, &segment, reterr_problem);
+        if (r == 0) {
+            pthread_mutex_lock(&store->write_lock);
+            r = sealing_commit(store, &s, segment, reterr_problem);
+            pthread_mutex_unlock(&store->write_lock);
+        }
+        if (r == 0)
+            failed_files_remove(store, &s);
+    }
+    xt_segment_unref(segment);
+    xt_picture_unref(s.picture);
+    free(s.watermarks);
+    return r;
+}
 
 int xt_store_seal(xt_store *store, xt_problem *reterr_problem)
 {
-    return 0;
+    pthread_mutex_lock(&store->seal_lock);
+    int r = seal_locked(store, reterr_problem);
+    pthread_mutex_unlock(&store->seal_lock);
+    return r;
+}
+
+/* ------------------------------------------------------------------------------------------------ upkeep */
+
+static int delete_step(xt_store *store, bool *ret_left, xt_problem *reterr_problem)
+{
+    pthread_mutex_lock(&store->write_lock);
+    int r = xt_pending_delete_sealed(store->pending, DELETE_STEP_ROWS, ret_left, reterr_problem);
+    pthread_mutex_unlock(&store->write_lock);
+    return r;
+}
+
+static int delete_all(xt_store *store, xt_problem *reterr_problem)
+{
+    bool left = true;
+    int r = 0;
+
+    while (left && r == 0)
+        r = delete_step(store, &left, reterr_problem);
+    return r;
 }
 
 int xt_store_compact(xt_store *store, xt_problem *reterr_problem)
 {
-    return 0;
+    int r = xt_store_seal(store, reterr_problem);
+
+    if (r == 0)
+        r = delete_all(store, reterr_problem);
+    if (r < 0)
+        return xt_error_trace(r);
+    pthread_mutex_lock(&store->write_lock);
+    r = xt_pending_shrink(store->pending, reterr_problem);
+    pthread_mutex_unlock(&store->write_lock);
+    return r;
+}
+
+static bool seal_is_due(xt_store *store)
+{
+    xt_picture *picture = xt_picture_take(store);
+    uint64_t n_rows = xt_picture_open_rows(picture);
+
+    xt_picture_unref(picture);
+    pthread_mutex_lock(&store->write_lock);
+    int64_t oldest_ms = store->oldest_open_ms;
+    pthread_mutex_unlock(&store->write_lock);
+    return n_rows >= store->seal_rows ||
+           (n_rows > 0 && oldest_ms && xt_clock_mono_ms(store->clock) - oldest_ms >= store->seal_after_ms);
 }
 
 int xt_store_maintain(xt_store *store, xt_problem *reterr_problem)
 {
+    int r = seal_is_due(store) ? xt_store_seal(store, reterr_problem) : 0;
+
+    return r < 0 ? xt_error_trace(r) : delete_all(store, reterr_problem);
+}
+
+/* ------------------------------------------------------------------------------------------------ loading */
+
+typedef struct loading {
+    xt_store *store;
+    xt_segment_list *list;
+    uint64_t *ids; /* of the catalog, ascending */
+    size_t n_ids, cap_ids;
+} loading;
+
+static int id_add(loading *l, uint64_t id)
+{
+    if (l->n_ids == l->cap_ids) {
+        size_t cap = l->cap_ids ? l->cap_ids * 2 : 64;
+        uint64_t *ids = reallocarray(l->ids, cap, sizeof *ids);
+        if (!ids)
+            return xt_error_origin(-ENOMEM);
+        l->ids = ids;
+        l->cap_ids = cap;
+    }
+    l->ids[l->n_ids++] = id;
     return 0;
+}
+
+static bool is_what_was_sealed(const xt_segment *segment, const xt_pending_segment *row)
+{
+    const xt_segment_info *info = xt_segment_info_get(segment);
+
+    return info->id == row->id && info->bytes == row->bytes && xt_hash128_eq(info->hash, row->hash);
+}
+
+static int on_segment(void *context, const xt_pending_segment *row)
+{
+    loading *l = context;
+    xt_segment *segment = NULL;
+    char *path = xt_store_segment_path(l->store, row->id, ".xts");
+    int r = path ? id_add(l, row->id) : -ENOMEM;
+
+    if (r == 0)
+        r = xt_segment_open(l->store->vfs, path, &segment, NULL);
+    if (r > 0 || (r == 0 && !is_what_was_sealed(segment, row))) {
+        xt_store_name_damaged(l->store, "%s", strrchr(path, '/') + 1);
+        r = 0;
+    } else if (r == 0) {
+        r = xt_segment_list_add(&l->list, segment);
+    }
+    xt_segment_unref(segment);
+    free(path);
+    return r;
+}
+
+static int id_order(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* All rows of a file are pending still: it was renamed and not committed. */
+static bool is_pending_still(const xt_store *store, const char *path)
+{
+    xt_pending_marks marks = xt_pending_marks_get(store->pending);
+    xt_segment *segment = NULL;
+
+    if (xt_segment_open(store->vfs, path, &segment, NULL) != 0)
+        return false;
+    const xt_segment_info *info = xt_segment_info_get(segment);
+    bool pending = info->id >= marks.next_segment && info->first_arrival > marks.sealed_arrival &&
+                   info->last_arrival <= marks.last_arrival;
+    xt_segment_unref(segment);
+    return pending;
+}
+
+static void stray_put_away(xt_store *store, const char *name)
+{
+    char *path, *aside;
+
+    if (asprintf(&path, "%s/%s", store->segments_dir, name) < 0)
+        return;
+    if (is_pending_still(store, path)) {
+        store->vfs->unlink(store->vfs, path);
+    } else if (asprintf(&aside, "%s.stray", path) >= 0) {
+        store->vfs->rename(store->vfs, path, aside);
+        xt_store_name_damaged(store, "%s.stray", name);
+        free(aside);
+    }
+    free(path);
+}
+
+/* Looks at every file of the folder that the catalog does not name. */
+static void strays_put_away(const loading *l)
+{
+    DIR *dir = opendir(l->store->segments_dir);
+
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
+        xt_slice name = xt_slice_str(entry->d_name);
+        uint64_t id;
+        if (xt_slice_ends(name, XT_S(".tmp"))) {
+            unlinkat(dirfd(dir), entry->d_name, 0);
+            continue;
+        }
+        if (!xt_slice_ends(name, XT_S(".xts")) || !xt_slice_parse_hex(xt_slice_head(name, name.n - 4), &id))
+            continue;
+        if (!l->n_ids || !bsearch(&id, l->ids, l->n_ids, sizeof id, id_order))
+            stray_put_away(l->store, entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
 }
 
 int xt_store_load_segments(xt_store *store, xt_problem *reterr_problem)
 {
-    return 0;
-}
+    loading l = {.store = store, .list = xt_segment_list_with(NULL, NULL)};
+    xt_picture *picture = NULL;
+    int r = l.list ? 0 : xt_error_origin(-ENOMEM);
 
-int xt_store_verify(xt_store *store, void (*report)(void *context, const xt_problem *problem), void *context,
-                    xt_ledger_check *ret, xt_problem *reterr_problem)
-{
-    return 0;
+    if (r == 0)
+        r = xt_pending_each_segment(store->pending, on_segment, &l, reterr_problem);
+    if (r == 0) {
+        strays_put_away(&l);
+        picture = xt_picture_new(l.list, NULL, 0, store->next_arrival - 1);
+        if (picture)
+            xt_picture_swap(store, picture);
+        else
+            r = xt_error_origin(-ENOMEM);
+    }
+    xt_segment_list_unref(l.list);
+    free(l.ids);
+    return r;
 }

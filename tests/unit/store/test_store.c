@@ -39,6 +39,55 @@ static void scan_gives_what_was_appended(void **state)
     folder_drop(dir);
 }
 
+static void must_verify(xt_store *store)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_ledger_check check;
+
+    must(xt_store_verify(store, NULL, NULL, &check, &problem), &problem);
+    assert_true(check.chain_ok && check.counts_ok);
+}
+
+static void sealing_changes_no_answer(void **state)
+{
+    char *dir = folder_new();
+    xt_store *store = store_open(dir, NULL);
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_store_stats stats;
+    xt_scan_info info;
+    sender s;
+    truth t;
+
+    truth_init(&t);
+    sender_init(&s, 21);
+    for (unsigned round = 1; round <= 4; round++) {
+        append_many(store, &s, &t, 30, 100);
+        must(xt_store_seal(store, &problem), &problem);
+        assert_int_equal(truth_compare(&t, store, &info), t.n);
+        assert_int_equal(info.n_segments, round + (round > 2)); /* compacting after the second seals too */
+        assert_int_equal(info.n_damaged, 0);
+        append_many(store, &s, &t, 3, 10);
+        assert_int_equal(truth_compare(&t, store, NULL), t.n);
+        if (round == 2)
+            must(xt_store_compact(store, &problem), &problem);
+        must_verify(store);
+        store = xt_store_close(store);
+        store = store_open(dir, NULL);
+        assert_int_equal(truth_compare(&t, store, NULL), t.n);
+        must_verify(store);
+    }
+    must(xt_store_compact(store, &problem), &problem);
+    must(xt_store_stats_get(store, &stats), &problem);
+    assert_int_equal(stats.n_events, t.n);
+    assert_int_equal(stats.n_open_events, 0);
+    assert_int_equal(stats.n_pending_rows, 0);
+    assert_int_equal(truth_compare(&t, store, NULL), t.n);
+    xt_store_close(store);
+    sender_fini(&s);
+    truth_fini(&t);
+    folder_drop(dir);
+}
+
 static void many_rows_fill_many_blocks(void **state)
 {
     char *dir = folder_new();
@@ -53,6 +102,9 @@ static void many_rows_fill_many_blocks(void **state)
         append_many(store, &s, &t, 1, 4000);
     assert_int_equal(truth_compare(&t, store, &info), t.n);
     assert_int_equal(info.n_blocks, (t.n + XT_STORE_GROUP_ROWS - 1) / XT_STORE_GROUP_ROWS);
+    xt_problem problem = XT_PROBLEM_INIT;
+    must(xt_store_seal(store, &problem), &problem);
+    assert_int_equal(truth_compare(&t, store, NULL), t.n);
     xt_store_close(store);
     sender_fini(&s);
     truth_fini(&t);
@@ -251,10 +303,10 @@ static void an_event_is_found_by_its_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scan_gives_what_was_appended), cmocka_unit_test(many_rows_fill_many_blocks),
-        cmocka_unit_test(duplicates_gaps_and_chains),   cmocka_unit_test(a_host_sets_no_server_field),
-        cmocka_unit_test(one_process_has_the_folder),   cmocka_unit_test(a_tail_goes_on_where_it_was),
-        cmocka_unit_test(an_event_is_found_by_its_id),
+        cmocka_unit_test(scan_gives_what_was_appended), cmocka_unit_test(sealing_changes_no_answer),
+        cmocka_unit_test(many_rows_fill_many_blocks),   cmocka_unit_test(duplicates_gaps_and_chains),
+        cmocka_unit_test(a_host_sets_no_server_field),  cmocka_unit_test(one_process_has_the_folder),
+        cmocka_unit_test(a_tail_goes_on_where_it_was),  cmocka_unit_test(an_event_is_found_by_its_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,25 @@
+/*
+ * store/segment_codec - a column chunk's raw bytes from its values, and back
+ *
+ * Errors:    decoding is of foreign bytes: false when they do not hold together.
+ * Limits:    at most XT_STORE_GROUP_ROWS values a chunk.
+ * Format:    docs/segment-format.md, "Encodings"
+ */
+#pragma once
+#include "base/buf.h"
+
+/* Frame of reference, with the base that needs the narrower width of the signed and the unsigned least value. */
+void xt_segment_put_for(xt_buf *out, const uint64_t *values, uint32_t n);
+/* Differences, under a frame of reference of their own. scratch: n values. */
+void xt_segment_put_delta(xt_buf *out, const uint64_t *values, uint32_t n, uint64_t *scratch);
+/* Codes as distances from the newest dictionary entry; codes come in order of first appearance. scratch: n values. */
+void xt_segment_put_recent(xt_buf *out, const uint32_t *codes, uint32_t n, uint64_t *scratch);
+void xt_segment_put_dict(xt_buf *out, const xt_slice *dict, uint32_t n, uint64_t *scratch);
+
+/* Exactly n values are read and nothing may be left. */
+XT_MUST_USE bool xt_segment_get_for(xt_slice raw, uint64_t *values, uint32_t n);
+XT_MUST_USE bool xt_segment_get_delta(xt_slice raw, uint64_t *values, uint32_t n);
+/* Codes of any encoding that codes may have; each is checked against n_dict. scratch: n values. */
+XT_MUST_USE bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_dict, uint64_t *scratch);
+/* Entries point into raw. */
+XT_MUST_USE bool xt_segment_get_dict(xt_slice raw, xt_slice *dict, uint32_t n, uint64_t *scratch);
