@@ -14,7 +14,7 @@
  *            with XT_GROUP_LATE (an EOE or a duplicate PROCTITLE is swallowed, 0). <0 memory: the record is not kept.
  * Ownership: push copies the record. A group is valid until the next call of next or free.
  * Limits:    max_groups open groups, max_bytes of copied records (text and sizeof(xt_record) each; blocks take up to
- *            twice that, and 4 KiB a group); a group above max_group_bytes keeps its first records and is flagged
+ *            three times that, and 4 KiB a group); a group above max_group_bytes keeps its first records and is flagged
  *            XT_GROUP_TRUNCATED with n_dropped counted. Finished groups wait in memory: call next until NULL after
  *            every push or few. The last 16384 keys given out are known; a later record of an older one is a new group.
  * Threads:   one at a time.

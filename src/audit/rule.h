@@ -11,7 +11,7 @@
 #include "base/buf.h"
 
 #define XT_RULE_MAX_BYTES (sizeof(struct audit_rule_data) + 4096)
-#define XT_RULE_KEY "exectrail"
+#define XT_RULE_KEY       "exectrail"
 
 typedef struct xt_rule {
     struct audit_rule_data *data;
@@ -29,7 +29,7 @@ bool xt_rule_eq(const struct audit_rule_data *a, size_t n_a, const struct audit_
  */
 typedef enum xt_rule_blinds {
     XT_RULE_BLINDS_NOTHING,
-    XT_RULE_BLINDS_NEVER,   /* a never rule on exit or task list, or exclude of SYSCALL, EXECVE, CWD, PATH */
-    XT_RULE_BLINDS_AUID,    /* an exec rule with an auid condition: records no service account */
+    XT_RULE_BLINDS_NEVER, /* a never rule on exit or task list, or exclude of SYSCALL, EXECVE, CWD, PATH */
+    XT_RULE_BLINDS_AUID,  /* an exec rule with an auid condition: records no service account */
 } xt_rule_blinds;
 xt_rule_blinds xt_rule_blinds_get(const struct audit_rule_data *rule);
