@@ -87,6 +87,8 @@ xt_hash128 xt_event_id_of(xt_slice host_id, int64_t time_ms, uint32_t serial);
 #define XT_EVENT_ENTITY_LEN 16
 void xt_event_entity_of(xt_slice host_id, xt_slice boot_id, uint32_t pid, int64_t start_ms,
                         char ret[static XT_EVENT_ENTITY_LEN]);
+/* Whether the event is a successful exec of a known pid: then its entity is (host, boot, pid, time of the event). */
+bool xt_event_is_own_entity(const xt_event *event);
 /* The host id of an import whose host is not enrolled: 32 hex digits of the hash of "import:" and the name. */
 xt_hash128 xt_event_import_host_id(xt_slice host_name);
 
@@ -103,7 +105,10 @@ void xt_list_put(xt_buf *out, const xt_slice *items, size_t n);
 /* Appends the items joined by one space (cmd of args). */
 void xt_list_join(xt_slice list, xt_buf *out);
 
-/* PATH records: varint n, then per path a block in which each value stands in this order. */
+/*
+ * PATH records: varint n, then per path: varint item, u8 has_name, block name if so, block nametype, u8 has_inode, if
+ * so the eight numbers as varints, block rest.
+ */
 typedef struct xt_path {
     uint64_t item;
     bool has_name; /* name=(null) otherwise */
@@ -117,6 +122,8 @@ typedef struct xt_path_iter {
     xt_reader reader;
     uint64_t left;
 } xt_path_iter;
+/* Room that xt_paths_put needs at most. */
+size_t xt_paths_bound(const xt_path *paths, size_t n);
 void xt_paths_put(xt_buf *out, const xt_path *paths, size_t n);
 xt_path_iter xt_paths_iterate(xt_slice paths);
 bool xt_paths_next(xt_path_iter *iter, xt_path *ret);

@@ -63,10 +63,15 @@ static int derive_id(xt_event *event, xt_arena *arena)
 }
 
 /* What was executed is a process from then on; a failed exec left the process as it was. */
+bool xt_event_is_own_entity(const xt_event *event)
+{
+    return xt_event_has(event, XT_F_PID) && xt_slice_eq(xt_event_bytes(event, XT_F_ACTION), XT_S("executed")) &&
+           xt_slice_eq(xt_event_bytes(event, XT_F_OUTCOME), XT_S("success"));
+}
+
 static int derive_entity(xt_event *event, xt_arena *arena)
 {
-    if (!xt_event_has(event, XT_F_PID) || !xt_slice_eq(xt_event_bytes(event, XT_F_ACTION), XT_S("executed")) ||
-        !xt_slice_eq(xt_event_bytes(event, XT_F_OUTCOME), XT_S("success")))
+    if (!xt_event_is_own_entity(event))
         return 0;
     char *text = xt_arena_alloc(arena, XT_EVENT_ENTITY_LEN);
     if (!text)

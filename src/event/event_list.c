@@ -50,28 +50,40 @@ void xt_list_join(xt_slice list, xt_buf *out)
     }
 }
 
-static void put_path(xt_buf *out, const xt_path *path)
+size_t xt_paths_bound(const xt_path *paths, size_t n)
 {
-    xt_buf_put_varint(out, path->item);
-    xt_buf_put_u8(out, path->has_name);
+    size_t bound = XT_PACK_MAX_VARINT;
+    for (size_t i = 0; i < n; i++)
+        bound += 2 + 12 * XT_PACK_MAX_VARINT + paths[i].name.n + paths[i].nametype.n + paths[i].rest.n;
+    return bound;
+}
+
+static char *put_path(char *p, const xt_path *path)
+{
+    p = xt_pack_varint(p, path->item);
+    *p++ = path->has_name;
     if (path->has_name)
-        xt_buf_put_block(out, path->name);
-    xt_buf_put_block(out, path->nametype);
-    xt_buf_put_u8(out, path->has_inode);
+        p = xt_pack_block(p, path->name);
+    p = xt_pack_block(p, path->nametype);
+    *p++ = path->has_inode;
     if (path->has_inode) {
         const uint64_t numbers[] = {path->inode, path->dev_major, path->dev_minor,  path->mode,
                                     path->ouid,  path->ogid,      path->rdev_major, path->rdev_minor};
         for (size_t i = 0; i < XT_COUNT_OF(numbers); i++)
-            xt_buf_put_varint(out, numbers[i]);
+            p = xt_pack_varint(p, numbers[i]);
     }
-    xt_buf_put_block(out, path->rest);
+    return xt_pack_block(p, path->rest);
 }
 
 void xt_paths_put(xt_buf *out, const xt_path *paths, size_t n)
 {
-    xt_buf_put_varint(out, n);
+    char *start = xt_buf_reserve(out, xt_paths_bound(paths, n));
+    if (!start)
+        return;
+    char *p = xt_pack_varint(start, n);
     for (size_t i = 0; i < n; i++)
-        put_path(out, &paths[i]);
+        p = put_path(p, &paths[i]);
+    out->n += (size_t)(p - start);
 }
 
 xt_path_iter xt_paths_iterate(xt_slice paths)

@@ -1,0 +1,196 @@
+/*
+ * Fields for RECORDS are gathered as slices of the input and written in one piece at the end, when their number is
+ * known. An ordinary exec has none.
+ */
+#include "event/conversion.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/audit.h>
+
+#include "audit/value.h"
+#include "event/pack.h"
+
+#define MIN_FIELDS 32
+
+void *xt_conversion_alloc(xt_conversion *c, size_t n_bytes)
+{
+    void *p = xt_arena_alloc(c->arena, n_bytes);
+    if (!p)
+        c->no_memory = true;
+    return p;
+}
+
+bool xt_conversion_text(xt_conversion *c, const xt_audit_field *field, xt_slice *ret)
+{
+    bool is_null = false;
+    if (field->quoting == XT_DOUBLE) {
+        *ret = field->value;
+        return true;
+    }
+    if (xt_value_text(c->arena, field, ret, &is_null) < 0) {
+        c->no_memory = true;
+        return false;
+    }
+    return !is_null;
+}
+
+void xt_conversion_open(xt_conversion *c, const xt_record *record)
+{
+    c->record = record;
+    c->spans[record - c->group->records] = (xt_rec_span){c->n_fields, 0};
+}
+
+static void keep(xt_conversion *c, xt_slice name, xt_slice value, xt_rec_form form)
+{
+    if (c->n_fields == c->cap_fields) {
+        size_t cap = c->cap_fields ? 2 * c->cap_fields : MIN_FIELDS;
+        xt_rec_field *more = xt_conversion_alloc(c, cap * sizeof *more);
+        if (!more)
+            return;
+        if (c->n_fields > 0)
+            memcpy(more, c->fields, c->n_fields * sizeof *more);
+        c->fields = more;
+        c->cap_fields = cap;
+    }
+    c->fields[c->n_fields++] = (xt_rec_field){name, value, form};
+    c->spans[c->record - c->group->records].n++;
+}
+
+/* Words without a name that follow each other ("avc:  denied  { read }") become one value, as they stand. */
+static bool joins_last(xt_conversion *c, const xt_audit_field *field)
+{
+    xt_rec_span *span = &c->spans[c->record - c->group->records];
+    if (field->name.n > 0 || span->n == 0 || c->fields[c->n_fields - 1].name.n > 0)
+        return false;
+    xt_slice *last = &c->fields[c->n_fields - 1].value;
+    for (const char *p = last->p + last->n; p < field->value.p; p++)
+        if (*p != ' ')
+            return false;
+    last->n = (size_t)(field->value.p + field->value.n - last->p);
+    return true;
+}
+
+static xt_rec_form quoted_form(bool in_msg)
+{
+    return in_msg ? XT_REC_MSG_QUOTED : XT_REC_QUOTED;
+}
+
+void xt_conversion_keep(xt_conversion *c, const xt_audit_field *field, bool in_msg)
+{
+    xt_slice value = field->value;
+    xt_rec_form form = in_msg ? XT_REC_MSG : XT_REC_BARE;
+    if (joins_last(c, field))
+        return;
+    if (field->quoting != XT_BARE) {
+        form = quoted_form(in_msg);
+    } else if (xt_value_is_string_field(c->record->type, field->name)) {
+        xt_slice text;
+        if (xt_conversion_text(c, field, &text) && text.p != value.p) {
+            value = text;
+            form = in_msg ? XT_REC_MSG_HEX : XT_REC_HEX;
+        }
+    }
+    keep(c, field->name, value, form);
+}
+
+void xt_conversion_keep_enriched(xt_conversion *c, const xt_audit_field *field)
+{
+    keep(c, field->name, field->value, XT_REC_ENRICHED);
+}
+
+static bool is_listed(const xt_record *record)
+{
+    return record->type != AUDIT_EOE; /* says nothing, and a text log never has it */
+}
+
+static size_t measure_records(const xt_conversion *c)
+{
+    size_t n = XT_PACK_MAX_VARINT + c->group->n_records * 2 * XT_PACK_MAX_VARINT;
+    for (size_t i = 0; i < c->n_fields; i++)
+        n += xt_pack_block_size(c->fields[i].name) + 1 + xt_pack_block_size(c->fields[i].value);
+    return n;
+}
+
+void xt_conversion_put_records(xt_conversion *c)
+{
+    const xt_group *group = c->group;
+    char *start = xt_conversion_alloc(c, measure_records(c));
+    size_t n = 0;
+    for (size_t i = 0; i < group->n_records; i++)
+        n += is_listed(&group->records[i]);
+    if (!start)
+        return;
+    char *p = xt_pack_varint(start, n);
+    for (size_t i = 0; i < group->n_records; i++) {
+        if (!is_listed(&group->records[i]))
+            continue;
+        p = xt_pack_varint(p, group->records[i].type);
+        p = xt_pack_varint(p, c->spans[i].n);
+        for (const xt_rec_field *f = c->fields + c->spans[i].first; f < c->fields + c->spans[i].first + c->spans[i].n;
+             f++) {
+            p = xt_pack_block(p, f->name);
+            *p++ = (char)f->form;
+            p = xt_pack_block(p, f->value);
+        }
+    }
+    xt_event_set_bytes(c->event, XT_F_RECORDS, xt_slice_of(start, (size_t)(p - start)));
+}
+
+static bool may_fill(const xt_conversion *c)
+{
+    return !c->head || c->head == c->record;
+}
+
+void xt_conversion_fill_num(xt_conversion *c, xt_field f, uint64_t num, const xt_audit_field *field)
+{
+    if (!xt_event_has(c->event, f) && may_fill(c))
+        xt_event_set_num(c->event, f, num);
+    else if (!xt_event_has(c->event, f) || c->event->values[f].num != num)
+        xt_conversion_keep(c, field, false);
+}
+
+void xt_conversion_fill_bytes(xt_conversion *c, xt_field f, xt_slice bytes, const xt_audit_field *field)
+{
+    if (!xt_event_has(c->event, f) && may_fill(c))
+        xt_event_set_bytes(c->event, f, bytes);
+    else if (!xt_event_has(c->event, f) || !xt_slice_eq(c->event->values[f].bytes, bytes))
+        xt_conversion_keep(c, field, false);
+}
+
+/* The bytes of a name of up to 8 bytes as one number. */
+static inline uint64_t name_number(xt_slice name)
+{
+    uint32_t a, b;
+    uint16_t c, d;
+    if (name.n >= 4) {
+        memcpy(&a, name.p, 4);
+        memcpy(&b, name.p + name.n - 4, 4);
+        return le32toh(a) | (uint64_t)le32toh(b) << (8 * (name.n - 4));
+    }
+    if (name.n >= 2) {
+        memcpy(&c, name.p, 2);
+        memcpy(&d, name.p + name.n - 2, 2);
+        return le16toh(c) | (uint64_t)le16toh(d) << (8 * (name.n - 2));
+    }
+    return name.n == 1 ? (unsigned char)name.p[0] : 0;
+}
+
+size_t xt_row_find(const void *rows, size_t row_bytes, size_t n, xt_slice name, size_t *cursor)
+{
+    if (name.n > 8)
+        return n;
+    uint64_t wanted = name_number(name);
+    size_t at = *cursor;
+    for (size_t i = 0; i < n; i++, at++) {
+        if (at >= n)
+            at = 0;
+        uint64_t number;
+        memcpy(&number, (const char *)rows + at * row_bytes, sizeof number);
+        if (le64toh(number) == wanted) {
+            *cursor = at + 1;
+            return at;
+        }
+    }
+    return n;
+}

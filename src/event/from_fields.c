@@ -1,0 +1,321 @@
+/*
+ * One table says which fields of a record are fields of the schema and how their values are read; all others are kept
+ * in RECORDS as they are. What a program wrote (inside of msg='...') is always kept there; a few of its fields are
+ * copied to where people look for them.
+ */
+#include <arpa/inet.h>
+
+#include "audit/names.h"
+#include "audit/value.h"
+#include "event/conversion.h"
+
+typedef enum field_kind {
+    KIND_KEEP,
+    KIND_ARCH,
+    KIND_SYSCALL,
+    KIND_POINTER, /* a0 to a3 */
+    KIND_UINT,
+    KIND_INT,
+    KIND_ID,
+    KIND_ID_OR_UNSET, /* absent in the event when unset */
+    KIND_WORD,        /* bare text */
+    KIND_TEXT,        /* quoted or hex */
+    KIND_KEY,
+    KIND_RES,
+} field_kind;
+
+typedef struct field_row {
+    char name[8];
+    field_kind kind;
+    xt_field field;
+} field_row;
+
+/* in the order of linux kernel/auditsc.c audit_log_exit and audit_log_task_info */
+static const field_row rows[] = {
+    {"arch", KIND_ARCH, XT_F_ARCH},       {"syscall", KIND_SYSCALL, XT_F_SYSCALL},
+    {"success", KIND_WORD, XT_F_SUCCESS}, {"exit", KIND_INT, XT_F_EXIT},
+    {"a0", KIND_POINTER, XT_F_INVALID},   {"a1", KIND_POINTER, XT_F_INVALID},
+    {"a2", KIND_POINTER, XT_F_INVALID},   {"a3", KIND_POINTER, XT_F_INVALID},
+    {"items", KIND_UINT, XT_F_ITEMS},     {"ppid", KIND_UINT, XT_F_PPID},
+    {"pid", KIND_UINT, XT_F_PID},         {"auid", KIND_ID_OR_UNSET, XT_F_AUID},
+    {"uid", KIND_ID, XT_F_UID},           {"gid", KIND_ID, XT_F_GID},
+    {"euid", KIND_ID, XT_F_EUID},         {"suid", KIND_ID, XT_F_SUID},
+    {"fsuid", KIND_ID, XT_F_FSUID},       {"egid", KIND_ID, XT_F_EGID},
+    {"sgid", KIND_ID, XT_F_SGID},         {"fsgid", KIND_ID, XT_F_FSGID},
+    {"tty", KIND_WORD, XT_F_TTY},         {"ses", KIND_ID_OR_UNSET, XT_F_SES},
+    {"comm", KIND_TEXT, XT_F_COMM},       {"exe", KIND_TEXT, XT_F_EXE},
+    {"subj", KIND_KEEP, XT_F_INVALID},    {"key", KIND_KEY, XT_F_KEY},
+    {"res", KIND_RES, XT_F_INVALID},
+};
+
+static bool is_head(const xt_conversion *c)
+{
+    return c->record == c->head;
+}
+
+static void read_arch(xt_conversion *c, const xt_audit_field *field)
+{
+    uint64_t number;
+    if (!xt_slice_parse_hex(field->value, &number) || number > UINT32_MAX)
+        number = xt_arch_by_name(field->value);
+    if (number == 0) {
+        xt_conversion_keep(c, field, false);
+        return;
+    }
+    const char *name = xt_arch_name((uint32_t)number);
+    if (is_head(c))
+        c->arch = (uint32_t)number;
+    xt_conversion_fill_bytes(c, XT_F_ARCH, name ? xt_slice_str(name) : field->value, field);
+}
+
+#define X32_BIT UINT64_C(0x40000000)
+
+static void read_syscall(xt_conversion *c, const xt_audit_field *field)
+{
+    uint64_t number;
+    if (!xt_value_u64(field->value, &number)) {
+        int by_name = xt_syscall_by_name(c->arch, field->value);
+        number = by_name >= 0 ? (uint64_t)by_name : UINT64_MAX;
+    }
+    const char *name = number == UINT64_MAX ? NULL : xt_syscall_name(c->arch, number);
+    if (is_head(c)) {
+        c->syscall = number;
+        c->is_exec |= number != UINT64_MAX && xt_syscall_is_exec(c->arch, number);
+    }
+    xt_conversion_fill_bytes(c, XT_F_SYSCALL, name ? xt_slice_str(name) : field->value, field);
+    if (name && number & X32_BIT) /* the name alone does not say so */
+        xt_conversion_keep(c, field, false);
+}
+
+static void read_id(xt_conversion *c, const field_row *row, const xt_audit_field *field)
+{
+    uint32_t id;
+    if (!xt_value_id(field->value, &id))
+        xt_conversion_keep(c, field, false);
+    else if (row->kind == KIND_ID || id != XT_ID_UNSET)
+        xt_conversion_fill_num(c, row->field, id, field);
+    else if (xt_event_has(c->event, row->field))
+        xt_conversion_keep(c, field, false);
+}
+
+static void read_number(xt_conversion *c, const field_row *row, const xt_audit_field *field)
+{
+    uint64_t number;
+    int64_t with_sign;
+    if (row->kind == KIND_UINT && xt_value_u64(field->value, &number) && number <= UINT32_MAX)
+        xt_conversion_fill_num(c, row->field, number, field);
+    else if (row->kind == KIND_INT && xt_value_i64(field->value, &with_sign))
+        xt_conversion_fill_num(c, row->field, (uint64_t)with_sign, field);
+    else
+        xt_conversion_keep(c, field, false);
+}
+
+static void read_text(xt_conversion *c, const field_row *row, const xt_audit_field *field)
+{
+    xt_slice text = field->value;
+    if (row->field == XT_F_EXE && is_head(c) && !c->exe.name.p)
+        c->exe = *field; /* whose it is depends on whether the exec failed */
+    else if (row->kind == KIND_WORD ? field->quoting == XT_BARE : xt_conversion_text(c, field, &text))
+        xt_conversion_fill_bytes(c, row->field, text, field);
+    else
+        xt_conversion_keep(c, field, false);
+}
+
+#define KEY_SEPARATOR 1
+
+/* Keys of all rules that matched, as one text with 0x01 between them; (null) for none. */
+static void read_key(xt_conversion *c, const xt_audit_field *field)
+{
+    xt_slice text, key;
+    if (!is_head(c) || xt_event_has(c->event, XT_F_KEY)) {
+        xt_conversion_keep(c, field, false);
+        return;
+    }
+    if (!xt_conversion_text(c, field, &text))
+        return;
+    size_t n = 0;
+    for (xt_slice rest = text; xt_slice_cut(&rest, KEY_SEPARATOR, &key);)
+        n++;
+    xt_slice *keys = xt_conversion_alloc(c, n * sizeof *keys + 1);
+    xt_buf out = {.cap = text.n + 10 * n + 10, .max_bytes = text.n + 10 * n + 10};
+    out.p = xt_conversion_alloc(c, out.cap);
+    if (!keys || !out.p)
+        return;
+    n = 0;
+    for (xt_slice rest = text; xt_slice_cut(&rest, KEY_SEPARATOR, &key);)
+        keys[n++] = key;
+    xt_list_put(&out, keys, n);
+    xt_event_set_bytes(c->event, XT_F_KEY, xt_buf_slice(&out));
+}
+
+static void read_field(xt_conversion *c, const field_row *row, const xt_audit_field *field)
+{
+    switch (row->kind) {
+    case KIND_ARCH:
+        read_arch(c, field);
+        break;
+    case KIND_SYSCALL:
+        read_syscall(c, field);
+        break;
+    case KIND_POINTER:
+        if (!c->is_exec || !is_head(c))
+            xt_conversion_keep(c, field, false);
+        else if (row->name[1] == '0')
+            c->a0 = field->value;
+        break;
+    case KIND_UINT:
+    case KIND_INT:
+        read_number(c, row, field);
+        break;
+    case KIND_ID:
+    case KIND_ID_OR_UNSET:
+        read_id(c, row, field);
+        break;
+    case KIND_WORD:
+    case KIND_TEXT:
+        read_text(c, row, field);
+        break;
+    case KIND_KEY:
+        read_key(c, field);
+        break;
+    case KIND_RES:
+        if (c->record == c->deciding)
+            c->res = field->value;
+        xt_conversion_keep(c, field, false);
+        break;
+    case KIND_KEEP:
+        xt_conversion_keep(c, field, false);
+        break;
+    }
+}
+
+static bool is_address(xt_slice text)
+{
+    char z[INET6_ADDRSTRLEN];
+    struct in6_addr ignored;
+    if (text.n < 2 || text.n >= sizeof z)
+        return false;
+    memcpy(z, text.p, text.n);
+    z[text.n] = '\0';
+    return inet_pton(AF_INET, z, &ignored) == 1 || inet_pton(AF_INET6, z, &ignored) == 1;
+}
+
+/* /dev/pts/1 and pts/1 are pts1 for the kernel; ssh, cron and ? are no terminals. */
+static void copy_terminal(xt_conversion *c, xt_slice text)
+{
+    if (xt_slice_starts(text, XT_S("/dev/")))
+        text = xt_slice_skip(text, 5);
+    if (xt_event_has(c->event, XT_F_TTY) || text.n > 32 ||
+        (!xt_slice_starts(text, XT_S("pts/")) && !xt_slice_starts(text, XT_S("tty"))))
+        return;
+    char *tty = xt_conversion_alloc(c, text.n);
+    size_t n = 0;
+    for (size_t i = 0; tty && i < text.n; i++)
+        if (text.p[i] != '/')
+            tty[n++] = text.p[i];
+    if (tty)
+        xt_event_set_bytes(c->event, XT_F_TTY, xt_slice_of(tty, n));
+}
+
+static void read_msg(xt_conversion *c, xt_slice msg)
+{
+    xt_audit_field field;
+    while (xt_audit_field_next(&msg, &field)) {
+        if (xt_slice_eq(field.name, XT_S("res")) && c->record == c->deciding)
+            c->res = field.value;
+        else if (xt_slice_eq(field.name, XT_S("terminal")))
+            copy_terminal(c, field.value);
+        else if (xt_slice_eq(field.name, XT_S("addr")) && !xt_event_has(c->event, XT_F_FROM) && is_address(field.value))
+            xt_event_set_bytes(c->event, XT_F_FROM, field.value);
+        xt_conversion_keep(c, &field, true);
+    }
+}
+
+void xt_conversion_read_fields(xt_conversion *c)
+{
+    xt_slice body = c->record->body;
+    xt_audit_field field;
+    size_t cursor = 0;
+    while (xt_audit_field_next(&body, &field)) {
+        size_t i = xt_row_find(rows, sizeof rows[0], XT_COUNT_OF(rows), field.name, &cursor);
+        if (i < XT_COUNT_OF(rows))
+            read_field(c, &rows[i], &field);
+        else if (field.quoting == XT_SINGLE && xt_slice_eq(field.name, XT_S("msg")))
+            read_msg(c, field.value);
+        else
+            xt_conversion_keep(c, &field, false);
+    }
+}
+
+/* What auditd appends: a field in capitals names the id in the field of the same name in small letters. */
+typedef struct enriched_row {
+    char name[8];
+    xt_field id, text; /* INVALID: of the path; no field of the schema */
+    bool is_group;
+} enriched_row;
+
+static const enriched_row enriched_rows[] = {
+    {"ARCH", XT_F_ARCH, XT_F_ARCH, false},      {"SYSCALL", XT_F_SYSCALL, XT_F_SYSCALL, false},
+    {"AUID", XT_F_AUID, XT_F_LOGIN, false},     {"UID", XT_F_UID, XT_F_USER, false},
+    {"GID", XT_F_GID, XT_F_GROUP, true},        {"EUID", XT_F_EUID, XT_F_EUSER, false},
+    {"SUID", XT_F_SUID, XT_F_INVALID, false},   {"FSUID", XT_F_FSUID, XT_F_INVALID, false},
+    {"EGID", XT_F_EGID, XT_F_INVALID, true},    {"SGID", XT_F_SGID, XT_F_INVALID, true},
+    {"FSGID", XT_F_FSGID, XT_F_INVALID, true},  {"OUID", XT_F_INVALID, XT_F_INVALID, false},
+    {"OGID", XT_F_INVALID, XT_F_INVALID, true},
+};
+
+static bool is_named(const xt_event *event, xt_field id_field, xt_field name_field, uint64_t id, xt_slice name)
+{
+    return xt_event_has(event, id_field) && event->values[id_field].num == id && xt_event_has(event, name_field) &&
+           xt_slice_eq(event->values[name_field].bytes, name);
+}
+
+/* Whether the event says already that this id has this name. */
+static bool is_known(const xt_event *event, uint64_t id, xt_slice name, bool is_group)
+{
+    if (id == 0 && xt_slice_eq(name, XT_S("root")))
+        return true;
+    if (is_group)
+        return is_named(event, XT_F_GID, XT_F_GROUP, id, name);
+    return is_named(event, XT_F_UID, XT_F_USER, id, name) || is_named(event, XT_F_EUID, XT_F_EUSER, id, name) ||
+           is_named(event, XT_F_AUID, XT_F_LOGIN, id, name);
+}
+
+/* unset, unknown(1001): no name */
+static bool is_no_name(xt_slice name)
+{
+    return xt_slice_eq(name, XT_S("unset")) || xt_slice_starts(name, XT_S("unknown("));
+}
+
+static bool fill_name(xt_conversion *c, xt_field f, xt_slice name)
+{
+    if (!xt_event_has(c->event, f) && (!c->head || is_head(c)))
+        xt_event_set_bytes(c->event, f, name);
+    return xt_slice_eq(xt_event_bytes(c->event, f), name);
+}
+
+/* True when the event holds what the field says. */
+static bool read_enriched(xt_conversion *c, const enriched_row *row, xt_slice name, const xt_path *path)
+{
+    if (row->id == XT_F_INVALID)
+        return path && path->has_inode &&
+               is_known(c->event, row->is_group ? path->ogid : path->ouid, name, row->is_group);
+    if (row->text != XT_F_INVALID)
+        return fill_name(c, row->text, name);
+    return xt_event_has(c->event, row->id) && is_known(c->event, c->event->values[row->id].num, name, row->is_group);
+}
+
+void xt_conversion_read_enriched(xt_conversion *c, const xt_path *path)
+{
+    xt_slice rest = c->record->enriched;
+    xt_audit_field field;
+    size_t cursor = 0;
+    const size_t n = XT_COUNT_OF(enriched_rows);
+    while (xt_audit_field_next(&rest, &field)) {
+        if (is_no_name(field.value))
+            continue;
+        size_t i = xt_row_find(enriched_rows, sizeof enriched_rows[0], n, field.name, &cursor);
+        if (i == n || !read_enriched(c, &enriched_rows[i], field.value, path))
+            xt_conversion_keep_enriched(c, &field);
+    }
+}
