@@ -67,7 +67,10 @@ XT_MUST_USE int xt_app_ingest(xt_app *app, xt_slice host_id, xt_slice payload, x
 /* Audit text of one host (import): bytes in pieces, searchable when finish returns. */
 typedef struct xt_import xt_import;
 typedef struct xt_import_stats {
-    uint64_t n_bytes, n_lines, n_events, n_unparsed, n_duplicate;
+    uint64_t n_bytes, n_lines;
+    uint64_t n_events;    /* stored by this import */
+    uint64_t n_unparsed;  /* lines among them that are no record */
+    uint64_t n_duplicate; /* left out: the store had them before this import began */
 } xt_import_stats;
 /* host: name for records without node=; the enrolled host of that name gives the id, else the hash of the name. */
 XT_MUST_USE int xt_import_open(xt_app *app, const char *host, const char *source, xt_import **ret, xt_problem *reterr_problem);
@@ -85,6 +88,8 @@ typedef struct xt_host {
     bool connected, revoked, imported;
     uint64_t n_events, enabled, audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us, rss_bytes;
 } xt_host;
+/* Refuses a host from now on (or takes that back): its connection is closed, its certificate no longer opens the door. host: id or name. */
+XT_MUST_USE int xt_app_host_revoke(xt_app *app, xt_slice host, bool revoked, xt_problem *reterr_problem);
 XT_MUST_USE int xt_app_hosts_list(xt_app *app, int (*each)(void *context, const xt_host *host), void *context, xt_problem *reterr_problem);
 
 /* ---------------------------------------------------------------------------------- tokens, users, logins */

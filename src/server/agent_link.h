@@ -1,0 +1,60 @@
+/*
+ * server/agent_link - one agent's connection
+ *
+ * Shape:     frames are cut off the input as they become whole and given to agent_frames; reading pauses while the agent has a
+ *            window of batches unacknowledged or the writer's queue is full.
+ * Ownership: a link frees itself when its connection has ended and the writer has told of all its batches.
+ * Threads:   the loop's; what comes from the writer's thread is handed over by server/agents.
+ * Limits:    64 KiB a frame before the hello, XT_FRAME_MAX_BYTES after; XT_AGENT_WINDOW batches.
+ */
+#pragma once
+#include <event2/bufferevent.h>
+#include <openssl/ssl.h>
+
+#include "server/agents.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+
+#define XT_AGENT_WINDOW 32
+
+typedef enum xt_agent_phase {
+    XT_AGENT_NEW,     /* no hello yet */
+    XT_AGENT_TALKING, /* welcome was sent */
+    XT_AGENT_LEAVING, /* the last word is on its way; what comes is thrown away */
+    XT_AGENT_DEAD,    /* the connection is gone, the writer still has batches of it */
+} xt_agent_phase;
+
+typedef struct xt_agent_link {
+    struct xt_agent_link *prev, *next; /* all links but the dead */
+    struct xt_agent_link *next_touched;
+    xt_agents *agents;
+    struct bufferevent *bev;
+    SSL *ssl;
+    struct event *deadline; /* of the hello, later of the farewell */
+    xt_agent_phase phase;
+    char host_id[33], address[64];
+    size_t n_pending; /* batches with the writer */
+    bool paused, touched;
+    uint64_t ack; /* to send, 0: none */
+    int refusal;  /* the first outcome that is no acknowledgement */
+} xt_agent_link;
+
+/* Takes the descriptor. */
+XT_MUST_USE int xt_agent_link_open(xt_agents *agents, SSL_CTX *context, int fd, const char *address,
+                                   xt_agent_link **ret);
+/* Closes the connection now; frees the link unless batches of it are with the writer. */
+void xt_agent_link_close(xt_agent_link *link);
+/* Frees what is left of a dead link that nobody waits for. */
+void xt_agent_link_reap(xt_agent_link *link);
+void xt_agent_link_send(xt_agent_link *link, xt_frame_type type, const xt_buf *payload);
+/* Sends REFUSED and leaves. */
+void xt_agent_link_refuse(xt_agent_link *link, xt_refusal reason, uint64_t retry_ms, const char *sentence);
+/* No more is read; closes when what was sent has been taken. */
+void xt_agent_link_leave(xt_agent_link *link);
+/* Works on what has come; the link may be gone after this. */
+void xt_agent_link_advance(xt_agent_link *link);
+
+/* One whole frame. 0, or -EAGAIN: the frame stays where it is and is tried again later. May make the link leave. */
+XT_MUST_USE int xt_agent_frame(xt_agent_link *link, const xt_frame *frame);
+/* A batch's outcome that is no acknowledgement. */
+void xt_agent_refuse_outcome(xt_agent_link *link, int outcome);

@@ -1,0 +1,335 @@
+/*
+ * The writer answers on its own thread: outcomes are put into a list and an eventfd wakes the loop, which goes through the
+ * list once, keeps the highest number per link and sends one acknowledgement for all of it.
+ */
+#include "server/agents.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/agents_private.h"
+#include "server/app_parts.h"
+#include "server/secret.h"
+
+enum {
+    RETRY_MS = 20,
+    MAX_NEW = 4096, /* connections without a hello */
+    BACKLOG = 1024,
+};
+
+/* ------------------------------------------------------------------------------------ from the writer's thread */
+
+static void done(void *context, int outcome, uint64_t number)
+{
+    xt_agent_link *link = context;
+    xt_agents *agents = link->agents;
+    uint64_t one = 1;
+
+    pthread_mutex_lock(&agents->lock);
+    assert(agents->n_outcomes < agents->cap_outcomes);
+    agents->outcomes[agents->n_outcomes++] = (xt_agent_outcome){link, outcome, number};
+    if (write(agents->wake_fd, &one, sizeof one) < 0)
+        xt_log(XT_LOG_ERROR, "agents: eventfd: %s", strerror(errno)); /* cannot happen: the counter never fills */
+    agents->n_waiting--;
+    pthread_cond_signal(&agents->settled);
+    pthread_mutex_unlock(&agents->lock);
+}
+
+/* Room for the outcome is made before the batch goes, so that `done` cannot fail. */
+static int make_room(xt_agents *agents)
+{
+    size_t need = agents->n_outcomes + agents->n_waiting + 1;
+
+    if (need <= agents->cap_outcomes)
+        return 0;
+    size_t cap = need * 2;
+    xt_agent_outcome *grown = reallocarray(agents->outcomes, cap, sizeof *grown);
+    if (!grown)
+        return xt_error_origin(-ENOMEM);
+    agents->outcomes = grown;
+    agents->cap_outcomes = cap;
+    return 0;
+}
+
+int xt_agents_ingest(xt_agent_link *link, xt_slice payload)
+{
+    xt_agents *agents = link->agents;
+
+    pthread_mutex_lock(&agents->lock);
+    int r = make_room(agents);
+    agents->n_waiting += r == 0;
+    pthread_mutex_unlock(&agents->lock);
+    if (r)
+        return -EAGAIN; /* memory may come back */
+    link->n_pending++;
+    r = xt_app_ingest(agents->app, xt_slice_str(link->host_id), payload, done, link);
+    if (r == 0)
+        return 0;
+    link->n_pending--;
+    pthread_mutex_lock(&agents->lock);
+    agents->n_waiting--;
+    pthread_mutex_unlock(&agents->lock);
+    return -EAGAIN;
+}
+
+/* ----------------------------------------------------------------------------------------------- on the loop */
+
+static void note(xt_agent_link *link, const xt_agent_outcome *outcome)
+{
+    bool good = outcome->outcome == 0 || outcome->outcome == XT_STORE_E_DUPLICATE;
+
+    link->n_pending--;
+    if (link->refusal)
+        return; /* what follows a refused batch is sent again anyway */
+    if (!good)
+        link->refusal = outcome->outcome;
+    else if (outcome->number > link->ack)
+        link->ack = outcome->number;
+}
+
+static void answer(xt_agent_link *link)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
+
+    link->touched = false;
+    if (link->phase == XT_AGENT_DEAD) {
+        xt_agent_link_reap(link);
+        return;
+    }
+    if (link->phase == XT_AGENT_TALKING && link->ack) {
+        xt_ack ack = {.number = link->ack};
+        xt_ack_put(&payload, &ack);
+        xt_agent_link_send(link, XT_FRAME_ACK, &payload);
+    }
+    link->ack = 0;
+    if (link->phase == XT_AGENT_TALKING && link->refusal)
+        xt_agent_refuse_outcome(link, link->refusal);
+    if (link->paused)
+        xt_agent_link_advance(link);
+}
+
+static void answer_all(xt_agents *agents)
+{
+    xt_agent_link *touched = NULL, **end = &touched;
+
+    pthread_mutex_lock(&agents->lock);
+    for (size_t i = 0; i < agents->n_outcomes; i++) {
+        xt_agent_link *link = agents->outcomes[i].link;
+        note(link, &agents->outcomes[i]);
+        if (link->touched)
+            continue;
+        link->touched = true;
+        link->next_touched = NULL;
+        *end = link;
+        end = &link->next_touched;
+    }
+    agents->n_outcomes = 0;
+    pthread_mutex_unlock(&agents->lock);
+    while (touched) {
+        xt_agent_link *next = touched->next_touched;
+        answer(touched);
+        touched = next;
+    }
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *context)
+{
+    uint64_t n;
+
+    if (read(fd, &n, sizeof n) < 0 && errno != EAGAIN)
+        xt_log(XT_LOG_ERROR, "agents: eventfd: %s", strerror(errno));
+    answer_all(context);
+}
+
+void xt_agents_retry_later(xt_agents *agents)
+{
+    struct timeval t = {.tv_usec = RETRY_MS * 1000};
+
+    if (!evtimer_pending(agents->retry, NULL))
+        evtimer_add(agents->retry, &t);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *context)
+{
+    xt_agents *agents = context;
+    xt_agent_link *next;
+
+    evconnlistener_enable(agents->listener);
+    for (xt_agent_link *link = agents->links; link; link = next) {
+        next = link->next;
+        if (link->paused)
+            xt_agent_link_advance(link);
+    }
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int n, void *context)
+{
+    xt_agents *agents = context;
+    char host[NI_MAXHOST], port[NI_MAXSERV], address[64];
+    xt_buf text = XT_BUF_ON(address);
+    xt_agent_link *link;
+
+    if (agents->n_new >= MAX_NEW) {
+        close(fd);
+        return;
+    }
+    if (getnameinfo(peer, (socklen_t)n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        xt_buf_printf(&text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    address[text.failed ? 0 : text.n] = '\0';
+    int r = xt_agent_link_open(agents, agents->context, fd, address, &link);
+    if (r)
+        xt_log(XT_LOG_ERROR, "agent %s: %s", address, strerror(-r));
+}
+
+/* Out of descriptors, most likely: accepting again at once would spin. */
+static void on_accept_error(struct evconnlistener *listener, void *context)
+{
+    xt_log(XT_LOG_ERROR, "agents: a connection cannot be accepted: %s", strerror(EVUTIL_SOCKET_ERROR()));
+    evconnlistener_disable(listener);
+    xt_agents_retry_later(context);
+}
+
+/* -------------------------------------------------------------------------------------------- open and close */
+
+static int split_address(const char *address, char *host, size_t n_host, char *port, size_t n_port,
+                         xt_problem *reterr_problem)
+{
+    xt_slice s = xt_slice_str(address);
+    size_t at = s.n;
+
+    while (at > 0 && s.p[at - 1] != ':')
+        at--;
+    if (at < 2 || at == s.n) {
+        xt_problem_set(reterr_problem, "an address to listen on is HOST:PORT");
+        xt_problem_excerpt(reterr_problem, s);
+        return xt_error_origin(-EINVAL);
+    }
+    xt_slice name = xt_slice_head(s, at - 1);
+    if (name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']')
+        name = xt_slice_of(name.p + 1, name.n - 2);
+    xt_text_copy(host, n_host, name);
+    xt_text_copy(port, n_port, xt_slice_skip(s, at));
+    return 0;
+}
+
+static int listen_on(xt_agents *agents, const char *address, xt_problem *reterr_problem)
+{
+    char host[256], port[16];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    int r = split_address(address, host, sizeof host, port, sizeof port, reterr_problem);
+
+    if (r)
+        return xt_error_trace(r);
+    int e = getaddrinfo(host, port, &hints, &found);
+    if (e) {
+        xt_problem_set(reterr_problem, "%s: no address to listen on: %s", address, gai_strerror(e));
+        return xt_error_origin(-EINVAL);
+    }
+    agents->listener = evconnlistener_new_bind(agents->base, on_accept, agents,
+                                               LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC,
+                                               BACKLOG, found->ai_addr, (int)found->ai_addrlen);
+    r = agents->listener ? 0 : -errno;
+    freeaddrinfo(found);
+    if (r) {
+        xt_problem_set(reterr_problem, "%s: agents cannot be listened for: %s", address, strerror(-r));
+        xt_problem_hint(reterr_problem, "choose another address with --listen HOST:PORT");
+        return xt_error_origin(r);
+    }
+    evconnlistener_set_error_cb(agents->listener, on_accept_error);
+    return 0;
+}
+
+static int find_port(xt_agents *agents)
+{
+    struct sockaddr_storage own;
+    socklen_t n = sizeof own;
+    char port[NI_MAXSERV];
+    uint64_t number = 0;
+
+    if (getsockname(evconnlistener_get_fd(agents->listener), (struct sockaddr *)&own, &n))
+        return xt_error_origin(-errno);
+    if (getnameinfo((struct sockaddr *)&own, n, NULL, 0, port, sizeof port, NI_NUMERICSERV) ||
+        !xt_slice_parse_u64(xt_slice_str(port), &number))
+        return xt_error_origin(-EINVAL);
+    agents->port = (int)number;
+    return 0;
+}
+
+static int open_events(xt_agents *agents)
+{
+    agents->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (agents->wake_fd < 0)
+        return xt_error_origin(-errno);
+    agents->wake = event_new(agents->base, agents->wake_fd, EV_READ | EV_PERSIST, on_wake, agents);
+    agents->retry = evtimer_new(agents->base, on_retry, agents);
+    if (!agents->wake || !agents->retry || event_add(agents->wake, NULL))
+        return xt_error_origin(-ENOMEM);
+    return 0;
+}
+
+int xt_agents_open(xt_app *app, struct event_base *base, const char *address, xt_agents **ret,
+                   xt_problem *reterr_problem)
+{
+    xt_agents *agents = calloc(1, sizeof *agents);
+    int r;
+
+    if (!agents)
+        return xt_error_origin(-ENOMEM);
+    agents->app = app;
+    agents->base = base;
+    agents->wake_fd = -1;
+    pthread_mutex_init(&agents->lock, NULL);
+    pthread_cond_init(&agents->settled, NULL);
+    r = xt_pki_context(&app->pki, &agents->context, reterr_problem);
+    if (r == 0)
+        r = open_events(agents);
+    if (r == 0)
+        r = listen_on(agents, address, reterr_problem);
+    if (r == 0)
+        r = find_port(agents);
+    if (r) {
+        xt_agents_close(agents);
+        return xt_error_fold(r);
+    }
+    *ret = agents;
+    return 0;
+}
+
+int xt_agents_port(const xt_agents *agents)
+{
+    return agents->port;
+}
+
+xt_agents *xt_agents_close(xt_agents *agents)
+{
+    if (!agents)
+        return NULL;
+    while (agents->links)
+        xt_agent_link_close(agents->links);
+    pthread_mutex_lock(&agents->lock);
+    while (agents->n_waiting)
+        pthread_cond_wait(&agents->settled, &agents->lock);
+    pthread_mutex_unlock(&agents->lock);
+    answer_all(agents); /* frees the dead links */
+    if (agents->listener)
+        evconnlistener_free(agents->listener);
+    if (agents->wake)
+        event_free(agents->wake);
+    if (agents->retry)
+        event_free(agents->retry);
+    if (agents->wake_fd >= 0)
+        close(agents->wake_fd);
+    SSL_CTX_free(agents->context);
+    xt_map_fini(&agents->by_host);
+    pthread_cond_destroy(&agents->settled);
+    pthread_mutex_destroy(&agents->lock);
+    free(agents->outcomes);
+    free(agents);
+    return NULL;
+}

@@ -1,0 +1,43 @@
+/*
+ * server/agents_private - the listener's inside, for agents.c, agent_link.c and agent_frames.c
+ *
+ * Threads:   all of it is the loop's but what stands behind `lock`.
+ */
+#pragma once
+#include <event2/listener.h>
+#include <pthread.h>
+
+#include "base/map.h"
+#include "server/agent_link.h"
+
+/* What the writer said of a batch. */
+typedef struct xt_agent_outcome {
+    xt_agent_link *link;
+    int outcome;
+    uint64_t number;
+} xt_agent_outcome;
+
+struct xt_agents {
+    xt_app *app;
+    struct event_base *base;
+    SSL_CTX *context;
+    struct evconnlistener *listener;
+    int port;
+    xt_agent_link *links;
+    size_t n_new;        /* links without a hello */
+    xt_map by_host;      /* host id -> talking link */
+    struct event *retry; /* for paused links and a listener that is out of descriptors */
+
+    int wake_fd; /* eventfd: outcomes are there */
+    struct event *wake;
+    pthread_mutex_t lock;
+    pthread_cond_t settled;
+    xt_agent_outcome *outcomes;
+    size_t n_outcomes, cap_outcomes;
+    size_t n_waiting; /* batches with the writer */
+};
+
+/* Hands a batch to the writer; -EAGAIN: not now. */
+XT_MUST_USE int xt_agents_ingest(xt_agent_link *link, xt_slice payload);
+/* Has the retry timer look at paused links soon. */
+void xt_agents_retry_later(xt_agents *agents);

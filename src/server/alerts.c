@@ -1,0 +1,358 @@
+/*
+ * The events are durable before their alerts are written: a kill between the two would lose an alert. So state.db keeps the
+ * arrival number up to which alerts are whole (written lazily, never too high), and after a start the events behind it that
+ * carry rule.id are looked at again; the table `folded` makes that harmless for those that are there.
+ */
+#include "server/alerts.h"
+
+#include <errno.h>
+
+#include "base/json_out.h"
+#include "base/timestamp.h"
+#include "base/utf8.h"
+#include "server/app_parts.h"
+#include "server/secret.h"
+
+enum {
+    WINDOW_MS = 10 * 60 * 1000,
+    KEEP_FOLDED_MS = 24 * 60 * 60 * 1000,
+    REFILL_BYTES = 64 << 20,
+    SUMMARY_BYTES = 400,
+};
+
+static xt_slice text_of(xt_slice s)
+{
+    return s.p ? s : XT_S("");
+}
+
+static void dedupe_key(const xt_event *event, const xt_match *match, char ret[static 33])
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf key = XT_BUF_INIT;
+    xt_slice parent = xt_event_bytes(event, XT_F_PARENT_EXE);
+
+    xt_buf_put_block(&key, xt_event_bytes(event, XT_F_HOST_ID));
+    xt_buf_put_block(&key, match->rule->id);
+    if (parent.n)
+        xt_buf_put_block(&key, parent);
+    else
+        xt_buf_put_dec(&key, xt_event_num(event, XT_F_PPID, 0));
+    xt_hash128_format(xt_slice_hash128(xt_buf_slice(&key)), ret);
+}
+
+static void user_of(const xt_event *event, char *ret, size_t n)
+{
+    xt_slice name = xt_event_bytes(event, XT_F_LOGIN);
+
+    if (!name.n)
+        name = xt_event_bytes(event, XT_F_USER);
+    xt_text_copy(ret, n, name);
+    if (!name.n && xt_event_has(event, XT_F_UID)) {
+        xt_buf number = XT_BUF_INIT;
+        xt_buf_put_dec(&number, xt_event_num(event, XT_F_UID, 0));
+        xt_text_copy(ret, n, xt_buf_slice(&number));
+        xt_buf_fini(&number);
+    }
+}
+
+/* What an alert of this event looks like when it is the first. */
+static int fresh(xt_event *event, const xt_match *match, xt_arena *arena, xt_buf *document, xt_alert *ret)
+{
+    xt_field_set wanted = {{0, 0}};
+    int r;
+
+    xt_field_set_add(&wanted, XT_F_EVENT_ID);
+    xt_field_set_add(&wanted, XT_F_CMD);
+    r = xt_event_derive(event, wanted, arena);
+    if (r == 0)
+        r = xt_match_json(match, event, arena, document);
+    if (r)
+        return xt_error_trace(r);
+    *ret = (xt_alert){.count = 1, .status = "open", .document = xt_buf_slice(document)};
+    ret->first_ms = ret->last_ms = (int64_t)xt_event_num(event, XT_F_TIME, 0);
+    xt_text_copy(ret->rule_id, sizeof ret->rule_id, match->rule->id);
+    xt_text_copy(ret->rule_title, sizeof ret->rule_title, match->rule->title);
+    xt_text_copy(ret->host, sizeof ret->host, xt_event_bytes(event, XT_F_HOST));
+    xt_text_copy(ret->level, sizeof ret->level, xt_slice_str(xt_level_name(match->level)));
+    xt_text_copy(ret->event_id, sizeof ret->event_id, xt_event_bytes(event, XT_F_EVENT_ID));
+    user_of(event, ret->user, sizeof ret->user);
+    return 0;
+}
+
+/* The alert not closed that this event belongs to; id 0: there is none. */
+static int find_open(xt_app *app, const char *key, xt_alert *alert, int64_t *ret_level, xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_state_finish) sqlite3_stmt *stmt = NULL;
+    int r = xt_state_select(app->state, reterr_problem, &stmt,
+                            "SELECT id, first_ms, last_ms, count, level, status FROM alerts WHERE dedupe = ?1 AND"
+                            " status <> 'closed' AND first_ms - ?3 <= ?2 AND last_ms + ?3 >= ?2"
+                            " ORDER BY last_ms DESC LIMIT 1",
+                            "zii", key, alert->first_ms, (int64_t)WINDOW_MS);
+
+    if (r == 0)
+        r = xt_state_next(app->state, stmt, reterr_problem);
+    if (r < 1)
+        return xt_error_trace(r);
+    alert->id = (uint64_t)sqlite3_column_int64(stmt, 0);
+    alert->first_ms = sqlite3_column_int64(stmt, 1) < alert->first_ms ? sqlite3_column_int64(stmt, 1) : alert->first_ms;
+    alert->last_ms = sqlite3_column_int64(stmt, 2) > alert->last_ms ? sqlite3_column_int64(stmt, 2) : alert->last_ms;
+    alert->count = (uint64_t)sqlite3_column_int64(stmt, 3) + 1;
+    *ret_level = sqlite3_column_int64(stmt, 4);
+    xt_state_text(stmt, 5, alert->status, sizeof alert->status);
+    return 0;
+}
+
+static void summary(const xt_alert *alert, const xt_event *event, xt_buf *out)
+{
+    char text[SUMMARY_BYTES];
+    xt_buf line = XT_BUF_ON(text);
+
+    xt_buf_printf(&line, "[%s] ", alert->level);
+    (void)xt_text_visible_head(&line, xt_slice_str(alert->rule_title));
+    (void)xt_text_visible_head(&line, XT_S(" on "));
+    (void)xt_text_visible_head(&line, xt_slice_str(alert->host));
+    (void)xt_text_visible_head(&line, XT_S(": "));
+    (void)xt_text_visible_head(&line, xt_slice_str(alert->user));
+    (void)xt_text_visible_head(&line, XT_S(": "));
+    (void)xt_text_visible_head(&line, xt_event_bytes(event, XT_F_CMD));
+    xt_buf_put(out, xt_buf_slice(&line));
+}
+
+static void json_time(xt_json *json, const char *key, int64_t t_ms)
+{
+    char text[25];
+
+    xt_timestamp_format(t_ms, text);
+    xt_json_field_string(json, key, xt_slice_str(text));
+}
+
+void xt_alert_json(const xt_alert *alert, xt_buf *out)
+{
+    xt_json json = xt_json_to(out);
+
+    xt_json_object_begin(&json);
+    xt_json_field_u64(&json, "id", alert->id);
+    xt_json_field_string(&json, "status", xt_slice_str(alert->status));
+    xt_json_field_string(&json, "level", xt_slice_str(alert->level));
+    xt_json_field_u64(&json, "count", alert->count);
+    json_time(&json, "first", alert->first_ms);
+    json_time(&json, "last", alert->last_ms);
+    xt_json_key(&json, XT_S("rule"));
+    xt_json_object_begin(&json);
+    xt_json_field_string(&json, "id", xt_slice_str(alert->rule_id));
+    xt_json_field_string(&json, "name", xt_slice_str(alert->rule_title));
+    xt_json_object_end(&json);
+    xt_json_field_string(&json, "host", xt_slice_str(alert->host));
+    xt_json_field_string(&json, "user", xt_slice_str(alert->user));
+    xt_json_field_string(&json, "event_id", xt_slice_str(alert->event_id));
+    xt_json_field_string(&json, "acknowledged_by", xt_slice_str(alert->acked_by));
+    xt_json_key(&json, XT_S("event"));
+    if (alert->document.n)
+        xt_json_raw(&json, alert->document);
+    else
+        xt_json_null(&json);
+    xt_json_object_end(&json);
+}
+
+static int notify(xt_app *app, const xt_alert *alert, const xt_event *event, xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf body = XT_BUF_INIT, text = XT_BUF_INIT, inner = XT_BUF_INIT;
+    xt_json json = xt_json_to(&body);
+
+    summary(alert, event, &text);
+    xt_alert_json(alert, &inner);
+    xt_json_object_begin(&json);
+    xt_json_field_string(&json, "text", xt_buf_slice(&text));
+    xt_json_key(&json, XT_S("alert"));
+    xt_json_raw(&json, xt_buf_slice(&inner));
+    xt_json_object_end(&json);
+    if (xt_buf_done(&body) || xt_buf_done(&text) || xt_buf_done(&inner))
+        return xt_error_origin(-ENOMEM);
+    return xt_error_trace(xt_outbox_put(app->outbox, alert->id, xt_buf_slice(&body), reterr_problem));
+}
+
+static int insert(xt_app *app, const char *key, xt_alert *alert, xt_level level, xt_problem *reterr_problem)
+{
+    int r = xt_state_run(app->state, reterr_problem, NULL,
+                         "INSERT INTO alerts(dedupe, first_ms, last_ms, count, status, rule_id, rule_title, host, user,"
+                         " level, event_id, document) VALUES(?,?,?,1,'open',?,?,?,?,?,?,?)",
+                         "ziizzzzizb", key, alert->first_ms, alert->last_ms, alert->rule_id, alert->rule_title,
+                         alert->host, alert->user, (int64_t)level, alert->event_id, alert->document);
+    if (r == 0)
+        alert->id = (uint64_t)xt_state_last_id(app->state);
+    return xt_error_trace(r);
+}
+
+static int fold(xt_app *app, xt_alert *alert, xt_level level, bool rises, xt_problem *reterr_problem)
+{
+    if (rises)
+        xt_text_copy(alert->status, sizeof alert->status, XT_S("open"));
+    return xt_error_trace(xt_state_run(app->state, reterr_problem, NULL,
+                                       "UPDATE alerts SET first_ms = ?, last_ms = ?, count = ?, status = ?,"
+                                       " level = max(level, ?) WHERE id = ?",
+                                       "iiizii", alert->first_ms, alert->last_ms, (int64_t)alert->count, alert->status,
+                                       (int64_t)level, (int64_t)alert->id));
+}
+
+/* false: this rule has been told of this event before. */
+static int first_time(xt_app *app, const xt_alert *alert, bool *ret, xt_problem *reterr_problem)
+{
+    int64_t n = 0;
+    int r = xt_state_run(app->state, reterr_problem, &n,
+                         "INSERT OR IGNORE INTO folded(rule_id, event_id, made_ms) VALUES(?,?,?)", "zzi",
+                         alert->rule_id, alert->event_id, xt_clock_wall_ms(app->clock));
+    *ret = n > 0;
+    return xt_error_trace(r);
+}
+
+int xt_alerts_raise(xt_app *app, xt_event *event, const xt_match *match, xt_arena *arena, xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf document = XT_BUF_INIT;
+    xt_alert alert;
+    char key[33];
+    bool first = false;
+    int64_t level = -1;
+    int r = fresh(event, match, arena, &document, &alert);
+
+    if (r == 0)
+        r = first_time(app, &alert, &first, reterr_problem);
+    if (r || !first)
+        return xt_error_trace(r);
+    dedupe_key(event, match, key);
+    r = find_open(app, key, &alert, &level, reterr_problem);
+    if (r)
+        return xt_error_trace(r);
+    bool rises = (int64_t)match->level > level;
+    r = alert.id ? fold(app, &alert, match->level, rises, reterr_problem)
+                 : insert(app, key, &alert, match->level, reterr_problem);
+    if (r == 0 && rises)
+        r = notify(app, &alert, event, reterr_problem);
+    return xt_error_trace(r);
+}
+
+/* ------------------------------------------------------------------------------------------------- refill */
+
+typedef struct refill {
+    xt_app *app;
+    xt_ruleset *rules;
+    xt_arena arena;
+} refill;
+
+/* The rule of that id, or one that says as much as its id when it is gone by now. */
+static xt_match match_of(const refill *f, xt_slice rule_id, const xt_event *event, xt_rule_info *gone)
+{
+    xt_match match = {.rule = gone, .level = XT_LEVEL_MEDIUM};
+
+    *gone = (xt_rule_info){.id = rule_id, .title = rule_id, .author = XT_S(""), .file = "", .enabled = true};
+    for (size_t i = 0; i < xt_ruleset_count(f->rules); i++)
+        if (xt_slice_eq(xt_ruleset_rule(f->rules, i)->id, rule_id)) {
+            match.rule = xt_ruleset_rule(f->rules, i);
+            match.level = match.rule->level;
+        }
+    (void)xt_level_by_name(text_of(xt_event_bytes(event, XT_F_RULE_LEVEL)), &match.level);
+    return match;
+}
+
+static int raise_missing(refill *f, xt_hash128 id, int64_t t_ms, xt_slice rule_id, xt_problem *reterr_problem)
+{
+    xt_event event;
+    bool found = false;
+    int r = xt_store_event_find(f->app->store, id, t_ms, &f->arena, &event, &found, reterr_problem);
+
+    if (r || !found)
+        return xt_error_fold(r);
+    xt_rule_info gone;
+    xt_match match = match_of(f, rule_id, &event, &gone);
+    r = xt_state_begin(f->app->state, reterr_problem);
+    if (r == 0)
+        r = xt_state_end(f->app->state, xt_alerts_raise(f->app, &event, &match, &f->arena, reterr_problem),
+                         reterr_problem);
+    return xt_error_trace(r);
+}
+
+static int look_at(refill *f, const xt_event *event, xt_problem *reterr_problem)
+{
+    xt_event copy = *event;
+    xt_field_set wanted = {{0, 0}};
+    xt_list_iter rules = xt_list_iterate(xt_event_bytes(event, XT_F_RULES));
+    xt_hash128 id;
+    xt_slice rule;
+
+    xt_field_set_add(&wanted, XT_F_EVENT_ID);
+    int r = xt_event_derive(&copy, wanted, &f->arena);
+    xt_slice id_text = xt_event_bytes(&copy, XT_F_EVENT_ID);
+    while (r == 0 && xt_hash128_parse(id_text, &id) && xt_list_next(&rules, &rule)) {
+        int64_t n = 0;
+        r = xt_state_number(f->app->state, reterr_problem, &n,
+                            "SELECT count(*) FROM folded WHERE rule_id = ? AND event_id = ?", "ss", rule, id_text);
+        if (r == 0 && n == 0)
+            r = raise_missing(f, id, (int64_t)xt_event_num(&copy, XT_F_TIME, 0), rule, reterr_problem);
+    }
+    return xt_error_trace(r);
+}
+
+static int look_through(refill *f, uint64_t after, xt_problem *reterr_problem)
+{
+    static const xt_field fields[] = {XT_F_TIME, XT_F_SERIAL, XT_F_EVENT_ID, XT_F_HOST_ID, XT_F_RULES, XT_F_RULE_LEVEL};
+    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS, .after_arrival = after};
+    const xt_block *block = NULL;
+    xt_scan *scan = NULL;
+    xt_event event;
+
+    for (size_t i = 0; i < XT_COUNT_OF(fields); i++)
+        xt_field_set_add(&spec.fields, fields[i]);
+    int r = xt_scan_open(f->app->store, &spec, &scan, reterr_problem);
+    while (r == 0 && (r = xt_scan_next(scan, &block, reterr_problem)) == 0 && block)
+        for (uint32_t row = 0; r == 0 && row < block->n_rows; row++) {
+            if (block->first_arrival + row <= after)
+                continue;
+            xt_arena_reset(&f->arena);
+            xt_block_event(block, row, &event);
+            if (xt_event_has(&event, XT_F_RULES))
+                r = look_at(f, &event, reterr_problem);
+        }
+    if (scan)
+        xt_scan_close(scan);
+    return xt_error_trace(r);
+}
+
+int xt_alerts_refill(xt_app *app, xt_problem *reterr_problem)
+{
+    refill f = {.app = app, .rules = xt_app_rules(app)};
+    unsigned failed = atomic_load(&app->alerts_failed);
+    xt_store_stats stats;
+    int64_t whole = 0;
+    int r = xt_store_stats_get(app->store, &stats);
+
+    xt_arena_init(&f.arena, REFILL_BYTES);
+    if (r == 0)
+        r = xt_state_number(app->state, reterr_problem, &whole, "SELECT value FROM meta WHERE name = 'alerts_arrival'",
+                            "");
+    if (r == 0 && stats.n_events > 0) {
+        uint64_t newest = xt_store_wait(app->store, 0, 0);
+        uint64_t sealed = newest > stats.n_open_events ? newest - stats.n_open_events : 0;
+        r = look_through(&f, (uint64_t)whole < sealed ? (uint64_t)whole : sealed, reterr_problem);
+        if (r == 0)
+            atomic_store(&app->alerts_arrival, newest);
+    }
+    if (r == 0)
+        atomic_store(&app->alerts_repaired, failed);
+    xt_arena_fini(&f.arena);
+    xt_ruleset_unref(f.rules);
+    return xt_error_trace(r);
+}
+
+int xt_alerts_settle(xt_app *app, bool prune, xt_problem *reterr_problem)
+{
+    int64_t whole = (int64_t)atomic_load(&app->alerts_arrival);
+    int64_t kept = 0;
+    int r =
+        xt_state_number(app->state, reterr_problem, &kept, "SELECT value FROM meta WHERE name = 'alerts_arrival'", "");
+
+    if (r == 0 && kept != whole)
+        r = xt_state_run(app->state, reterr_problem, NULL,
+                         "INSERT OR REPLACE INTO meta(name, value) VALUES('alerts_arrival', ?)", "i", whole);
+    if (r == 0 && prune)
+        r = xt_state_run(app->state, reterr_problem, NULL, "DELETE FROM folded WHERE made_ms < ?", "i",
+                         xt_clock_wall_ms(app->clock) - KEEP_FOLDED_MS);
+    return xt_error_trace(r);
+}

@@ -1,0 +1,21 @@
+/*
+ * server/alerts - a match becomes an alert, once
+ *
+ * Shape:     an alert is keyed by host, rule and parent (the parent's executable, else its pid). An event within ten minutes (event
+ *            time) of one that is not closed is folded into it. Each (rule, event id) is folded once, however often it is told.
+ * Notice:    a new alert, and one whose level rises, puts a message into the outbox in the same transaction.
+ * Errors:    <0 errno with a problem.
+ * Threads:   any; raising inside a transaction of the caller.
+ */
+#pragma once
+#include "server/app.h"
+
+/* event: whole, with its SERVER fields. Inside xt_state_begin. */
+XT_MUST_USE int xt_alerts_raise(xt_app *app, xt_event *event, const xt_match *match, xt_arena *arena,
+                                xt_problem *reterr_problem);
+/* Looks at the events that arrived since alerts were last known to be whole, and makes those that are missing. */
+XT_MUST_USE int xt_alerts_refill(xt_app *app, xt_problem *reterr_problem);
+/* Remembers how far alerts are whole, and forgets foldings of long ago. Now and then. */
+XT_MUST_USE int xt_alerts_settle(xt_app *app, bool prune, xt_problem *reterr_problem);
+/* One alert as JSON; document as it is, or null when empty. Used by the outbox and by whoever shows alerts. */
+void xt_alert_json(const xt_alert *alert, xt_buf *out);

@@ -1,0 +1,42 @@
+/*
+ * server/app_parts - the inside of xt_app, for the files of this floor alone
+ *
+ * Locks:     order: agents, writer, state, hosts, rules, outbox. A lock of a part is held during its own calls only, but the
+ *            state's, which a transaction keeps. The store is called with none of them but the state's.
+ */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "server/app.h"
+#include "server/demo.h"
+#include "server/hosts.h"
+#include "server/outbox.h"
+#include "server/pki.h"
+#include "server/rules_watch.h"
+#include "server/state_db.h"
+#include "server/writer.h"
+
+struct xt_app {
+    char *data;
+    const xt_clock *clock;
+    bool is_demo;
+    xt_store *store;
+    xt_state *state;
+    xt_pki pki;
+    xt_hosts *hosts;
+    xt_rules_watch *rules;
+    xt_outbox *outbox;
+    xt_writer *writer;
+    xt_demo *demo;
+
+    atomic_uint_least64_t alerts_arrival; /* alerts of all that arrived up to here are in state.db */
+    atomic_uint alerts_failed;            /* times that alerts could not be written */
+    atomic_uint alerts_repaired;          /* up to which of these times they were looked for again */
+
+    pthread_t keeper; /* the maintenance thread */
+    bool keeper_runs;
+    pthread_mutex_t keeper_lock;
+    pthread_cond_t keeper_wake;
+    bool keeper_stop;
+};

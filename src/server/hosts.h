@@ -1,0 +1,36 @@
+/*
+ * server/hosts - the fleet as the server knows it
+ *
+ * Shape:     every host in memory, by id; what changed is written to state.db every few seconds (flush) and at close. What
+ *            must survive at once (enrolment, revocation) is written at once.
+ * Errors:    <0 errno; XT_APP_E_* where a function says so.
+ * Threads:   any.
+ */
+#pragma once
+#include "server/app.h"
+#include "server/state_db.h"
+#include "wire/message.h"
+
+typedef struct xt_hosts xt_hosts;
+
+XT_MUST_USE int xt_hosts_open(xt_state *state, const xt_clock *clock, xt_hosts **ret, xt_problem *reterr_problem);
+xt_hosts *xt_hosts_close(xt_hosts *hosts); /* does not flush */
+
+/* A new host with a random id; inside the caller's transaction, visible at once. */
+XT_MUST_USE int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *address, char ret_id[static 33],
+                                xt_problem *reterr_problem);
+/* Takes back an enrolment whose transaction failed. */
+void xt_hosts_unenroll(xt_hosts *hosts, const char *id);
+/* 0, XT_APP_E_NOT_FOUND, XT_APP_E_DENIED (revoked). */
+XT_MUST_USE int xt_hosts_check(xt_hosts *hosts, xt_slice id);
+void xt_hosts_hello(xt_hosts *hosts, const xt_hello *hello, const char *address);
+void xt_hosts_heartbeat(xt_hosts *hosts, xt_slice id, const xt_heartbeat *beat);
+void xt_hosts_gone(xt_hosts *hosts, xt_slice id);
+/* Events that became durable; a host that is not known is an imported one. */
+void xt_hosts_count(xt_hosts *hosts, xt_slice id, xt_slice name, uint64_t n_events, int64_t last_event_ms);
+/* Id of the enrolled host of that name (the latest, not revoked); false when there is none. */
+bool xt_hosts_id_of(xt_hosts *hosts, xt_slice name, char ret_id[static 33]);
+/* XT_APP_E_NOT_FOUND. host: id or name. */
+XT_MUST_USE int xt_hosts_revoke(xt_hosts *hosts, xt_slice host, bool revoked, xt_problem *reterr_problem);
+XT_MUST_USE int xt_hosts_list(xt_hosts *hosts, int (*each)(void *context, const xt_host *host), void *context);
+XT_MUST_USE int xt_hosts_flush(xt_hosts *hosts, xt_problem *reterr_problem);

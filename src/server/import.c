@@ -1,0 +1,270 @@
+/*
+ * Text is decoded on the caller's thread and cut into batches of a stream of its own (a random id: an import is never resumed);
+ * the batches go through the same writer as those of agents. The writer's queue, being bounded, holds the reader back.
+ */
+#include "server/import.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "event/decoder.h"
+#include "server/app_parts.h"
+#include "server/import_known.h"
+#include "server/secret.h"
+#include "wire/batch.h"
+
+enum {
+    BATCH_BYTES = 1 << 20,
+    BATCH_EVENTS = 8192,
+};
+
+struct xt_import {
+    xt_app *app;
+    xt_decoder *decoder;
+    char host[256], host_id[33];
+    xt_hash128 stream, chain;
+    uint64_t number, arrival; /* arrival: the store's newest when this began */
+    xt_buf events, payload;
+    xt_import_event *index;
+    size_t n;
+    uint64_t n_stored, n_known;
+    pthread_mutex_t lock;
+    pthread_cond_t settled;
+    size_t n_waiting; /* batches with the writer */
+    int failure;      /* the first bad outcome */
+};
+
+static void done(void *context, int outcome, uint64_t number)
+{
+    xt_import *import = context;
+
+    pthread_mutex_lock(&import->lock);
+    if (outcome && outcome != XT_STORE_E_DUPLICATE && !import->failure)
+        import->failure = outcome;
+    if (--import->n_waiting == 0)
+        pthread_cond_broadcast(&import->settled);
+    pthread_mutex_unlock(&import->lock);
+}
+
+static int failure_of(xt_import *import, xt_problem *reterr_problem)
+{
+    pthread_mutex_lock(&import->lock);
+    int r = import->failure;
+    pthread_mutex_unlock(&import->lock);
+    if (r < 0)
+        xt_problem_set(reterr_problem, "the store does not take the events: %s", strerror(-r));
+    else if (r > 0)
+        xt_problem_set(reterr_problem, "the store refused a batch of this import (outcome %d)", r);
+    return r > 0 ? xt_error_origin(-EIO) : xt_error_trace(r);
+}
+
+static void wait_settled(xt_import *import)
+{
+    pthread_mutex_lock(&import->lock);
+    while (import->n_waiting)
+        pthread_cond_wait(&import->settled, &import->lock);
+    pthread_mutex_unlock(&import->lock);
+}
+
+/* Closes the gaps that known events leave. */
+static void drop_known(xt_import *import)
+{
+    size_t from = 0, to = 0, kept = 0;
+
+    for (size_t i = 0; i < import->n; i++) {
+        size_t n = import->index[i].end - from;
+        if (!import->index[i].known) {
+            memmove(import->events.p + to, import->events.p + from, n);
+            to += n;
+            kept++;
+        }
+        from += n;
+    }
+    import->events.n = to;
+    import->n = kept;
+}
+
+static int send(xt_import *import)
+{
+    int r = xt_batch_encode(import->stream, import->number + 1, import->n, import->chain, xt_buf_slice(&import->events),
+                            &import->payload);
+
+    if (r)
+        return xt_error_trace(r);
+    xt_writer_put_args args = {.payload = xt_buf_slice(&import->payload),
+                               .events = &import->events,
+                               .done = done,
+                               .context = import,
+                               .wait = true};
+    import->number++;
+    import->chain = xt_batch_hash(args.payload);
+    import->n_stored += import->n;
+    pthread_mutex_lock(&import->lock);
+    import->n_waiting++;
+    pthread_mutex_unlock(&import->lock);
+    r = xt_writer_put(import->app->writer, &args);
+    if (r)
+        done(import, r, import->number);
+    return xt_error_trace(r);
+}
+
+static int flush(xt_import *import, xt_problem *reterr_problem)
+{
+    size_t n_known = 0;
+    int r = xt_buf_done(&import->events);
+
+    if (r || import->n == 0)
+        return xt_error_trace(r);
+    r = xt_import_mark_known(import->app->store, import->arrival, import->index, import->n, &n_known, reterr_problem);
+    if (r == 0 && n_known) {
+        import->n_known += n_known;
+        drop_known(import);
+    }
+    if (r == 0 && import->n)
+        r = send(import);
+    import->n = 0;
+    xt_buf_reset(&import->events);
+    xt_buf_reset(&import->payload);
+    return xt_error_trace(r);
+}
+
+static int on_event(void *context, xt_event *event, xt_arena *arena)
+{
+    xt_import *import = context;
+    xt_import_event *entry = &import->index[import->n];
+    int r = xt_import_event_id(event, &entry->id);
+
+    if (r)
+        return xt_error_trace(r);
+    xt_event_batch_put(&import->events, event);
+    entry->time_ms = (int64_t)xt_event_num(event, XT_F_TIME, 0);
+    entry->end = import->events.n;
+    entry->known = false;
+    import->n++;
+    return import->n == BATCH_EVENTS || import->events.n >= BATCH_BYTES ? flush(import, NULL) : 0;
+}
+
+static int name_host(xt_import *import, const char *host)
+{
+    xt_text_copy(import->host, sizeof import->host, xt_slice_str(host));
+    if (!xt_hosts_id_of(import->app->hosts, xt_slice_str(import->host), import->host_id))
+        xt_hash128_format(xt_event_import_host_id(xt_slice_str(import->host)), import->host_id);
+    return xt_error_trace(xt_secret_random(import->stream.b, sizeof import->stream.b));
+}
+
+static int open_decoder(xt_import *import, const char *source, bool live)
+{
+    xt_decoder_settings settings = {
+        .origin = {.host_name = xt_slice_str(import->host), .host_id = xt_slice_str(import->host_id)},
+        .live = live,
+        .source = source,
+        .on_event = on_event,
+        .context = import,
+    };
+    return xt_error_trace(xt_decoder_new(&settings, &import->decoder));
+}
+
+static void import_free(xt_import *import)
+{
+    if (import->decoder)
+        xt_decoder_free(import->decoder);
+    xt_buf_fini(&import->events);
+    xt_buf_fini(&import->payload);
+    free(import->index);
+    pthread_cond_destroy(&import->settled);
+    pthread_mutex_destroy(&import->lock);
+    free(import);
+}
+
+static int import_open(xt_app *app, const char *host, const char *source, bool live, xt_import **ret)
+{
+    xt_import *import = calloc(1, sizeof *import);
+    int r;
+
+    if (!import)
+        return xt_error_origin(-ENOMEM);
+    import->app = app;
+    pthread_mutex_init(&import->lock, NULL);
+    pthread_cond_init(&import->settled, NULL);
+    import->arrival = live ? 0 : xt_store_wait(app->store, 0, 0);
+    import->index = calloc(BATCH_EVENTS, sizeof *import->index);
+    r = import->index ? name_host(import, host) : xt_error_origin(-ENOMEM);
+    if (r == 0)
+        r = open_decoder(import, source, live);
+    if (r) {
+        import_free(import);
+        return xt_error_trace(r);
+    }
+    *ret = import;
+    return 0;
+}
+
+int xt_import_open(xt_app *app, const char *host, const char *source, xt_import **ret, xt_problem *reterr_problem)
+{
+    if (!host || !*host) {
+        xt_problem_set(reterr_problem, "an import needs the name of the host that the records are from");
+        xt_problem_hint(reterr_problem, "give it with --host NAME");
+        return XT_APP_E_INVALID;
+    }
+    return xt_error_trace(import_open(app, host, source, false, ret));
+}
+
+int xt_import_open_live(xt_app *app, const char *host, const char *source, xt_import **ret, xt_problem *reterr_problem)
+{
+    return xt_error_trace(import_open(app, host, source, true, ret));
+}
+
+int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem)
+{
+    int r = failure_of(import, reterr_problem);
+
+    if (r == 0)
+        r = xt_decoder_feed(import->decoder, bytes);
+    return xt_error_fold(r);
+}
+
+int xt_import_tick(xt_import *import, int64_t now_ms, xt_problem *reterr_problem)
+{
+    int r = xt_decoder_tick(import->decoder, now_ms);
+
+    if (r == 0)
+        r = flush(import, reterr_problem);
+    return xt_error_fold(r);
+}
+
+static xt_import_stats stats_of(const xt_import *import)
+{
+    xt_decoder_stats from = xt_decoder_stats_get(import->decoder);
+
+    return (xt_import_stats){.n_bytes = from.n_bytes,
+                             .n_lines = from.n_lines,
+                             .n_events = import->n_stored,
+                             .n_unparsed = from.n_unparsed,
+                             .n_duplicate = import->n_known};
+}
+
+int xt_import_finish(xt_import *import, bool compact, xt_import_stats *ret, xt_problem *reterr_problem)
+{
+    int r = xt_decoder_finish(import->decoder);
+
+    if (r == 0)
+        r = flush(import, reterr_problem);
+    wait_settled(import);
+    if (r == 0)
+        r = failure_of(import, reterr_problem);
+    if (r == 0 && compact)
+        r = xt_store_compact(import->app->store, reterr_problem);
+    if (r == 0 && ret)
+        *ret = stats_of(import);
+    import_free(import);
+    return xt_error_fold(r);
+}
+
+xt_import *xt_import_abort(xt_import *import)
+{
+    if (!import)
+        return NULL;
+    wait_settled(import);
+    import_free(import);
+    return NULL;
+}

@@ -1,0 +1,21 @@
+/*
+ * server/import_known - which events of a batch does the store have already
+ *
+ * Shape:     events are named by event.id. Only what arrived before the import began counts: a file may hold two events of one
+ *            id (a group and its late records), and both are kept.
+ * Errors:    <0 memory or I/O.
+ */
+#pragma once
+#include "store/store.h"
+
+typedef struct xt_import_event {
+    xt_hash128 id;
+    int64_t time_ms;
+    size_t end; /* of its bytes in the batch */
+    bool known;
+} xt_import_event;
+
+XT_MUST_USE int xt_import_event_id(const xt_event *event, xt_hash128 *ret);
+/* Sets `known` where the store has an event of that id that arrived not later than `arrival`. *ret_n: how many. */
+XT_MUST_USE int xt_import_mark_known(xt_store *store, uint64_t arrival, xt_import_event *events, size_t n,
+                                     size_t *ret_n, xt_problem *reterr_problem);

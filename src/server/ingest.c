@@ -1,0 +1,182 @@
+/*
+ * A batch is judged whole before any of it is written: one bad event refuses the batch, and the sender, whose spool still has
+ * it, is told why. A batch that is there already is not judged again, so that the noise state sees each event once.
+ */
+#include "server/ingest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "server/app_parts.h"
+#include "store/derived.h"
+
+void xt_ingest_job_free(xt_ingest_job *job)
+{
+    xt_buf_fini(&job->payload);
+    xt_buf_fini(&job->events);
+    xt_buf_fini(&job->derived);
+    free(job);
+}
+
+static int corrupt(xt_ingest_job *job, uint64_t index, const char *sentence)
+{
+    xt_problem_set(&job->problem, "event %llu of the batch %s", (unsigned long long)index, sentence);
+    return XT_STORE_E_CORRUPT;
+}
+
+static bool has_server_field(const xt_event *event)
+{
+    return xt_event_has(event, XT_F_NOISE) || xt_event_has(event, XT_F_RULES) || xt_event_has(event, XT_F_RULE_LEVEL);
+}
+
+/* What a host may say: its own events, and nothing that the server decides. */
+static int check(xt_ingest_job *job, uint64_t index, const xt_event *event)
+{
+    if (!xt_event_has(event, XT_F_TIME) || !xt_event_has(event, XT_F_HOST_ID))
+        return corrupt(job, index, "has no time or no host");
+    if (has_server_field(event))
+        return corrupt(job, index, "carries a field that only the server sets");
+    if (job->host_id[0] && !xt_slice_eq(xt_event_bytes(event, XT_F_HOST_ID), xt_slice_str(job->host_id)))
+        return corrupt(job, index, "belongs to another host than the one that sent it");
+    return 0;
+}
+
+static int keep_hit(xt_ingest *in, xt_ingest_job *job, xt_slice bytes, xt_slice noise, const xt_match *matches,
+                    size_t n)
+{
+    xt_ingest_hit *hit = xt_arena_new(&in->hit_arena, xt_ingest_hit);
+    xt_match *copy = xt_arena_array(&in->hit_arena, n, sizeof *copy);
+
+    if (!hit || !copy)
+        return xt_error_origin(-ENOMEM);
+    memcpy(copy, matches, n * sizeof *copy);
+    *hit = (xt_ingest_hit){.event = bytes, .noise = noise, .n_matches = n, .matches = copy};
+    *job->hits_end = hit;
+    job->hits_end = &hit->next;
+    return 0;
+}
+
+/* The fields that the server adds; bytes are in in->scratch until the next call. */
+static int server_fields(xt_ingest *in, xt_slice noise, const xt_match *matches, size_t n, xt_event *fields)
+{
+    xt_slice ids[XT_DETECT_MAX_MATCHES];
+
+    xt_buf_reset(&in->scratch);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = matches[i].rule->id;
+    if (n)
+        xt_list_put(&in->scratch, ids, n);
+    int r = xt_buf_done(&in->scratch);
+    if (r)
+        return xt_error_trace(r);
+    if (noise.n)
+        xt_event_set_bytes(fields, XT_F_NOISE, noise);
+    if (n) {
+        xt_event_set_bytes(fields, XT_F_RULES, xt_buf_slice(&in->scratch));
+        xt_event_set_bytes(fields, XT_F_RULE_LEVEL, xt_slice_str(xt_level_name(matches[0].level)));
+    }
+    return 0;
+}
+
+static int judge(xt_ingest *in, xt_ingest_job *job, uint64_t index, xt_slice bytes, xt_derived_writer *derived)
+{
+    xt_match matches[XT_DETECT_MAX_MATCHES];
+    xt_event event, fields;
+    xt_slice noise = XT_S_NULL;
+    size_t n = 0;
+
+    xt_arena_reset(&in->event_arena);
+    if (xt_event_decode(bytes, &event, &job->problem))
+        return corrupt(job, index, "does not hold together");
+    int r = check(job, index, &event);
+    if (r)
+        return r;
+    r = xt_noise_tag(in->rules, in->noise, &event, &in->event_arena, &noise);
+    if (r == 0)
+        r = xt_ruleset_match(in->rules, &event, &in->event_arena, matches, &n);
+    if (r || (!n && !noise.n))
+        return xt_error_fold(r);
+    xt_event_reset(&fields);
+    r = server_fields(in, noise, matches, n, &fields);
+    if (r == 0)
+        xt_derived_put(derived, index, &fields);
+    if (r == 0 && n)
+        r = keep_hit(in, job, bytes, noise, matches, n);
+    return xt_error_trace(r);
+}
+
+static int judge_all(xt_ingest *in, xt_ingest_job *job)
+{
+    xt_slice rest = xt_buf_slice(&job->events), bytes;
+    xt_derived_writer derived = xt_derived_write_to(&job->derived);
+    uint64_t i = 0;
+    int r = 0;
+
+    for (; r == 0 && xt_event_batch_next(&rest, &bytes); i++)
+        r = judge(in, job, i, bytes, &derived);
+    if (r == 0 && (rest.n || i != job->batch.n_events))
+        r = corrupt(job, i, "is not what the batch announced");
+    if (r == 0)
+        r = xt_buf_done(&job->derived);
+    return r < 0 ? xt_error_trace(r) : r;
+}
+
+static int decode(xt_ingest *in, xt_ingest_job *job)
+{
+    xt_hash128 hash;
+    uint64_t last = 0;
+    int r = xt_batch_decode(xt_buf_slice(&job->payload), &job->batch, &job->problem);
+
+    if (r)
+        return r < 0 ? xt_error_trace(r) : XT_STORE_E_CORRUPT;
+    r = xt_store_stream_get(in->app->store, job->batch.stream, &last, &hash);
+    if (r)
+        return xt_error_fold(r);
+    if (job->batch.number <= last)
+        return XT_STORE_E_DUPLICATE;
+    if (job->events.n == 0)
+        r = xt_batch_events(&job->batch, &job->events, &job->problem);
+    return r > 0 ? XT_STORE_E_CORRUPT : xt_error_trace(r);
+}
+
+void xt_ingest_prepare(xt_ingest *in, xt_ingest_job *job)
+{
+    job->problem = XT_PROBLEM_INIT;
+    job->hits = NULL;
+    job->hits_end = &job->hits;
+    job->outcome = decode(in, job);
+    if (job->outcome == 0)
+        job->outcome = judge_all(in, job);
+}
+
+int xt_ingest_hit_event(xt_ingest *in, const xt_ingest_hit *hit, xt_event *ret)
+{
+    int r = xt_event_decode(hit->event, ret, NULL);
+
+    if (r == 0)
+        r = server_fields(in, hit->noise, hit->matches, hit->n_matches, ret);
+    return xt_error_fold(r);
+}
+
+void xt_ingest_count(xt_ingest *in, const xt_ingest_job *job)
+{
+    xt_slice rest = xt_buf_slice(&job->events), bytes, id = XT_S_NULL, name = XT_S_NULL;
+    int64_t last_ms = 0;
+    uint64_t n = 0;
+    xt_event event;
+
+    while (xt_event_batch_next(&rest, &bytes) && xt_event_decode(bytes, &event, NULL) == 0) {
+        xt_slice host = xt_event_bytes(&event, XT_F_HOST_ID);
+        int64_t t = (int64_t)xt_event_num(&event, XT_F_TIME, 0);
+        if (n && !xt_slice_eq(host, id)) {
+            xt_hosts_count(in->app->hosts, id, name, n, last_ms);
+            n = 0;
+        }
+        last_ms = n && last_ms > t ? last_ms : t;
+        id = host;
+        name = xt_event_bytes(&event, XT_F_HOST);
+        n++;
+    }
+    if (n)
+        xt_hosts_count(in->app->hosts, id, name, n, last_ms);
+}

@@ -1,0 +1,50 @@
+/*
+ * server/ingest - what a batch says, and what the server thinks of it
+ *
+ * Shape:     one job is one batch: decoded, each event checked, tagged and matched, and what came of that kept as derived bytes
+ *            (store/derived.h) and hits. Nothing is written here.
+ * Errors:    the outcome is kept in the job: 0, XT_STORE_E_DUPLICATE, XT_STORE_E_CORRUPT (with a problem), <0.
+ * Threads:   the writer's alone.
+ */
+#pragma once
+#include "server/app.h"
+#include "wire/batch.h"
+
+/* An event that rules matched. */
+typedef struct xt_ingest_hit {
+    struct xt_ingest_hit *next;
+    xt_slice event; /* canonical bytes, in the job's events */
+    xt_slice noise; /* borrowed from the rules */
+    size_t n_matches;
+    xt_match *matches;
+} xt_ingest_hit;
+
+typedef struct xt_ingest_job {
+    struct xt_ingest_job *next;
+    char host_id[33]; /* "" an import */
+    xt_buf payload, events, derived;
+    xt_app_done_fn done;
+    void *context;
+    xt_batch batch;
+    xt_ingest_hit *hits, **hits_end;
+    int outcome;
+    xt_problem problem;
+} xt_ingest_job;
+
+/* What jobs of one commit share. */
+typedef struct xt_ingest {
+    xt_app *app;
+    xt_ruleset *rules;
+    xt_noise_state *noise;
+    xt_arena event_arena; /* reset with each event */
+    xt_arena hit_arena;   /* reset with each commit */
+    xt_buf scratch;
+} xt_ingest;
+
+void xt_ingest_job_free(xt_ingest_job *job);
+/* Decodes and judges; sets job->outcome. */
+void xt_ingest_prepare(xt_ingest *in, xt_ingest_job *job);
+/* Puts the server's fields of a hit on its event. */
+XT_MUST_USE int xt_ingest_hit_event(xt_ingest *in, const xt_ingest_hit *hit, xt_event *ret);
+/* Tells the hosts how many events became durable. */
+void xt_ingest_count(xt_ingest *in, const xt_ingest_job *job);

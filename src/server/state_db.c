@@ -1,0 +1,220 @@
+/*
+ * A handful of small tables, touched some hundred times a second at most: statements are prepared anew each time, which keeps
+ * every use in one line. Secrets (tokens, login links, cookies) are kept as their SHA-256 alone.
+ */
+#include "server/state_db.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct xt_state {
+    sqlite3 *db;
+    pthread_mutex_t lock; /* recursive */
+};
+
+static const xt_sqlite_migration migrations[] = {
+    {1, "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE hosts(id TEXT PRIMARY KEY, name TEXT NOT NULL, machine_id TEXT NOT NULL DEFAULT '',"
+        "  agent_version TEXT NOT NULL DEFAULT '', boot_id TEXT NOT NULL DEFAULT '', os TEXT NOT NULL DEFAULT '',"
+        "  audit_mode TEXT NOT NULL DEFAULT '', address TEXT NOT NULL DEFAULT '', host_group TEXT NOT NULL DEFAULT '',"
+        "  completeness TEXT NOT NULL DEFAULT '', blind TEXT NOT NULL DEFAULT '',"
+        "  enrolled_ms INTEGER NOT NULL DEFAULT 0, last_seen_ms INTEGER NOT NULL DEFAULT 0,"
+        "  last_event_ms INTEGER NOT NULL DEFAULT 0, revoked INTEGER NOT NULL DEFAULT 0,"
+        "  imported INTEGER NOT NULL DEFAULT 0, n_events INTEGER NOT NULL DEFAULT 0,"
+        "  enabled INTEGER NOT NULL DEFAULT 0, audit_pid INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,"
+        "  backlog INTEGER NOT NULL DEFAULT 0, spool_batches INTEGER NOT NULL DEFAULT 0,"
+        "  spool_dropped INTEGER NOT NULL DEFAULT 0, cpu_us INTEGER NOT NULL DEFAULT 0,"
+        "  rss_bytes INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+        "CREATE TABLE tokens(id BLOB PRIMARY KEY, secret BLOB NOT NULL, made_ms INTEGER NOT NULL,"
+        "  expires_ms INTEGER NOT NULL, max_uses INTEGER NOT NULL, n_used INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+        "CREATE TABLE users(name TEXT PRIMARY KEY, role TEXT NOT NULL, made_ms INTEGER NOT NULL,"
+        "  last_login_ms INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+        "CREATE TABLE logins(secret BLOB PRIMARY KEY, user TEXT NOT NULL REFERENCES users(name) ON DELETE CASCADE,"
+        "  expires_ms INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+        "CREATE TABLE sessions(cookie BLOB PRIMARY KEY, user TEXT NOT NULL REFERENCES users(name) ON DELETE CASCADE,"
+        "  expires_ms INTEGER NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE alerts(id INTEGER PRIMARY KEY AUTOINCREMENT, dedupe TEXT NOT NULL, first_ms INTEGER NOT NULL,"
+        "  last_ms INTEGER NOT NULL, count INTEGER NOT NULL, status TEXT NOT NULL, rule_id TEXT NOT NULL,"
+        "  rule_title TEXT NOT NULL, host TEXT NOT NULL, user TEXT NOT NULL, level INTEGER NOT NULL,"
+        "  event_id TEXT NOT NULL, document BLOB NOT NULL, acked_by TEXT NOT NULL DEFAULT '');"
+        "CREATE INDEX alerts_dedupe ON alerts(dedupe, last_ms);"
+        "CREATE INDEX alerts_last ON alerts(last_ms);"
+        "CREATE TABLE folded(rule_id TEXT NOT NULL, event_id TEXT NOT NULL, made_ms INTEGER NOT NULL,"
+        "  PRIMARY KEY(rule_id, event_id)) WITHOUT ROWID;"
+        "CREATE INDEX folded_made ON folded(made_ms);"
+        "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, alert_id INTEGER NOT NULL, body BLOB NOT NULL,"
+        "  made_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0);"
+        "CREATE INDEX outbox_due ON outbox(due_ms);"},
+};
+
+int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)
+{
+    xt_state *state = calloc(1, sizeof *state);
+    pthread_mutexattr_t attr;
+    int r;
+
+    if (!state)
+        return xt_error_origin(-ENOMEM);
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&state->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
+    r = xt_sqlite_open(path, migrations, XT_COUNT_OF(migrations), &state->db, reterr_problem);
+    if (r) {
+        xt_state_close(state);
+        return xt_error_trace(r);
+    }
+    *ret = state;
+    return 0;
+}
+
+xt_state *xt_state_close(xt_state *state)
+{
+    if (!state)
+        return NULL;
+    xt_sqlite_close(state->db);
+    pthread_mutex_destroy(&state->lock);
+    free(state);
+    return NULL;
+}
+
+void xt_state_lock(xt_state *state)
+{
+    pthread_mutex_lock(&state->lock);
+}
+
+void xt_state_unlock(xt_state *state)
+{
+    pthread_mutex_unlock(&state->lock);
+}
+
+int xt_state_begin(xt_state *state, xt_problem *reterr_problem)
+{
+    int r;
+
+    xt_state_lock(state);
+    r = xt_sqlite_exec(state->db, "BEGIN IMMEDIATE", reterr_problem);
+    if (r)
+        xt_state_unlock(state);
+    return xt_error_trace(r);
+}
+
+int xt_state_end(xt_state *state, int r, xt_problem *reterr_problem)
+{
+    if (r == 0)
+        r = xt_sqlite_exec(state->db, "COMMIT", reterr_problem);
+    if (r && !sqlite3_get_autocommit(state->db)) {
+        int ignored = xt_sqlite_exec(state->db, "ROLLBACK", NULL); /* the first failure is the one to report */
+        (void)ignored;
+    }
+    xt_state_unlock(state);
+    return r < 0 ? xt_error_trace(r) : r;
+}
+
+static void bind_all(sqlite3_stmt *stmt, const char *types, va_list args)
+{
+    for (int i = 1; *types; types++, i++) {
+        if (*types == 'i')
+            sqlite3_bind_int64(stmt, i, va_arg(args, int64_t));
+        else if (*types == 's')
+            xt_sqlite_bind_slice(stmt, i, va_arg(args, xt_slice));
+        else if (*types == 'b')
+            xt_sqlite_bind_blob(stmt, i, va_arg(args, xt_slice));
+        else
+            xt_sqlite_bind_slice(stmt, i, xt_slice_str(va_arg(args, const char *)));
+    }
+}
+
+static int select_v(xt_state *state, xt_problem *reterr_problem, sqlite3_stmt **ret, const char *sql, const char *types,
+                    va_list args)
+{
+    int r = xt_sqlite_prepare(state->db, sql, ret, reterr_problem);
+
+    if (r)
+        return xt_error_trace(r);
+    bind_all(*ret, types, args);
+    return 0;
+}
+
+int xt_state_select(xt_state *state, xt_problem *reterr_problem, sqlite3_stmt **ret, const char *sql, const char *types,
+                    ...)
+{
+    va_list args;
+    int r;
+
+    va_start(args, types);
+    r = select_v(state, reterr_problem, ret, sql, types, args);
+    va_end(args);
+    return xt_error_trace(r);
+}
+
+int xt_state_next(xt_state *state, sqlite3_stmt *stmt, xt_problem *reterr_problem)
+{
+    int rc = sqlite3_step(stmt);
+
+    if (rc == SQLITE_ROW)
+        return 1;
+    if (rc == SQLITE_DONE)
+        return 0;
+    return xt_sqlite_error(state->db, rc, "state.db", reterr_problem);
+}
+
+void xt_state_finish(sqlite3_stmt **stmt)
+{
+    sqlite3_finalize(*stmt);
+    *stmt = NULL;
+}
+
+int xt_state_run(xt_state *state, xt_problem *reterr_problem, int64_t *ret_changes, const char *sql, const char *types,
+                 ...)
+{
+    sqlite3_stmt *stmt = NULL;
+    va_list args;
+    int r;
+
+    xt_state_lock(state);
+    va_start(args, types);
+    r = select_v(state, reterr_problem, &stmt, sql, types, args);
+    va_end(args);
+    if (r == 0)
+        r = xt_state_next(state, stmt, reterr_problem);
+    if (r >= 0 && ret_changes)
+        *ret_changes = sqlite3_changes64(state->db);
+    xt_state_finish(&stmt);
+    xt_state_unlock(state);
+    return r < 0 ? xt_error_trace(r) : 0;
+}
+
+int xt_state_number(xt_state *state, xt_problem *reterr_problem, int64_t *ret, const char *sql, const char *types, ...)
+{
+    sqlite3_stmt *stmt = NULL;
+    va_list args;
+    int r;
+
+    xt_state_lock(state);
+    va_start(args, types);
+    r = select_v(state, reterr_problem, &stmt, sql, types, args);
+    va_end(args);
+    if (r == 0)
+        r = xt_state_next(state, stmt, reterr_problem);
+    if (r == 1)
+        *ret = sqlite3_column_int64(stmt, 0);
+    xt_state_finish(&stmt);
+    xt_state_unlock(state);
+    return r < 0 ? xt_error_trace(r) : 0;
+}
+
+int64_t xt_state_last_id(xt_state *state)
+{
+    return sqlite3_last_insert_rowid(state->db);
+}
+
+void xt_state_text(sqlite3_stmt *stmt, int i, char *ret, size_t n)
+{
+    xt_slice text = xt_slice_head(xt_sqlite_slice(stmt, i), n - 1);
+
+    if (text.n)
+        memcpy(ret, text.p, text.n);
+    ret[text.n] = '\0';
+}

@@ -1,0 +1,279 @@
+/*
+ * Group commit: while one commit runs, batches gather in the queue, and the next commit takes them all. So a
+ * lone batch waits for nobody, and under load one fsync serves many.
+ */
+#include "server/writer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "server/alerts.h"
+#include "server/app_parts.h"
+#include "server/ingest.h"
+#include "server/secret.h"
+
+enum {
+    GROUP_JOBS = 256,
+    GROUP_BYTES = 8 << 20, /* compressed */
+    EVENT_ARENA_BYTES = 128 << 20,
+    HIT_ARENA_BYTES = 64 << 20,
+};
+
+struct xt_writer {
+    xt_app *app;
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    pthread_cond_t filled, drained;
+    xt_ingest_job *first, **end;
+    size_t n_jobs, n_bytes;
+    bool stop;
+    xt_ingest in; /* the thread's own, as all below */
+    xt_store_batch batches[GROUP_JOBS];
+    xt_ingest_job *appended[GROUP_JOBS];
+    int outcomes[GROUP_JOBS];
+};
+
+/* Waits for work; a list of jobs, or NULL when there will be no more. */
+static xt_ingest_job *take(xt_writer *writer)
+{
+    xt_ingest_job *first, **end = &first;
+    size_t n = 0, n_bytes = 0;
+
+    pthread_mutex_lock(&writer->lock);
+    while (!writer->first && !writer->stop)
+        pthread_cond_wait(&writer->filled, &writer->lock);
+    for (; writer->first && n < GROUP_JOBS && n_bytes < GROUP_BYTES; n++) {
+        *end = writer->first;
+        n_bytes += (*end)->payload.n;
+        writer->first = (*end)->next;
+        end = &(*end)->next;
+    }
+    *end = NULL;
+    if (!writer->first)
+        writer->end = &writer->first;
+    writer->n_jobs -= n;
+    writer->n_bytes -= n_bytes;
+    pthread_cond_broadcast(&writer->drained);
+    pthread_mutex_unlock(&writer->lock);
+    return first;
+}
+
+static xt_store_batch store_batch(const xt_ingest_job *job)
+{
+    return (xt_store_batch){
+        .stream = job->batch.stream,
+        .number = job->batch.number,
+        .n_events = job->batch.n_events,
+        .chain = job->batch.chain,
+        .hash = xt_batch_hash(xt_buf_slice(&job->payload)),
+        .host_id = xt_slice_str(job->host_id[0] ? job->host_id : "import"),
+        .frame = job->batch.data,
+        .frame_codec = (uint32_t)job->batch.codec,
+        .events = xt_buf_slice(&job->events),
+        .derived = xt_buf_slice(&job->derived),
+    };
+}
+
+static void append(xt_writer *writer, xt_ingest_job *jobs)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    size_t n = 0;
+
+    for (xt_ingest_job *job = jobs; job; job = job->next) {
+        if (job->outcome)
+            continue;
+        writer->batches[n] = store_batch(job);
+        writer->appended[n++] = job;
+    }
+    if (!n)
+        return;
+    int r = xt_store_append(writer->app->store, writer->batches, n, writer->outcomes, &problem);
+    if (r)
+        xt_log_problem(XT_LOG_ERROR, &problem);
+    for (size_t i = 0; i < n; i++)
+        writer->appended[i]->outcome = r ? r : writer->outcomes[i];
+}
+
+static int raise_hit(xt_writer *writer, const xt_ingest_hit *hit, xt_problem *reterr_problem)
+{
+    xt_event event;
+    int r = 0;
+
+    xt_arena_reset(&writer->in.event_arena);
+    for (size_t i = 0; r == 0 && i < hit->n_matches; i++) {
+        r = xt_ingest_hit_event(&writer->in, hit, &event);
+        if (r == 0)
+            r = xt_alerts_raise(writer->app, &event, &hit->matches[i], &writer->in.event_arena, reterr_problem);
+    }
+    return xt_error_trace(r);
+}
+
+static int raise_all(xt_writer *writer, const xt_ingest_job *jobs, xt_problem *reterr_problem)
+{
+    int r = xt_state_begin(writer->app->state, reterr_problem);
+
+    if (r)
+        return xt_error_trace(r);
+    for (const xt_ingest_job *job = jobs; job; job = job->next)
+        for (const xt_ingest_hit *hit = job->outcome ? NULL : job->hits; hit && r == 0; hit = hit->next)
+            r = raise_hit(writer, hit, reterr_problem);
+    return xt_error_trace(xt_state_end(writer->app->state, r, reterr_problem));
+}
+
+static void alerts(xt_writer *writer, const xt_ingest_job *jobs)
+{
+    xt_app *app = writer->app;
+    xt_problem problem = XT_PROBLEM_INIT;
+    bool any = false, stored = false;
+    int r = 0;
+
+    for (const xt_ingest_job *job = jobs; job; job = job->next) {
+        stored |= job->outcome == 0;
+        any |= job->outcome == 0 && job->hits;
+    }
+    if (any)
+        r = raise_all(writer, jobs, &problem);
+    if (r) {
+        xt_log_problem(XT_LOG_ERROR, &problem);
+        atomic_fetch_add(&app->alerts_failed, 1); /* the events are durable: the maintenance thread looks again */
+    } else if (stored && atomic_load(&app->alerts_failed) == atomic_load(&app->alerts_repaired)) {
+        atomic_store(&app->alerts_arrival, xt_store_wait(app->store, 0, 0));
+    }
+    if (any)
+        xt_outbox_wake(app->outbox);
+}
+
+static void tell(xt_writer *writer, xt_ingest_job *job)
+{
+    if (job->outcome == 0)
+        xt_ingest_count(&writer->in, job);
+    else if (job->outcome == XT_STORE_E_CORRUPT && xt_problem_is_set(&job->problem))
+        xt_log(XT_LOG_WARN, "batch %llu of host %s refused: %s", (unsigned long long)job->batch.number,
+               job->host_id[0] ? job->host_id : "(import)", job->problem.sentence);
+    job->done(job->context, job->outcome, job->batch.number);
+    xt_ingest_job_free(job);
+}
+
+static void *run(void *context)
+{
+    xt_writer *writer = context;
+    xt_ingest_job *jobs;
+
+    while ((jobs = take(writer)) != NULL) {
+        writer->in.rules = xt_app_rules(writer->app);
+        for (xt_ingest_job *job = jobs; job; job = job->next)
+            xt_ingest_prepare(&writer->in, job);
+        append(writer, jobs);
+        alerts(writer, jobs);
+        while (jobs) {
+            xt_ingest_job *next = jobs->next;
+            tell(writer, jobs);
+            jobs = next;
+        }
+        xt_arena_reset(&writer->in.hit_arena);
+        writer->in.rules = xt_ruleset_unref(writer->in.rules);
+    }
+    return NULL;
+}
+
+int xt_writer_open(xt_app *app, xt_writer **ret)
+{
+    xt_writer *writer = calloc(1, sizeof *writer);
+    int r;
+
+    if (!writer)
+        return xt_error_origin(-ENOMEM);
+    writer->app = writer->in.app = app;
+    writer->end = &writer->first;
+    pthread_mutex_init(&writer->lock, NULL);
+    pthread_cond_init(&writer->filled, NULL);
+    pthread_cond_init(&writer->drained, NULL);
+    xt_arena_init(&writer->in.event_arena, EVENT_ARENA_BYTES);
+    xt_arena_init(&writer->in.hit_arena, HIT_ARENA_BYTES);
+    r = xt_noise_state_new(&writer->in.noise);
+    if (r == 0)
+        r = -pthread_create(&writer->thread, NULL, run, writer);
+    writer->running = r == 0;
+    if (r) {
+        xt_writer_close(writer);
+        return xt_error_trace(r);
+    }
+    *ret = writer;
+    return 0;
+}
+
+xt_writer *xt_writer_close(xt_writer *writer)
+{
+    if (!writer)
+        return NULL;
+    pthread_mutex_lock(&writer->lock);
+    writer->stop = true;
+    pthread_cond_broadcast(&writer->filled);
+    pthread_mutex_unlock(&writer->lock);
+    if (writer->running)
+        pthread_join(writer->thread, NULL);
+    xt_noise_state_free(writer->in.noise);
+    xt_arena_fini(&writer->in.event_arena);
+    xt_arena_fini(&writer->in.hit_arena);
+    xt_buf_fini(&writer->in.scratch);
+    pthread_cond_destroy(&writer->filled);
+    pthread_cond_destroy(&writer->drained);
+    pthread_mutex_destroy(&writer->lock);
+    free(writer);
+    return NULL;
+}
+
+static bool is_full(const xt_writer *writer)
+{
+    return writer->n_jobs >= XT_WRITER_MAX_JOBS || writer->n_bytes >= XT_WRITER_MAX_BYTES;
+}
+
+static int enqueue(xt_writer *writer, xt_ingest_job *job, bool wait)
+{
+    int r = 0;
+
+    pthread_mutex_lock(&writer->lock);
+    while (wait && is_full(writer))
+        pthread_cond_wait(&writer->drained, &writer->lock);
+    if (is_full(writer)) {
+        r = -EAGAIN;
+    } else {
+        *writer->end = job;
+        writer->end = &job->next;
+        writer->n_jobs++;
+        writer->n_bytes += job->payload.n;
+        pthread_cond_signal(&writer->filled);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return r;
+}
+
+int xt_writer_put(xt_writer *writer, const xt_writer_put_args *args)
+{
+    xt_ingest_job *job = calloc(1, sizeof *job);
+    int r;
+
+    if (!job)
+        return xt_error_origin(-ENOMEM);
+    xt_text_copy(job->host_id, sizeof job->host_id, args->host_id);
+    xt_buf_put(&job->payload, args->payload);
+    job->done = args->done;
+    job->context = args->context;
+    r = xt_buf_done(&job->payload);
+    if (args->events) {
+        job->events = *args->events;
+        *args->events = XT_BUF_INIT;
+    }
+    if (r == 0)
+        r = enqueue(writer, job, args->wait);
+    if (r) {
+        if (args->events) {
+            *args->events = job->events;
+            job->events = XT_BUF_INIT;
+        }
+        xt_ingest_job_free(job);
+    }
+    return r; /* -EAGAIN is an everyday answer, not worth a trace */
+}

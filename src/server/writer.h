@@ -1,0 +1,30 @@
+/*
+ * server/writer - one thread that makes batches durable, in the order in which they came
+ *
+ * Shape:     a bounded queue of batch payloads. The thread takes what is there up to a bound, decodes, tags noise, matches
+ *            rules, appends all of it as one commit, writes the alerts, then calls done for each.
+ * Errors:    done gets what xt_app_ingest says. put: -EAGAIN when the queue is full and the caller does not wait.
+ * Ownership: put copies the payload; events, where given, are taken (the buf is empty afterwards).
+ * Threads:   put from any; done on the writer's thread, which must not wait for long there.
+ * Limits:    XT_WRITER_MAX_JOBS and XT_WRITER_MAX_BYTES waiting.
+ */
+#pragma once
+#include "server/app.h"
+
+#define XT_WRITER_MAX_JOBS  4096
+#define XT_WRITER_MAX_BYTES (64u << 20)
+
+typedef struct xt_writer xt_writer;
+
+typedef struct xt_writer_put_args {
+    xt_slice host_id; /* whose events these must be; empty: an import, each event names its host */
+    xt_slice payload;
+    xt_buf *events; /* the canonical events of the payload where the caller has them, else NULL */
+    xt_app_done_fn done;
+    void *context;
+    bool wait; /* for room in the queue */
+} xt_writer_put_args;
+
+XT_MUST_USE int xt_writer_open(xt_app *app, xt_writer **ret);
+xt_writer *xt_writer_close(xt_writer *writer); /* finishes what is in the queue */
+XT_MUST_USE int xt_writer_put(xt_writer *writer, const xt_writer_put_args *args);
