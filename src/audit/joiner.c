@@ -95,14 +95,17 @@ static void node_unref(xt_joiner *joiner, node *n)
 
 /* ---- recently given out ---- */
 
-static uint64_t key_hash(const xt_joiner *joiner, const xt_record *record)
+static uint64_t mix(uint64_t h)
 {
-    uint64_t h = joiner->seed ^ record->serial ^ (uint64_t)record->time_ms << 32 ^ (uint64_t)record->time_ms >> 32;
-    if (record->node.n > 0)
-        h += xt_slice_hash(record->node) ^ joiner->seed << 1;
     h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
     h = (h ^ h >> 32) * UINT64_C(0xd6e8feb86659fd93);
     return h ^ h >> 32;
+}
+
+static uint64_t key_hash(const xt_joiner *joiner, const xt_record *record)
+{
+    uint64_t h = mix(mix(joiner->seed ^ (uint64_t)record->time_ms) + record->serial);
+    return record->node.n > 0 ? mix(h + xt_slice_hash(record->node)) : h;
 }
 
 static uint64_t *recent_find(xt_joiner *joiner, uint64_t hash)

@@ -110,12 +110,13 @@ static void test_proctitle_and_later_serial(void **state)
     check_next(joiner, 0, "");
     assert_int_equal(push(joiner, PATH, 7, 0), 0);
     assert_int_equal(push(joiner, SYSCALL, 6, 0), 0); /* an earlier one does not */
+    assert_int_equal(push(joiner, PATH, 7, 0), 0);    /* nor one of its own */
     check_next(joiner, 0, "");
     assert_int_equal(push(joiner, DAEMON_START, 5000, 0), 0); /* auditd's own numbers do not */
     check_next(joiner, 0, "5000/0: 1200");
     check_next(joiner, 0, "");
     assert_int_equal(push(joiner, PATH, 9, 0), 0);
-    check_next(joiner, 0, "7/0: 1300 1327 1302");
+    check_next(joiner, 0, "7/0: 1300 1327 1302 1302");
     check_next(joiner, 0, "");
     xt_joiner_free(joiner);
 }
