@@ -40,8 +40,8 @@ typedef struct xt_query {
 } xt_query;
 
 typedef struct xt_answer {
-    uint64_t n_matched;      /* rows that matched and were counted (all of them unless partial or truncated) */
-    uint64_t n_hidden;       /* matched, but hidden as noise */
+    uint64_t n_matched;      /* rows that matched and were counted (all of them unless partial or truncated); of rows: given */
+    uint64_t n_hidden;       /* matched, but hidden as noise (of rows: met on the way, counts and histograms know all) */
     bool partial, truncated;
     xt_scan_info scan;
     int64_t took_us;
@@ -52,11 +52,14 @@ typedef struct xt_query_rows {
     xt_query query;
     xt_field_set fields;     /* stored fields the rows should carry */
     uint64_t limit;          /* 0: all, in bounded memory */
-    bool oldest_first;       /* reverse order */
-    xt_field sort_field;     /* XT_F_INVALID: by time; else by this field (limit required) */
+    size_t max_memory_bytes; /* of events held at once, 0: 64 MiB; what does not fit is looked for in another pass */
+    bool oldest_first;       /* reverse order (with sort_field: smallest first) */
+    xt_field sort_field;     /* XT_F_INVALID: by time; else greatest first, texts by their first 256 bytes, lists by their
+                                first item, absent ones last */
     xt_slice after;          /* cursor of a row given earlier, empty: from the start */
     uint64_t after_arrival;  /* live tail: only rows that arrived later */
-    /* event: bytes valid during the call. cursor: pass as `after` to go on behind this row. Non-zero ends the run. */
+    /* event: bytes valid during the call. cursor: pass as `after` to go on behind this row. >0 ends the
+     * run, which is then truncated; <0 ends it and is returned. */
     int (*on_row)(void *context, xt_event *event, xt_slice cursor);
     void *context;
 } xt_query_rows;
@@ -65,6 +68,7 @@ XT_MUST_USE int xt_query_rows_run(xt_store *store, const xt_query_rows *rows, xt
 XT_MUST_USE int xt_query_count(xt_store *store, const xt_query *query, xt_answer *ret, xt_problem *reterr_problem);
 
 #define XT_QUERY_MAX_BY 4
+#define XT_QUERY_MAX_GROUPS (1u << 20) /* more distinct tuples than this: partial */
 typedef struct xt_query_group {
     xt_slice values[XT_QUERY_MAX_BY]; /* as text; p NULL: absent */
     uint64_t count;

@@ -2,11 +2,12 @@
  * Queries -> trees, against tests/golden/query/kql.txt; XT_UPDATE_GOLDEN=1 rewrites it, and the difference is read.
  * Lines of the file: `? query`, then what comes out: `= tree` and `> printed`, or `! column: sentence; hint`.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

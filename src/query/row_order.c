@@ -1,0 +1,144 @@
+/*
+ * A cursor carries the whole key, so that it needs nothing of the store that made it, and goes on rightly when events
+ * arrived, were sealed or retired in between.
+ */
+#include "query/row_order.h"
+
+#include <errno.h>
+
+#define CURSOR_VERSION   1
+#define CURSOR_MAX_BYTES 4096
+
+enum { FLAG_REVERSE = 1 };
+
+static int cmp_u64(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int cmp_sort(const xt_row_order *order, const xt_row_key *a, const xt_row_key *b)
+{
+    if (a->has_sort != b->has_sort)
+        return a->has_sort ? -1 : 1;
+    int r = cmp_u64(b->sort_number, a->sort_number);
+    if (!r)
+        r = xt_slice_cmp(b->sort_text, a->sort_text);
+    return order->reverse ? -r : r;
+}
+
+int xt_row_key_cmp(const xt_row_order *order, const xt_row_key *a, const xt_row_key *b)
+{
+    int r = order->sort_field ? cmp_sort(order, a, b) : 0;
+
+    if (r)
+        return r;
+    r = a->time_ms == b->time_ms ? 0 : a->time_ms > b->time_ms ? -1 : 1;
+    if (!r)
+        r = xt_slice_cmp(a->host_id, b->host_id);
+    if (!r)
+        r = cmp_u64(b->serial, a->serial);
+    if (!r)
+        r = cmp_u64(b->arrival, a->arrival);
+    return order->reverse ? -r : r;
+}
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static void put_base64url(xt_slice s, xt_buf *out)
+{
+    const uint8_t *p = (const uint8_t *)s.p;
+
+    for (size_t i = 0; i < s.n; i += 3) {
+        size_t n = s.n - i < 3 ? s.n - i : 3;
+        uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
+        for (size_t k = 0; k <= n; k++)
+            xt_buf_putc(out, digits[v >> (18 - 6 * k) & 63]);
+    }
+}
+
+/* Strict: no padding, no stray bits, so that a place has one spelling. */
+static bool read_base64url(xt_slice s, xt_buf *out)
+{
+    uint32_t v = 0;
+    unsigned n_bits = 0;
+
+    for (size_t i = 0; i < s.n; i++) {
+        const char *digit = s.p[i] ? strchr(digits, s.p[i]) : NULL;
+        if (!digit)
+            return false;
+        v = v << 6 | (uint32_t)(digit - digits);
+        n_bits += 6;
+        if (n_bits >= 8) {
+            n_bits -= 8;
+            xt_buf_putc(out, (char)(v >> n_bits));
+            v &= (1u << n_bits) - 1;
+        }
+    }
+    return n_bits < 6 && v == 0;
+}
+
+void xt_row_cursor_put(const xt_row_order *order, const xt_row_key *key, xt_buf *out)
+{
+    char bytes[1024];
+    xt_buf raw = XT_BUF_ON(bytes);
+
+    xt_buf_put_u8(&raw, CURSOR_VERSION);
+    xt_buf_put_u8(&raw, order->reverse ? FLAG_REVERSE : 0);
+    xt_buf_put_varint(&raw, order->sort_field);
+    xt_buf_put_zigzag(&raw, key->time_ms);
+    xt_buf_put_varint(&raw, key->serial);
+    xt_buf_put_block(&raw, xt_slice_head(key->host_id, 255));
+    xt_buf_put_varint(&raw, key->arrival);
+    if (order->sort_field) {
+        xt_buf_put_u8(&raw, key->has_sort);
+        xt_buf_put_varint(&raw, key->sort_number);
+        xt_buf_put_block(&raw, key->sort_text);
+    }
+    xt_buf_put_u32(&raw, (uint32_t)xt_slice_hash(xt_buf_slice(&raw)));
+    put_base64url(xt_buf_slice(&raw), out);
+}
+
+static bool decode(const xt_row_order *order, xt_slice bytes, xt_row_key *ret)
+{
+    xt_row_key key = {0};
+
+    if (bytes.n < 4)
+        return false;
+    xt_slice body = xt_slice_head(bytes, bytes.n - 4);
+    xt_reader check = xt_reader_of(xt_slice_skip(bytes, body.n)), reader = xt_reader_of(body);
+    if (xt_reader_u32(&check) != (uint32_t)xt_slice_hash(body))
+        return false;
+    if (xt_reader_u8(&reader) != CURSOR_VERSION || xt_reader_u8(&reader) != (order->reverse ? FLAG_REVERSE : 0) ||
+        xt_reader_varint(&reader) != order->sort_field)
+        return false;
+    key.time_ms = xt_reader_zigzag(&reader);
+    key.serial = xt_reader_varint(&reader);
+    key.host_id = xt_reader_block(&reader);
+    key.arrival = xt_reader_varint(&reader);
+    if (order->sort_field) {
+        key.has_sort = xt_reader_u8(&reader) != 0;
+        key.sort_number = xt_reader_varint(&reader);
+        key.sort_text = xt_reader_block(&reader);
+    }
+    *ret = key;
+    return xt_reader_done(&reader);
+}
+
+int xt_row_cursor_parse(const xt_row_order *order, xt_slice cursor, xt_arena *arena, xt_row_key *ret,
+                        xt_problem *reterr_problem)
+{
+    xt_buf raw = {.max_bytes = CURSOR_MAX_BYTES};
+    bool good = cursor.n <= CURSOR_MAX_BYTES && read_base64url(cursor, &raw);
+    xt_slice bytes = good ? xt_arena_copy(arena, xt_buf_slice(&raw)) : XT_S_NULL;
+    bool failed = raw.failed || (good && !bytes.p);
+
+    xt_buf_fini(&raw);
+    if (failed)
+        return xt_error_origin(-ENOMEM);
+    if (good && decode(order, bytes, ret))
+        return 0;
+    xt_problem_set(reterr_problem, "this is no cursor of such a query");
+    xt_problem_hint(reterr_problem, "pass on what the answer before gave, with the same order, or none to begin anew");
+    xt_problem_excerpt(reterr_problem, cursor);
+    return XT_QUERY_E_BAD_CURSOR;
+}
