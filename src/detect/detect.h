@@ -1,0 +1,80 @@
+/*
+ * detect/detect - rules against the stream of events
+ *
+ * Shape:     a rule set is loaded from folders and files, compiled, immutable and counted; events are matched one by one.
+ *            Two kinds stand in the same folders: Sigma rules (logsource product linux, category process_creation;
+ *            and rules of ours whose logsource says  product: exectrail, service: event  and whose fields are ECS
+ *            names of any event, e.g. for audit tampered with), and noise files (see noise.h).
+ * Meaning:   process_creation sees successful execs with args only (DESIGN of Sigma: field: value is a whole-value match
+ *            without case, * and ? are wildcards). Image also has the path as typed (SCRIPT) as a second value.
+ *            Fields of a rule are the schema's Sigma names, or any ECS name.
+ * Errors:    a rule that asks for more than is built is refused as a whole, with file, line and column: unknown
+ *            modifier, unknown field, correlation, a log source that is not ours (counted apart: not for us). The other rules load.
+ * Threads:   a rule set may be used by many threads; each brings its own arena.
+ * Source:    Sigma specification 2.1 (rules, modifiers, conditions).
+ */
+#pragma once
+#include "base/problem.h"
+#include "event/event.h"
+
+typedef enum xt_level {
+    XT_LEVEL_INFORMATIONAL,
+    XT_LEVEL_LOW,
+    XT_LEVEL_MEDIUM,
+    XT_LEVEL_HIGH,
+    XT_LEVEL_CRITICAL
+} xt_level;
+const char *xt_level_name(xt_level level);
+bool xt_level_by_name(xt_slice name, xt_level *ret);
+
+/* What is known of a rule; borrowed from its set. */
+typedef struct xt_rule_info {
+    xt_slice id; /* uuid, else the file's name without its ending */
+    xt_slice title, author, status, description;
+    xt_level level;
+    const xt_slice *tags; /* attack.t1059.004, ... */
+    size_t n_tags;
+    const char *file;
+    uint64_t line;
+    bool enabled;       /* custom attribute `enabled: false`: loaded, listed, not evaluated */
+    bool raised_by_exe; /* custom attribute exectrail.raise, see docs/rules.md */
+} xt_rule_info;
+
+typedef struct xt_ruleset xt_ruleset;
+
+enum {
+    XT_RULESET_E_PATH = 1,    /* load: a path is not there */
+    XT_RULESET_E_UNKNOWN = 2, /* explain: no rule has this id */
+};
+
+/* paths: files, or folders read with their sub-folders (*.yml, *.yaml), in name order. refused: called per refused rule. */
+XT_MUST_USE int xt_ruleset_load(const char *const *paths, size_t n_paths,
+                                void (*refused)(void *context, const xt_problem *problem), void *context,
+                                xt_ruleset **ret, xt_problem *reterr_problem);
+xt_ruleset *xt_ruleset_ref(xt_ruleset *set);
+xt_ruleset *xt_ruleset_unref(xt_ruleset *set); /* accepts NULL, returns NULL */
+
+typedef struct xt_ruleset_stats {
+    size_t n_rules, n_refused, n_not_ours, n_disabled, n_noise;
+} xt_ruleset_stats;
+xt_ruleset_stats xt_ruleset_stats_get(const xt_ruleset *set);
+size_t xt_ruleset_count(const xt_ruleset *set);
+const xt_rule_info *xt_ruleset_rule(const xt_ruleset *set, size_t i);
+/* By id, any case; NULL when there is none. */
+const xt_rule_info *xt_ruleset_find(const xt_ruleset *set, xt_slice id);
+
+typedef struct xt_match {
+    const xt_rule_info *rule;
+    xt_level level; /* the rule's, or raised */
+} xt_match;
+#define XT_DETECT_MAX_MATCHES 64
+/* Matches of one event, highest level first; at most XT_DETECT_MAX_MATCHES. */
+XT_MUST_USE int xt_ruleset_match(const xt_ruleset *set, const xt_event *event, xt_arena *arena, xt_match *ret,
+                                 size_t *ret_n);
+/* The name of the noise rule that tags this event, or an empty slice (borrowed from the set). State per host is the caller's: noise.h. */
+
+/* Why a rule did or did not match: one line per selection and field, for people. */
+XT_MUST_USE int xt_ruleset_explain(const xt_ruleset *set, xt_slice rule_id, const xt_event *event, xt_arena *arena,
+                                   xt_buf *out, xt_problem *reterr_problem);
+/* A match as one ECS document (rules run, alerts): rule.*, threat.technique.id and the event's own fields. */
+XT_MUST_USE int xt_match_json(const xt_match *match, xt_event *event, xt_arena *arena, xt_buf *out);
