@@ -1,0 +1,369 @@
+/*
+ * Three ways to one handler. What differs between them is only how bytes go in and out; an answer of 400 and above is
+ * gathered and printed as the problem it holds.
+ */
+#include "cli/call.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "web/local.h"
+
+#define PIECE_BYTES (4u << 20) /* a body over HTTP goes in requests of about this size */
+
+/* What became of an answer. */
+typedef struct answer {
+    xt_call *call;
+    xt_buf error; /* body of an answer of 400 and above */
+    int status;
+    bool ended;    /* on_bytes wanted no more */
+    xt_slice body; /* of the body's piece, what was not read yet */
+} answer;
+
+void xt_call_init(xt_call *call, const char *method, const char *path)
+{
+    *call = (xt_call){.method = method};
+    xt_buf_puts(&call->path, path);
+}
+
+void xt_call_fini(xt_call *call)
+{
+    xt_buf_fini(&call->path);
+    xt_buf_fini(&call->query);
+}
+
+static void put_encoded(xt_buf *out, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.~", c);
+        if (plain)
+            xt_buf_putc(out, (char)c);
+        else
+            xt_buf_printf(out, "%%%02X", c);
+    }
+}
+
+void xt_call_param(xt_call *call, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    if (call->query.n)
+        xt_buf_putc(&call->query, '&');
+    xt_buf_puts(&call->query, name);
+    xt_buf_putc(&call->query, '=');
+    put_encoded(&call->query, value);
+}
+
+void xt_call_segment(xt_call *call, const char *segment)
+{
+    xt_buf_putc(&call->path, '/');
+    put_encoded(&call->path, segment);
+}
+
+void xt_call_options(xt_call *call, const xt_opt_args *args, const char *names)
+{
+    xt_slice rest = xt_slice_str(names), name;
+    while (xt_slice_cut(&rest, ',', &name)) {
+        char text[32] = "";
+        memcpy(text, name.p, name.n < sizeof text ? name.n : sizeof text - 1);
+        xt_call_param(call, text, xt_opt_get(args, text));
+    }
+}
+
+static int hand_on(answer *a, xt_slice bytes)
+{
+    if (a->status >= 400) {
+        a->error.max_bytes = 64 << 10;
+        xt_buf_put(&a->error, bytes);
+        return 0;
+    }
+    int r = a->call->on_bytes                                ? a->call->on_bytes(a->call->context, bytes)
+            : fwrite(bytes.p, 1, bytes.n, stdout) == bytes.n ? 0
+                                                             : -EPIPE;
+    a->ended = r != 0;
+    return r;
+}
+
+static void copy_member(const json_t *document, const char *name, char *out, size_t n)
+{
+    const char *text = json_string_value(json_object_get(document, name));
+    if (text)
+        snprintf(out, n, "%s", text);
+}
+
+/* The problem that an error document holds, printed; the exit status 1. */
+static int print_error(const answer *a)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    json_t *d = json_loadb(a->error.p ? a->error.p : "", a->error.n, 0, NULL);
+    const json_t *error = json_object_get(d, "error");
+    xt_problem_set(&problem, "the server answered %d", a->status);
+    copy_member(error, "sentence", problem.sentence, sizeof problem.sentence);
+    copy_member(error, "source", problem.source, sizeof problem.source);
+    copy_member(error, "hint", problem.hint, sizeof problem.hint);
+    copy_member(error, "excerpt", problem.excerpt, sizeof problem.excerpt);
+    problem.line = (uint64_t)json_integer_value(json_object_get(error, "line"));
+    problem.column = (uint64_t)json_integer_value(json_object_get(error, "column"));
+    json_decref(d);
+    return xt_cli_fail(&problem);
+}
+
+/* ------------------------------------------------------------------------------------------------ over HTTP */
+
+static size_t on_curl(char *p, size_t size, size_t n, void *context)
+{
+    answer *a = context;
+    return hand_on(a, xt_slice_of(p, size * n)) == 0 ? size * n : 0;
+}
+
+static size_t on_curl_header(char *p, size_t size, size_t n, void *context)
+{
+    answer *a = context;
+    xt_slice line = xt_slice_of(p, size * n);
+    uint64_t status = 0;
+    if (xt_slice_starts(line, XT_S("HTTP/")) && line.n > 12 &&
+        xt_slice_parse_u64(xt_slice_head(xt_slice_skip(line, 9), 3), &status))
+        a->status = (int)status;
+    return size * n;
+}
+
+static struct curl_slist *headers_of(const xt_opt_args *args)
+{
+    const char *token = xt_opt_get(args, "token") ? xt_opt_get(args, "token") : getenv("EXECTRAIL_TOKEN");
+    struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+    if (token) {
+        XT_CLEANUP(xt_buf_fini) xt_buf line = XT_BUF_INIT;
+        xt_buf_printf(&line, "Authorization: Bearer %s", token);
+        xt_buf_putc(&line, '\0');
+        headers = curl_slist_append(headers, line.p);
+    }
+    return headers;
+}
+
+/* One request; body p == NULL: none. `more` is added to the query of a piece that others follow. */
+static int http_once(const xt_opt_args *args, const char *socket_path, answer *a, xt_slice body, const char *more)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf url = XT_BUF_INIT;
+    const char *base = socket_path ? "http://localhost" : xt_opt_get(args, "server");
+    char why[CURL_ERROR_SIZE] = "";
+    xt_buf_printf(&url, "%.*s%.*s?%.*s%s", (int)strcspn(base, "?#"), base, XT_S_ARGS(xt_buf_slice(&a->call->path)),
+                  XT_S_ARGS(xt_buf_slice(&a->call->query)), more);
+    xt_buf_putc(&url, '\0');
+    CURL *curl = curl_easy_init();
+    struct curl_slist *headers = headers_of(args);
+    curl_easy_setopt(curl, CURLOPT_URL, url.p);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, a->call->method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_curl);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_curl_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, a);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    if (socket_path)
+        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+    if (xt_opt_get(args, "ca"))
+        curl_easy_setopt(curl, CURLOPT_CAINFO, xt_opt_get(args, "ca"));
+    if (strcmp(a->call->method, "POST") == 0) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.p ? body.p : "");
+    }
+    CURLcode code = curl_easy_perform(curl);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    if (code == CURLE_OK || a->ended)
+        return 0;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_problem_source(&problem, socket_path ? socket_path : base);
+    xt_problem_set(&problem, "%s", why[0] ? why : curl_easy_strerror(code));
+    xt_problem_hint(&problem, "is exectrail server running there?");
+    return xt_cli_fail(&problem);
+}
+
+/* A long body goes in several requests of one import session. */
+static int http_with_body(const xt_opt_args *args, const char *socket_path, answer *a)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf piece = XT_BUF_INIT;
+    char session[64];
+    snprintf(session, sizeof session, "&session=%lx%x", (unsigned long)time(NULL), (unsigned)getpid());
+    xt_buf_puts(&a->call->query, session);
+    for (bool more = true; more;) {
+        xt_slice bytes = XT_S_NULL;
+        int r = a->call->next_body(a->call->context, &bytes);
+        if (r != 0)
+            return 1;
+        more = bytes.n > 0;
+        xt_buf_put(&piece, bytes);
+        if (more && piece.n < PIECE_BYTES)
+            continue;
+        int status = http_once(args, socket_path, a, xt_buf_slice(&piece), more ? "&more=1" : "");
+        if (status != 0 || a->status >= 400)
+            return status;
+        xt_buf_reset(&piece);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------ in this process */
+
+static int local_begin(void *context, int status, const char *content_type, const char *extra)
+{
+    (void)content_type;
+    (void)extra;
+    ((answer *)context)->status = status;
+    return 0;
+}
+
+static int local_bytes(void *context, xt_slice bytes)
+{
+    return hand_on(context, bytes);
+}
+
+/* The next bytes of the body: what is left of the piece before, else a new piece. */
+static ssize_t local_body(void *context, void *p, size_t n)
+{
+    answer *a = context;
+    if (a->body.n == 0) {
+        int r = a->call->next_body(a->call->context, &a->body);
+        if (r != 0)
+            return r < 0 ? r : -EIO;
+    }
+    size_t take = a->body.n < n ? a->body.n : n;
+    if (take)
+        memcpy(p, a->body.p, take);
+    a->body = xt_slice_skip(a->body, take);
+    return (ssize_t)take;
+}
+
+static int in_process(const xt_opt_args *args, answer *a)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    const char *data = xt_opt_get(args, "data");
+    struct stat st;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/pending.db", data);
+    xt_problem_source(&problem, data);
+    if (!a->call->make && stat(path, &st) != 0) {
+        xt_problem_set(&problem, "%s", stat(data, &st) != 0 ? strerror(errno) : "no exectrail data in this folder");
+        xt_problem_hint(&problem, "--data names the folder that `exectrail server` or `import` was given");
+        return xt_cli_fail(&problem);
+    }
+    xt_app_settings settings = {.data = data};
+    xt_app *app = NULL;
+    if (xt_app_open(&settings, &app, &problem) != 0)
+        return xt_cli_fail(&problem);
+    xt_buf_putc(&a->call->path, '\0');
+    xt_local_request request = {
+        .method = a->call->method,
+        .path = a->call->path.p,
+        .query = xt_buf_slice(&a->call->query),
+        .read_body = a->call->next_body ? local_body : NULL,
+        .on_begin = local_begin,
+        .on_bytes = local_bytes,
+        .context = a,
+    };
+    int r = xt_local_run(app, &request, &a->status);
+    (void)xt_app_close(app);
+    if (r >= 0 || a->ended)
+        return 0;
+    xt_problem_source(&problem, data);
+    xt_problem_set(&problem, "%s", strerror(-r));
+    return xt_cli_fail(&problem);
+}
+
+/* ------------------------------------------------------------------------------------------------- which way */
+
+/* DIR/control.sock when a server answers there. */
+static bool control_socket(const char *data, char *ret, size_t n)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if ((size_t)snprintf(ret, n, "%s/control.sock", data) >= sizeof address.sun_path)
+        return false;
+    memcpy(address.sun_path, ret, strlen(ret));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool answers = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close(fd);
+    return answers;
+}
+
+bool xt_call_is_remote(const xt_opt_args *args)
+{
+    char path[4096];
+    const char *data = xt_opt_get(args, "data");
+    return xt_opt_get(args, "server") || (data && control_socket(data, path, sizeof path));
+}
+
+static int no_place(void)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_problem_set(&problem, "where from?");
+    xt_problem_hint(&problem, "give --data DIR, or --server URL with --token T");
+    (void)xt_cli_fail(&problem);
+    return 2;
+}
+
+int xt_call_run(const xt_opt_args *args, xt_call *call)
+{
+    char path[4096];
+    answer a = {.call = call};
+    const char *data = xt_opt_get(args, "data");
+    int status;
+    if (!data && !xt_opt_get(args, "server")) {
+        status = no_place();
+    } else if (!xt_call_is_remote(args)) {
+        status = in_process(args, &a);
+    } else {
+        const char *through = xt_opt_get(args, "server") ? NULL : path;
+        if (through)
+            (void)control_socket(data, path, sizeof path);
+        status = call->next_body ? http_with_body(args, through, &a) : http_once(args, through, &a, XT_S_NULL, "");
+    }
+    if (status == 0 && a.status >= 400)
+        status = print_error(&a);
+    xt_buf_fini(&a.error);
+    xt_call_fini(call);
+    if (fflush(stdout) != 0 && errno != EPIPE)
+        status = 1;
+    return status;
+}
+
+typedef struct fetch_job {
+    xt_call *call;
+    void *context; /* the caller's, for its body */
+    int (*next_body)(void *context, xt_slice *ret);
+    xt_buf *out;
+} fetch_job;
+
+static int fetch_bytes(void *context, xt_slice bytes)
+{
+    fetch_job *job = context;
+    xt_buf_put(job->out, bytes);
+    return xt_buf_done(job->out);
+}
+
+static int fetch_body(void *context, xt_slice *ret)
+{
+    fetch_job *job = context;
+    return job->next_body(job->context, ret);
+}
+
+int xt_call_fetch(const xt_opt_args *args, xt_call *call, xt_buf *ret)
+{
+    fetch_job job = {.call = call, .context = call->context, .next_body = call->next_body, .out = ret};
+    call->on_bytes = fetch_bytes;
+    call->next_body = job.next_body ? fetch_body : NULL;
+    call->context = &job;
+    return xt_call_run(args, call);
+}

@@ -1,0 +1,158 @@
+/* exectrail alerts, hosts, rules list, verify, token, user: each is one route. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/call.h"
+#include "cli/commands.h"
+
+static int list(const xt_opt_args *args, const char *path, const char *options)
+{
+    xt_call call;
+    xt_call_init(&call, "GET", path);
+    xt_call_options(&call, args, options);
+    return xt_call_run(args, &call);
+}
+
+int xt_cmd_rules_list(const xt_opt_args *args)
+{
+    return list(args, "/api/v1/rules", "format");
+}
+
+int xt_cmd_alerts_list(const xt_opt_args *args)
+{
+    return list(args, "/api/v1/alerts", "format,status,limit");
+}
+
+int xt_cmd_hosts(const xt_opt_args *args)
+{
+    return list(args, "/api/v1/hosts", "format");
+}
+
+int xt_cmd_user_list(const xt_opt_args *args)
+{
+    return list(args, "/api/v1/users", "format");
+}
+
+static int print_fetched(int status, const xt_buf *answer)
+{
+    if (status == 0)
+        printf("%.*s\n", XT_S_ARGS(xt_slice_trim(xt_buf_slice(answer))));
+    return status;
+}
+
+int xt_cmd_alerts_show(const xt_opt_args *args)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
+    xt_call call;
+    xt_call_init(&call, "GET", "/api/v1/alerts");
+    xt_call_segment(&call, args->operands[0]);
+    return print_fetched(xt_call_fetch(args, &call, &answer), &answer);
+}
+
+/* The command's last word is the route's. */
+int xt_cmd_alerts_set(const xt_opt_args *args)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
+    xt_call call;
+    xt_call_init(&call, "POST", "/api/v1/alerts");
+    xt_call_segment(&call, args->operands[0]);
+    xt_call_segment(&call, strchr(args->command->name, ' ') + 1);
+    return print_fetched(xt_call_fetch(args, &call, &answer), &answer);
+}
+
+/* One member of a JSON object as text; empty when it is not there. */
+static xt_slice member(const json_t *document, const char *name)
+{
+    return xt_slice_str(json_string_value(json_object_get(document, name)));
+}
+
+int xt_cmd_verify(const xt_opt_args *args)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
+    xt_call call;
+    xt_call_init(&call, "GET", "/api/v1/verify");
+    int status = xt_call_fetch(args, &call, &answer);
+    if (status != 0)
+        return status;
+    json_t *d = json_loadb(answer.p, answer.n, 0, NULL);
+    bool ok = json_is_true(json_object_get(d, "ok"));
+    printf("%s: received %" JSON_INTEGER_FORMAT ", sealed %" JSON_INTEGER_FORMAT ", pending %" JSON_INTEGER_FORMAT
+           " events\n",
+           ok ? "whole" : "damaged", json_integer_value(json_object_get(d, "received")),
+           json_integer_value(json_object_get(d, "sealed")), json_integer_value(json_object_get(d, "pending")));
+    size_t i;
+    json_t *problem;
+    json_array_foreach(json_object_get(d, "problems"), i, problem)
+        fprintf(stderr, "exectrail: %.*s: %.*s\n", XT_S_ARGS(member(problem, "source")),
+                XT_S_ARGS(member(problem, "sentence")));
+    json_decref(d);
+    return ok ? 0 : 1;
+}
+
+/* Asks a route that answers one secret and prints it after `before` as the last word. */
+static int print_secret(const xt_opt_args *args, xt_call *call, const char *name, const char *before, const char *hint)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
+    call->make = true;
+    int status = xt_call_fetch(args, call, &answer);
+    if (status != 0)
+        return status;
+    json_t *d = json_loadb(answer.p, answer.n, 0, NULL);
+    fprintf(stderr, "%s\n", hint);
+    printf("%s%.*s\n", before, XT_S_ARGS(member(d, name)));
+    json_decref(d);
+    return 0;
+}
+
+int xt_cmd_token_new(const xt_opt_args *args)
+{
+    xt_call call;
+    xt_call_init(&call, "POST", "/api/v1/tokens");
+    xt_call_param(&call, "valid", xt_opt_get(args, "valid"));
+    xt_call_param(&call, "uses", xt_opt_get(args, "uses"));
+    return print_secret(args, &call, "token", "",
+                        "exectrail-agent --server HOST:PORT --state DIR --token with this token, once:");
+}
+
+int xt_cmd_user_add(const xt_opt_args *args)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
+    xt_call call;
+    xt_call_init(&call, "POST", "/api/v1/users");
+    xt_call_param(&call, "name", args->operands[0]);
+    xt_call_param(&call, "role", xt_opt_get(args, "role"));
+    call.make = true;
+    return xt_call_fetch(args, &call, &answer);
+}
+
+/* The running server's page: member "http" of DIR/server.json; the default address when there is none. */
+static void page_address(const xt_opt_args *args, xt_buf *out)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf path = XT_BUF_INIT;
+    const char *data = xt_opt_get(args, "data");
+    const char *given = xt_opt_get(args, "http") ? xt_opt_get(args, "http") : xt_opt_get(args, "server");
+    xt_buf_printf(&path, "%s/server.json", data ? data : "");
+    xt_buf_putc(&path, '\0');
+    json_t *d = given ? NULL : json_load_file(path.p, 0, NULL);
+    xt_slice http = member(d, "http");
+    if (given)
+        xt_buf_puts(out, given);
+    else if (http.n)
+        xt_buf_put(out, http);
+    else
+        xt_buf_puts(out, "http://127.0.0.1:8514");
+    json_decref(d);
+}
+
+int xt_cmd_user_link(const xt_opt_args *args)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf address = XT_BUF_INIT;
+    page_address(args, &address);
+    xt_buf_putc(&address, '\0');
+    xt_call call;
+    xt_call_init(&call, "POST", "/api/v1/users");
+    xt_call_segment(&call, args->operands[0]);
+    xt_call_segment(&call, "link");
+    return print_secret(args, &call, "path", address.p, "open this address within ten minutes; it works once:");
+}

@@ -1,0 +1,158 @@
+/*
+ * exectrail decode: audit text to documents, without a store. Output is gathered in a big buffer and written when it
+ * is full or, on a terminal or a pipe that is waited for, at the end of each piece of input.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/utf8.h"
+#include "cli/commands.h"
+#include "cli/input.h"
+#include "cli/shell_quote.h"
+#include "event/decoder.h"
+#include "event/event_json.h"
+
+#define OUTPUT_BYTES (256u << 10)
+
+typedef struct decode_job {
+    xt_buf out;
+    bool as_text;
+    unsigned options;
+} decode_job;
+
+static int flush(decode_job *job)
+{
+    size_t done = 0;
+    if (xt_buf_done(&job->out) != 0)
+        return -ENOMEM;
+    while (done < job->out.n) {
+        ssize_t n = write(STDOUT_FILENO, job->out.p + done, job->out.n - done);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    xt_buf_reset(&job->out);
+    return 0;
+}
+
+static void put_word(xt_buf *out, const xt_event *event, xt_field field, const char *before)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    xt_event_field_text(event, field, &text);
+    xt_buf_puts(out, before);
+    if (text.n == 0)
+        xt_buf_putc(out, '-');
+    else
+        xt_text_visible(out, xt_buf_slice(&text));
+}
+
+static bool text_is_set(const xt_event *event, xt_field field)
+{
+    return xt_event_bytes(event, field).n > 0;
+}
+
+/* time host login>user tty ses cwd exit command: one line, the command such that it can be pasted. */
+static void put_text_line(const xt_event *event, xt_buf *out)
+{
+    put_word(out, event, XT_F_TIME, "");
+    put_word(out, event, XT_F_HOST, " ");
+    put_word(out, event, text_is_set(event, XT_F_LOGIN) ? XT_F_LOGIN : XT_F_AUID, " ");
+    put_word(out, event, text_is_set(event, XT_F_USER) ? XT_F_USER : XT_F_UID, ">");
+    put_word(out, event, XT_F_TTY, " ");
+    put_word(out, event, XT_F_SES, " ses=");
+    put_word(out, event, XT_F_CWD, " ");
+    put_word(out, event, XT_F_EXIT, " exit=");
+    xt_buf_putc(out, ' ');
+    if (xt_event_has(event, XT_F_ARGS)) {
+        xt_shell_quote_list(out, xt_event_bytes(event, XT_F_ARGS));
+    } else {
+        put_word(out, event, XT_F_ACTION, "[");
+        put_word(out, event, xt_event_has(event, XT_F_ORIGINAL) ? XT_F_ORIGINAL : XT_F_EXE, "] ");
+    }
+    xt_buf_putc(out, '\n');
+}
+
+static int on_event(void *context, xt_event *event, xt_arena *arena)
+{
+    decode_job *job = context;
+    if (job->as_text) {
+        put_text_line(event, &job->out);
+    } else {
+        int r = xt_event_json(event, job->options, arena, &job->out);
+        if (r != 0)
+            return r;
+        xt_buf_putc(&job->out, '\n');
+    }
+    return job->out.n >= OUTPUT_BYTES ? flush(job) : 0;
+}
+
+static void on_problem(void *context, const xt_problem *problem)
+{
+    (void)context;
+    (void)xt_cli_fail(problem);
+}
+
+static int decode_stream(decode_job *job, xt_input *input, xt_decoder *decoder, xt_problem *problem)
+{
+    bool eager = isatty(STDOUT_FILENO) || xt_input_size(input) == 0;
+    for (;;) {
+        xt_slice piece = XT_S_NULL;
+        int r = xt_input_next(input, &piece, problem);
+        if (r == 0)
+            r = piece.n ? xt_decoder_feed(decoder, piece) : xt_decoder_finish(decoder);
+        if (r == 0 && (eager || !piece.n))
+            r = flush(job);
+        if (r != 0 || !piece.n)
+            return r;
+    }
+}
+
+static int decode_file(decode_job *job, const char *path, const char *host)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_input *input = NULL;
+    xt_decoder *decoder = NULL;
+    int r = xt_input_open(path, &input, &problem);
+    if (r == 0) {
+        xt_decoder_settings settings = {
+            .origin = {.host_name = xt_slice_str(host)},
+            .source = xt_input_name(input),
+            .on_event = on_event,
+            .on_problem = on_problem,
+            .context = job,
+        };
+        r = xt_decoder_new(&settings, &decoder);
+    }
+    if (r == 0)
+        r = decode_stream(job, input, decoder, &problem);
+    (void)xt_decoder_free(decoder);
+    (void)xt_input_close(input);
+    if (r == 0 || r == -EPIPE)
+        return 0;
+    if (!xt_problem_is_set(&problem)) {
+        xt_problem_source(&problem, path);
+        xt_problem_set(&problem, "cannot be decoded: %s", strerror(r < 0 ? -r : EPROTO));
+    }
+    return xt_cli_fail(&problem);
+}
+
+int xt_cmd_decode(const xt_opt_args *args)
+{
+    xt_slice format = xt_slice_str(xt_opt_get(args, "format"));
+    decode_job job = {.as_text = xt_slice_eq(format, XT_S("text")),
+                      .options = xt_opt_has(args, "records") ? XT_EVENT_JSON_RECORDS : 0};
+    if (!job.as_text && !xt_slice_eq(format, XT_S("ndjson"))) {
+        xt_problem problem = XT_PROBLEM_INIT;
+        xt_problem_set(&problem, "--format %.*s is not known", XT_S_ARGS(format));
+        xt_problem_hint(&problem, "ndjson or text");
+        (void)xt_cli_fail(&problem);
+        return 2;
+    }
+    const char *host = xt_opt_get(args, "host");
+    int status = args->n_operands == 0 ? decode_file(&job, "-", host) : 0;
+    for (unsigned i = 0; i < args->n_operands; i++)
+        status |= decode_file(&job, args->operands[i], host);
+    xt_buf_fini(&job.out);
+    return status;
+}

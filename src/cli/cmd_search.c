@@ -1,0 +1,76 @@
+/* exectrail search, export and session: the same route in three dresses. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/call.h"
+#include "cli/commands.h"
+
+#define TERMINAL_ROWS "1000"
+
+static const char *operand(const xt_opt_args *args)
+{
+    return args->n_operands ? args->operands[0] : "";
+}
+
+static bool is_table(const xt_opt_args *args)
+{
+    return strcmp(xt_opt_get(args, "format"), "table") == 0;
+}
+
+int xt_cmd_search(const xt_opt_args *args)
+{
+    xt_call call;
+    xt_call_init(&call, "GET", "/api/v1/search");
+    xt_call_param(&call, "q", operand(args));
+    xt_call_options(&call, args, "from,to,fields,sort,by,after,noise,format");
+    const char *limit = xt_opt_get(args, "limit");
+    bool counting = xt_opt_has(args, "count");
+    if (!limit && is_table(args) && !counting && isatty(STDOUT_FILENO)) {
+        limit = TERMINAL_ROWS;
+        fputs("exectrail: at most " TERMINAL_ROWS " rows on a terminal; --limit N for more\n", stderr);
+    }
+    xt_call_param(&call, "limit", limit ? limit : "0");
+    if (counting)
+        xt_call_param(&call, "count", "1");
+    return xt_call_run(args, &call);
+}
+
+int xt_cmd_export(const xt_opt_args *args)
+{
+    xt_call call;
+    xt_call_init(&call, "GET", "/api/v1/search");
+    xt_call_param(&call, "q", operand(args));
+    xt_call_options(&call, args, "from,to,format");
+    xt_call_param(&call, "sort", "time:asc");
+    xt_call_param(&call, "limit", "0");
+    return xt_call_run(args, &call);
+}
+
+/* The value as a quoted string of the query language. */
+static void put_quoted(xt_buf *out, const char *text)
+{
+    xt_buf_putc(out, '"');
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            xt_buf_putc(out, '\\');
+        xt_buf_putc(out, *text);
+    }
+    xt_buf_putc(out, '"');
+}
+
+int xt_cmd_session(const xt_opt_args *args)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf query = XT_BUF_INIT;
+    xt_buf_puts(&query, "host:");
+    put_quoted(&query, args->operands[0]);
+    xt_buf_puts(&query, " and ses:");
+    put_quoted(&query, args->operands[1]);
+    xt_buf_putc(&query, '\0');
+    xt_call call;
+    xt_call_init(&call, "GET", "/api/v1/search");
+    xt_call_param(&call, "q", query.p);
+    xt_call_options(&call, args, "from,to,noise,format");
+    xt_call_param(&call, "sort", "time:asc");
+    xt_call_param(&call, "limit", "0");
+    return xt_call_run(args, &call);
+}

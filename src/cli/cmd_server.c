@@ -1,0 +1,183 @@
+/*
+ * exectrail server: opens the product on its data folder, then its doors: agents over TLS, page and API over HTTP,
+ * control.sock for the command line. One event loop; SIGTERM and SIGINT end it.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "io/vfs.h"
+#include "server/agents.h"
+#include "server/app_tls.h"
+#include "web/door.h"
+
+typedef struct server {
+    struct event_base *base;
+    struct event *signals[2];
+    xt_app *app;
+    xt_agents *agents;
+    SSL_CTX *tls; /* of the page's door beyond this machine */
+    xt_door *door;
+    char control_path[PATH_MAX], json_path[PATH_MAX];
+} server;
+
+static void on_signal(evutil_socket_t number, short what, void *context)
+{
+    (void)what;
+    xt_log(XT_LOG_INFO, "ending on signal %d", (int)number);
+    event_base_loopbreak(context);
+}
+
+/* The part of HOST:PORT before the port, brackets of IPv6 included. */
+static xt_slice host_of(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    return colon ? xt_slice_of(address, (size_t)(colon - address)) : xt_slice_str(address);
+}
+
+static bool is_loopback(const char *address)
+{
+    xt_slice host = host_of(address);
+    return xt_slice_eq(host, XT_S("localhost")) || xt_slice_eq(host, XT_S("[::1]")) ||
+           xt_slice_starts(host, XT_S("127."));
+}
+
+static int has_user(void *context, const char *name, xt_role role, int64_t last_login_ms)
+{
+    (void)name;
+    (void)role;
+    (void)last_login_ms;
+    *(bool *)context = true;
+    return 1;
+}
+
+/* Beyond this machine the page is served over TLS and to users only. */
+static int check_address(server *s, const char *address, xt_problem *problem)
+{
+    bool found = false;
+    if (is_loopback(address))
+        return 0;
+    int r = xt_app_users_list(s->app, has_user, &found, problem);
+    if (found || r < 0)
+        return found ? 0 : r;
+    xt_problem_source(problem, address);
+    xt_problem_set(problem, "not a loopback address, and there is no user yet who could log in");
+    xt_problem_hint(problem, "exectrail user add NAME --role admin --data %s, then start again", xt_app_data(s->app));
+    return -EPERM;
+}
+
+static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
+{
+    const char *rules[XT_OPT_MAX_VALUES];
+    size_t n = 0;
+    for (const char *path; (path = xt_opt_nth(args, "rules", (unsigned)n)) != NULL;)
+        rules[n++] = path;
+    xt_app_settings settings = {
+        .data = xt_opt_get(args, "data"),
+        .rules = rules,
+        .n_rules = n,
+        .webhook = xt_opt_get(args, "webhook"),
+        .demo = xt_opt_get(args, "demo"),
+        .server_names = xt_opt_get(args, "names"),
+    };
+    return xt_app_open(&settings, &s->app, problem);
+}
+
+static int open_doors(server *s, const xt_opt_args *args, xt_problem *problem)
+{
+    const char *address = xt_opt_get(args, "http");
+    int r = check_address(s, address, problem);
+    if (r == 0)
+        r = xt_agents_open(s->app, s->base, xt_opt_get(args, "listen"), &s->agents, problem);
+    if (r == 0 && !is_loopback(address))
+        r = xt_app_tls_context(s->app, &s->tls, problem);
+    snprintf(s->control_path, sizeof s->control_path, "%s/control.sock", xt_app_data(s->app));
+    xt_door_settings settings = {.address = address, .tls = s->tls, .control_path = s->control_path};
+    return r == 0 ? xt_door_open(s->app, s->base, &settings, &s->door, problem) : r;
+}
+
+/* DIR/server.json tells the command line where the doors are. */
+static int announce(server *s, const xt_opt_args *args, xt_problem *problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    const char *http = xt_opt_get(args, "http");
+    xt_slice page = host_of(http), agents = host_of(xt_opt_get(args, "listen"));
+    const char *scheme = is_loopback(http) ? "http" : "https";
+    xt_buf_printf(&text, "{\"http\":\"%s://%.*s:%d\",\"agents\":\"%.*s:%d\",\"pid\":%d}\n", scheme, XT_S_ARGS(page),
+                  xt_door_port(s->door), XT_S_ARGS(agents), xt_agents_port(s->agents), (int)getpid());
+    snprintf(s->json_path, sizeof s->json_path, "%s/server.json", xt_app_data(s->app));
+    int r = xt_vfs_replace_file(&xt_vfs_system, s->json_path, xt_buf_slice(&text), 0644);
+    if (r < 0) {
+        xt_problem_source(problem, s->json_path);
+        xt_problem_set(problem, "%s", strerror(-r));
+        return r;
+    }
+    xt_log(XT_LOG_INFO, "page on %s://%.*s:%d, agents on %.*s:%d, data in %s", scheme, XT_S_ARGS(page),
+           xt_door_port(s->door), XT_S_ARGS(agents), xt_agents_port(s->agents), xt_app_data(s->app));
+    return 0;
+}
+
+static int open_loop(server *s)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    if (evthread_use_pthreads() != 0 || !(s->base = event_base_new()))
+        return -ENOMEM;
+    for (size_t i = 0; i < XT_COUNT_OF(numbers); i++) {
+        s->signals[i] = evsignal_new(s->base, numbers[i], on_signal, s->base);
+        if (!s->signals[i] || event_add(s->signals[i], NULL) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Doors before the house: nothing comes in while it is being closed. */
+static void close_all(server *s)
+{
+    if (s->json_path[0])
+        (void)unlink(s->json_path);
+    (void)xt_door_close(s->door);
+    (void)xt_agents_close(s->agents);
+    (void)xt_app_close(s->app);
+    SSL_CTX_free(s->tls);
+    for (size_t i = 0; i < XT_COUNT_OF(s->signals); i++)
+        if (s->signals[i])
+            event_free(s->signals[i]);
+    if (s->base)
+        event_base_free(s->base);
+}
+
+static void print_refused(void *context, const xt_problem *problem)
+{
+    (void)context;
+    xt_log_problem(XT_LOG_WARN, problem);
+}
+
+int xt_cmd_server(const xt_opt_args *args)
+{
+    server s = {0};
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = open_loop(&s);
+    if (r == 0)
+        r = open_app(&s, args, &problem);
+    if (r == 0)
+        r = open_doors(&s, args, &problem);
+    if (r == 0)
+        r = announce(&s, args, &problem);
+    if (r == 0) {
+        xt_app_rules_refused(s.app, print_refused, NULL);
+        event_base_dispatch(s.base);
+    }
+    close_all(&s);
+    if (r == 0)
+        return 0;
+    if (!xt_problem_is_set(&problem))
+        xt_problem_set(&problem, "the server cannot start: %s", strerror(r < 0 ? -r : EPROTO));
+    return xt_cli_fail(&problem);
+}

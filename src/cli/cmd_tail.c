@@ -1,0 +1,94 @@
+/*
+ * exectrail tail: the route's server-sent events, one line each. Rows come as ECS documents; the table is made of them
+ * here, because each row is an answer of its own.
+ */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "base/utf8.h"
+#include "cli/call.h"
+#include "cli/commands.h"
+
+typedef struct tail_job {
+    bool as_json;
+    xt_buf line; /* what came of the line so far */
+    bool is_row; /* the event being read is a row */
+} tail_job;
+
+static const char *text_at(const json_t *document, const char *a, const char *b, const char *c)
+{
+    const json_t *value = json_object_get(document, a);
+    if (b)
+        value = json_object_get(value, b);
+    if (c)
+        value = json_object_get(value, c);
+    return json_is_string(value) ? json_string_value(value) : "-";
+}
+
+static void print_row(xt_slice data)
+{
+    json_t *d = json_loadb(data.p, data.n, 0, NULL);
+    if (!d)
+        return;
+    XT_CLEANUP(xt_buf_fini) xt_buf line = XT_BUF_INIT;
+    const char *command = text_at(d, "process", "command_line", NULL);
+    const char *words[] = {
+        text_at(d, "@timestamp", NULL, NULL), text_at(d, "host", "name", NULL),
+        text_at(d, "user", "audit", "name"),  text_at(d, "user", "name", NULL),
+        text_at(d, "auditd", "data", "tty"),  strcmp(command, "-") ? command : text_at(d, "event", "action", NULL)};
+    for (size_t i = 0; i < XT_COUNT_OF(words); i++) {
+        if (i)
+            xt_buf_putc(&line, i == 3 ? '>' : ' ');
+        xt_text_visible(&line, xt_slice_str(words[i]));
+    }
+    json_decref(d);
+    if (xt_buf_done(&line) == 0)
+        printf("%.*s\n", XT_S_ARGS(xt_buf_slice(&line)));
+}
+
+static void on_line(tail_job *job, xt_slice line)
+{
+    if (xt_slice_starts(line, XT_S("event:"))) {
+        job->is_row = xt_slice_eq(xt_slice_trim(xt_slice_skip(line, 6)), XT_S("row"));
+    } else if (job->is_row && xt_slice_starts(line, XT_S("data:"))) {
+        xt_slice data = xt_slice_trim(xt_slice_skip(line, 5));
+        if (job->as_json)
+            printf("%.*s\n", XT_S_ARGS(data));
+        else
+            print_row(data);
+        fflush(stdout);
+    }
+}
+
+static int on_bytes(void *context, xt_slice bytes)
+{
+    tail_job *job = context;
+    xt_buf_put(&job->line, bytes);
+    for (;;) {
+        ptrdiff_t end = xt_slice_find_byte(xt_buf_slice(&job->line), '\n');
+        if (end < 0)
+            return xt_buf_done(&job->line);
+        on_line(job, xt_slice_head(xt_buf_slice(&job->line), (size_t)end));
+        xt_buf_consume(&job->line, (size_t)end + 1);
+    }
+}
+
+int xt_cmd_tail(const xt_opt_args *args)
+{
+    tail_job job = {.as_json = strcmp(xt_opt_get(args, "format"), "ndjson") == 0};
+    if (!xt_call_is_remote(args)) {
+        xt_problem problem = XT_PROBLEM_INIT;
+        xt_problem_set(&problem, "tail needs a running server");
+        xt_problem_hint(&problem, "--server URL, or --data DIR of one that runs");
+        return xt_cli_fail(&problem);
+    }
+    xt_call call;
+    xt_call_init(&call, "GET", "/api/v1/tail");
+    xt_call_param(&call, "q", args->n_operands ? args->operands[0] : "");
+    xt_call_options(&call, args, "noise");
+    call.on_bytes = on_bytes;
+    call.context = &job;
+    int status = xt_call_run(args, &call);
+    xt_buf_fini(&job.line);
+    return status;
+}

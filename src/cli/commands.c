@@ -1,0 +1,176 @@
+/*
+ * The table. A new command is one row here and one function; where data comes from (--data or --server) is the same
+ * three options everywhere, so they stand in a macro.
+ */
+#include "cli/commands.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#define FROM_WHERE                                                                                              \
+    {.name = "data", .value = "DIR", .help = "data folder; goes through its running server if there is one"},   \
+        {.name = "server", .value = "URL", .help = "a server, http://HOST:PORT or https://HOST:PORT"},          \
+        {.name = "token", .value = "T", .help = "for --server; else the environment variable EXECTRAIL_TOKEN"}, \
+    {                                                                                                           \
+        .name = "ca", .value = "FILE", .help = "for https: the server's CA certificate (its DIR/ca.pem)"        \
+    }
+#define AS_FORMAT                                                                           \
+    {                                                                                       \
+        .name = "format", .value = "F", .fallback = "table", .help = "table, ndjson or csv" \
+    }
+#define NOISE                                                                                                    \
+    {                                                                                                            \
+        .name = "noise", .value = "N", .fallback = "show", .help = "what is tagged as noise: show, hide or only" \
+    }
+#define TIMES                                                                           \
+    {.name = "from", .value = "T", .help = "not older than: RFC 3339, now-15m, now/d"}, \
+    {                                                                                   \
+        .name = "to", .value = "T", .help = "not newer than"                            \
+    }
+#define END          \
+    {                \
+        .name = NULL \
+    }
+
+static const xt_opt decode_options[] = {
+    {.name = "format",
+     .value = "F",
+     .fallback = "ndjson",
+     .help = "ndjson, or text: one line a command that can be pasted into a shell"},
+    {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
+    {.name = "records", .help = "add auditd.records: each record's type and fields apart"},
+    END,
+};
+static const xt_opt server_options[] = {
+    {.name = "data", .value = "DIR", .fallback = "exectrail-data", .help = "data folder, made when absent"},
+    {.name = "http", .value = "A:P", .fallback = "127.0.0.1:8514", .help = "address of page and API"},
+    {.name = "listen", .value = "A:P", .fallback = "127.0.0.1:8515", .help = "address for agents"},
+    {.name = "rules", .value = "DIR", .many = true, .help = "more Sigma rules: a folder or a file"},
+    {.name = "webhook", .value = "URL", .help = "alerts are posted there as JSON"},
+    {.name = "names", .value = "N,N", .help = "names and addresses for the server's certificate besides localhost"},
+    {.name = "demo", .value = "FILE", .help = "replay this audit log at its own pace, under a DEMO banner"},
+    END,
+};
+static const xt_opt import_options[] = {
+    FROM_WHERE,
+    {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
+    END,
+};
+static const xt_opt search_options[] = {
+    FROM_WHERE,
+    TIMES,
+    {.name = "limit", .value = "N", .help = "at most N rows; without it all (1000 in a table on a terminal)"},
+    {.name = "fields", .value = "a,b", .help = "these fields only, by ECS name or alias"},
+    {.name = "sort", .value = "F[:asc|desc]", .fallback = "time:desc", .help = "order"},
+    {.name = "count", .help = "print the number of matches"},
+    {.name = "by", .value = "F[,F]", .help = "count by these fields, greatest first"},
+    {.name = "after", .value = "CURSOR", .help = "go on behind the row that had this cursor"},
+    NOISE,
+    {.name = "format", .value = "F", .fallback = "table", .help = "table, ndjson, csv or raw (audit.log text)"},
+    END,
+};
+static const xt_opt export_options[] = {
+    FROM_WHERE,
+    TIMES,
+    {.name = "format",
+     .value = "F",
+     .fallback = "raw",
+     .help = "raw (audit.log text that ausearch reads), ndjson or csv"},
+    END,
+};
+static const xt_opt tail_options[] = {
+    FROM_WHERE, NOISE, {.name = "format", .value = "F", .fallback = "table", .help = "table or ndjson"}, END};
+static const xt_opt session_options[] = {
+    FROM_WHERE,
+    TIMES,
+    NOISE,
+    {.name = "format", .value = "F", .fallback = "table", .help = "table, ndjson, csv or raw"},
+    END};
+static const xt_opt list_options[] = {FROM_WHERE, AS_FORMAT, END};
+static const xt_opt where_options[] = {FROM_WHERE, END};
+static const xt_opt alerts_list_options[] = {
+    FROM_WHERE,
+    {.name = "status", .value = "S", .help = "open, acknowledged or closed; without it all"},
+    {.name = "limit", .value = "N", .help = "at most N"},
+    AS_FORMAT,
+    END,
+};
+static const xt_opt rules_run_options[] = {
+    {.name = "rules", .value = "DIR", .many = true, .required = true, .help = "a folder or a file"},
+    {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
+    END,
+};
+static const xt_opt token_options[] = {
+    FROM_WHERE,
+    {.name = "valid", .value = "TIME", .fallback = "1h", .help = "how long: 30m, 1h, 7d"},
+    {.name = "uses", .value = "N", .fallback = "1", .help = "how many hosts may enrol with it; 0: any number"},
+    END,
+};
+static const xt_opt user_add_options[] = {
+    FROM_WHERE, {.name = "role", .value = "R", .fallback = "viewer", .help = "viewer, analyst or admin"}, END};
+static const xt_opt user_link_options[] = {
+    FROM_WHERE, {.name = "http", .value = "URL", .help = "the page's address; without it the running server's"}, END};
+static const xt_opt no_options[] = {END};
+
+static const xt_opt_command commands[] = {
+    {"decode", "[FILE...]", 0, UINT_MAX, "audit text to one JSON document per event",
+     "Reads standard input without a FILE or for -. A corrupt line is kept as an event of its own and named on "
+     "standard error.",
+     decode_options, xt_cmd_decode},
+    {"server", "", 0, 0, "take events from agents, store, detect, alert, serve the page", NULL, server_options,
+     xt_cmd_server},
+    {"import", "FILE...", 1, UINT_MAX, "existing audit.log files into the store",
+     "Plain or .zst; - is standard input. Returns when the events are searchable.", import_options, xt_cmd_import},
+    {"search", "['KQL']", 0, 1, "find events, newest first",
+     "  exectrail search --data DIR 'user:alice and cmd:*nmap*'\n  exectrail search --data DIR --by exe 'uid < 1000'\n "
+     " exectrail search --data DIR --from now-1d --count 'tty:\"(none)\"'",
+     search_options, xt_cmd_search},
+    {"export", "['KQL']", 0, 1, "all matching events, oldest first", NULL, export_options, xt_cmd_export},
+    {"tail", "['KQL']", 0, 1, "events as they arrive", NULL, tail_options, xt_cmd_tail},
+    {"session", "HOST SES", 2, 2, "what one login session ran, oldest first", NULL, session_options, xt_cmd_session},
+    {"rules check", "DIR...", 1, UINT_MAX, "read rules and say what is refused and why", NULL, no_options,
+     xt_cmd_rules_check},
+    {"rules run", "FILE...", 1, UINT_MAX, "match audit text against rules: one JSON document per match", NULL,
+     rules_run_options, xt_cmd_rules_run},
+    {"rules list", "", 0, 0, "the rules in force", NULL, list_options, xt_cmd_rules_list},
+    {"alerts list", "", 0, 0, "alerts, newest first", NULL, alerts_list_options, xt_cmd_alerts_list},
+    {"alerts show", "ID", 1, 1, "one alert with the event that raised it", NULL, where_options, xt_cmd_alerts_show},
+    {"alerts ack", "ID", 1, 1, "acknowledge an alert", NULL, where_options, xt_cmd_alerts_set},
+    {"alerts close", "ID", 1, 1, "close an alert", NULL, where_options, xt_cmd_alerts_set},
+    {"alerts reopen", "ID", 1, 1, "open an alert again", NULL, where_options, xt_cmd_alerts_set},
+    {"hosts", "", 0, 0, "the fleet: last seen, lost, backlog, how audit is read and what that can claim", NULL,
+     list_options, xt_cmd_hosts},
+    {"verify", "", 0, 0, "every checksum, the ledger's chain and the counts", NULL, where_options, xt_cmd_verify},
+    {"token new", "", 0, 0, "an enrolment token for agents", "The token is the last word on standard output.",
+     token_options, xt_cmd_token_new},
+    {"user add", "NAME", 1, 1, "add a user or change the role", NULL, user_add_options, xt_cmd_user_add},
+    {"user list", "", 0, 0, "users and roles", NULL, list_options, xt_cmd_user_list},
+    {"user link", "NAME", 1, 1, "a one-time login link to the page",
+     "The address is the last word on standard output; it works once, for ten minutes. The first user becomes admin.",
+     user_link_options, xt_cmd_user_link},
+    {"man", "", 0, 0, "print this program's manual page", NULL, no_options, xt_cmd_man},
+    {.name = NULL},
+};
+
+const xt_opt_program xt_program = {
+    .name = "exectrail",
+    .summary = "every command that ran on your hosts: store, search, detect, alert",
+    .version = XT_VERSION,
+    .commands = commands,
+    .footer = "Exit status: 0 done, 1 failed, 2 wrong usage. A search without a hit is 0.",
+};
+
+int xt_cmd_man(const xt_opt_args *args)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    xt_opt_man(&xt_program, &out);
+    return xt_buf_done(&out) == 0 && fwrite(out.p, 1, out.n, stdout) == out.n ? 0 : 1;
+}
+
+int xt_cli_fail(const xt_problem *problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf line = XT_BUF_INIT;
+    xt_problem_format(problem, &line);
+    fprintf(stderr, "exectrail: %.*s\n", XT_S_ARGS(xt_buf_slice(&line)));
+    return 1;
+}

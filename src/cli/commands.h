@@ -1,0 +1,33 @@
+/*
+ * cli/commands - the one table of what the program can do; --help and the man page follow from it
+ *
+ * Errors:    a command returns the exit status: 0 done, 1 failed (it has printed one line on standard error).
+ */
+#pragma once
+#include "base/opt.h"
+
+extern const xt_opt_program xt_program;
+
+int xt_cmd_decode(const xt_opt_args *args);
+int xt_cmd_server(const xt_opt_args *args);
+int xt_cmd_import(const xt_opt_args *args);
+int xt_cmd_search(const xt_opt_args *args);
+int xt_cmd_export(const xt_opt_args *args);
+int xt_cmd_tail(const xt_opt_args *args);
+int xt_cmd_session(const xt_opt_args *args);
+int xt_cmd_rules_check(const xt_opt_args *args);
+int xt_cmd_rules_run(const xt_opt_args *args);
+int xt_cmd_rules_list(const xt_opt_args *args);
+int xt_cmd_alerts_list(const xt_opt_args *args);
+int xt_cmd_alerts_show(const xt_opt_args *args);
+int xt_cmd_alerts_set(const xt_opt_args *args); /* ack, close, reopen: the command's last word */
+int xt_cmd_hosts(const xt_opt_args *args);
+int xt_cmd_verify(const xt_opt_args *args);
+int xt_cmd_token_new(const xt_opt_args *args);
+int xt_cmd_user_add(const xt_opt_args *args);
+int xt_cmd_user_list(const xt_opt_args *args);
+int xt_cmd_user_link(const xt_opt_args *args);
+int xt_cmd_man(const xt_opt_args *args);
+
+/* Prints the problem as one line; the exit status 1. */
+int xt_cli_fail(const xt_problem *problem);

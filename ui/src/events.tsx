@@ -1,0 +1,232 @@
+// The events view: query bar, time range, histogram, table, live tail.
+import { batch, signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { ApiError, get, url, type AuditEvent, type Histogram as HistogramAnswer, type Problem, type SearchAnswer } from "./api";
+import { Drawer } from "./drawer";
+import { Histogram } from "./histogram";
+import { look, view } from "./state";
+import { EventTable } from "./table";
+
+const PAGE_ROWS = 200;
+const LIVE_ROWS = 2000; // newest kept while live
+
+const rows = signal<AuditEvent[]>([]);
+const next = signal<string | null>(null);
+const total = signal(0);
+const hidden = signal(0);
+const notes = signal<string[]>([]);
+const problem = signal<Problem | null>(null);
+const histogram = signal<HistogramAnswer | null>(null);
+const busy = signal(false);
+const fallback = signal(false); // the range was empty and the newest events are shown instead
+
+const RANGES: [string, string][] = [
+  ["now-15m", "Last 15 minutes"],
+  ["now-1h", "Last hour"],
+  ["now-24h", "Last 24 hours"],
+  ["now-7d", "Last 7 days"],
+  ["", "All time"],
+];
+
+let running: AbortController | null = null;
+
+function notesOf(answer: SearchAnswer): string[] {
+  return [
+    ...(answer.partial ? ["This answer is partial."] : []),
+    ...(answer.skipped?.length ? [`Damaged and left out: ${answer.skipped.join(", ")}.`] : []),
+  ];
+}
+
+async function search(more = false): Promise<void> {
+  running?.abort();
+  const mine = (running = new AbortController());
+  const { q, from, to, noise } = view.value;
+  busy.value = true;
+  try {
+    const params = { q, from, to, noise, limit: PAGE_ROWS, format: "json", after: more ? (next.value ?? undefined) : undefined };
+    let answer = await get<SearchAnswer>("search", params, mine.signal);
+    const empty = !more && answer.rows.length === 0 && from !== "";
+    if (empty) answer = await get<SearchAnswer>("search", { ...params, from: "", to: "" }, mine.signal);
+    const bars = more ? histogram.value : await get<HistogramAnswer>("histogram", { q, noise, buckets: 80, ...(empty ? {} : { from, to }) }, mine.signal);
+    batch(() => {
+      rows.value = more ? [...rows.value, ...answer.rows] : answer.rows;
+      next.value = answer.next;
+      if (!more) {
+        total.value = bars?.total ?? answer.total;
+        hidden.value = bars?.hidden ?? answer.hidden;
+        fallback.value = empty && answer.rows.length > 0;
+      }
+      notes.value = notesOf(answer);
+      histogram.value = bars;
+      problem.value = null;
+    });
+  } catch (error) {
+    if (error instanceof ApiError) problem.value = error.problem;
+  } finally {
+    if (running === mine) busy.value = false;
+  }
+}
+
+/** Live: what arrives slides in at the top; the histogram follows every few seconds. */
+function follow(): () => void {
+  const { q, noise } = view.value;
+  const source = new EventSource(url("tail", { q, noise }), { withCredentials: true });
+  let waiting: AuditEvent[] = [];
+  const flush = () => {
+    if (!waiting.length) return;
+    const fresh = waiting.reverse();
+    waiting = [];
+    batch(() => {
+      const known = new Set(rows.value.slice(0, 500).map((e) => e.event.id));
+      const added = fresh.filter((e) => !known.has(e.event.id));
+      rows.value = [...added, ...rows.value].slice(0, LIVE_ROWS);
+      total.value += added.length;
+    });
+  };
+  source.addEventListener("row", (e) => waiting.push(JSON.parse((e as MessageEvent).data)));
+  source.addEventListener("hidden", (e) => (hidden.value += Number((e as MessageEvent).data) || 0));
+  const paint = setInterval(flush, 100);
+  const bars = setInterval(async () => {
+    const { from, to } = view.value;
+    try {
+      histogram.value = await get<HistogramAnswer>("histogram", { q, noise, buckets: 80, from, to });
+    } catch {
+      // the next turn tries again
+    }
+  }, 5000);
+  return () => {
+    source.close();
+    clearInterval(paint);
+    clearInterval(bars);
+  };
+}
+
+function QueryBar() {
+  const input = useRef<HTMLInputElement>(null);
+  const v = view.value;
+  useEffect(() => {
+    if (input.current && document.activeElement !== input.current) input.current.value = v.q;
+  }, [v.q]);
+  useEffect(() => {
+    const key = (e: KeyboardEvent) => {
+      if (e.key === "/" && !(e.target instanceof HTMLInputElement)) {
+        e.preventDefault();
+        input.current?.focus();
+      }
+    };
+    addEventListener("keydown", key);
+    return () => removeEventListener("keydown", key);
+  }, []);
+  const submit = (e: Event) => {
+    e.preventDefault();
+    look({ q: input.current!.value.trim(), event: "" });
+  };
+  const clear = () => {
+    input.current!.value = "";
+    look({ q: "", event: "" });
+  };
+  return (
+    <form class="query" onSubmit={submit} role="search">
+      <div class="query-box">
+        <input
+          ref={input}
+          name="q"
+          aria-label="Query"
+          aria-invalid={problem.value !== null}
+          autocomplete="off"
+          spellcheck={false}
+          placeholder='user:alice and cmd:*nmap*   uid < 1000   tty:"(none)"   ( / to type)'
+        />
+        {v.q && (
+          <button type="button" class="clear" onClick={clear} title="Clear the filter" aria-label="Clear the filter">
+            ×
+          </button>
+        )}
+      </div>
+      <button type="submit" class="primary">Search</button>
+      <TimeRange />
+      <button
+        type="button"
+        class={v.live ? "live on" : "live"}
+        aria-pressed={v.live}
+        onClick={() => look({ live: !v.live, ...(v.live ? {} : { to: "" }) })}
+      >
+        <i /> Live
+      </button>
+    </form>
+  );
+}
+
+function TimeRange() {
+  const { from, to } = view.value;
+  const known = RANGES.some(([value]) => value === from) && !to;
+  return (
+    <select aria-label="Time range" value={known ? from : "custom"} onChange={(e) => look({ from: e.currentTarget.value, to: "", event: "" })}>
+      {!known && <option value="custom">{`${new Date(from).toLocaleString()} to ${to ? new Date(to).toLocaleString() : "now"}`}</option>}
+      {RANGES.map(([value, name]) => (
+        <option key={value} value={value}>
+          {name}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function ProblemLine() {
+  const p = problem.value;
+  if (!p) return null;
+  return (
+    <div class="problem" role="alert">
+      {p.column ? <pre>{view.value.q + "\n" + " ".repeat(p.column - 1) + "^"}</pre> : null}
+      {p.sentence}
+      {p.hint ? `; ${p.hint}` : ""}
+    </div>
+  );
+}
+
+function SumLine() {
+  const { noise, live } = view.value;
+  return (
+    <div class="sumline" aria-live="polite">
+      <span>
+        {total.value.toLocaleString()} events{busy.value ? " …" : ""}
+      </span>
+      {noise === "hide" ? (
+        <button class="link" onClick={() => look({ noise: "show" })} title="Show what is tagged as noise">
+          {hidden.value.toLocaleString()} hidden as noise: show
+        </button>
+      ) : (
+        <button class="link" onClick={() => look({ noise: "hide" })}>noise is shown: hide</button>
+      )}
+      {fallback.value && <span class="note">Nothing in this range; these are the newest events.</span>}
+      {live && <span class="note">Live: run <code>whoami</code> in any terminal</span>}
+      {notes.value.map((note) => (
+        <b class="bad" key={note}>
+          {note}
+        </b>
+      ))}
+      <span class="grow" />
+      {(["csv", "ndjson"] as const).map((format) => (
+        <a key={format} href={url("search", { q: view.value.q, from: view.value.from, to: view.value.to, noise, format, download: 1 })}>
+          {format.toUpperCase()}
+        </a>
+      ))}
+    </div>
+  );
+}
+
+export function Events() {
+  const { q, from, to, noise, live } = view.value;
+  useEffect(() => void search(), [q, from, to, noise]);
+  useEffect(() => (live ? follow() : undefined), [q, noise, live]);
+  return (
+    <main class="events">
+      <QueryBar />
+      <ProblemLine />
+      {histogram.value && <Histogram data={histogram.value} onRange={(a, b) => look({ from: new Date(a).toISOString(), to: new Date(b).toISOString(), live: false })} />}
+      <SumLine />
+      <EventTable rows={rows.value} onEnd={() => !live && next.value && !busy.value && void search(true)} />
+      <Drawer />
+    </main>
+  );
+}
