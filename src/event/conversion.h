@@ -81,9 +81,3 @@ void xt_conversion_read_cwd(xt_conversion *c);
 void xt_conversion_put_paths(xt_conversion *c);
 /* EXE of a failed exec, SCRIPT of a successful one. */
 void xt_conversion_put_program(xt_conversion *c);
-
-/*
- * The row whose name is `name`, or n: rows stand in the order in which the kernel writes the fields, so the one behind
- * the last found is tried first. Names are at most 8 bytes, in rows NUL-padded at the front of each.
- */
-size_t xt_row_find(const void *rows, size_t row_bytes, size_t n, xt_slice name, size_t *cursor);

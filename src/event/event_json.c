@@ -1,14 +1,17 @@
 /*
  * A document is written in one pass over the plan (json_plan.h), straight into the buffer: before each value the room
- * it needs at most is reserved, then there are no checks. Text is looked at while it is copied: at the first that is
- * not clean the pass is given up and made again with escaping, which hardly ever happens.
+ * it needs at most is reserved, then there are no checks. Text is looked at while it is copied: escaping begins at the
+ * first that is not clean; only when something before it would have looked otherwise (a backslash, the flags) is the
+ * pass made again.
  */
 #include "event/event_json.h"
 
 #include <errno.h>
+#include <linux/audit.h>
 
 #include "base/timestamp.h"
 #include "base/utf8.h"
+#include "event/field_row.h"
 #include "event/json_records.h"
 #include "event/json_writer.h"
 
@@ -156,8 +159,8 @@ void xt_json_put_group(xt_json_writer *w, const xt_json_group *group, bool (*lea
     }
 }
 
-/* The field of the table that stands as auditd.data.NAME in this event; NULL for none. */
-static const xt_field_info *data_field(const xt_event *event, xt_slice name)
+/* Whether a field of the table stands as auditd.data.NAME in this event. */
+static bool is_data_field(void *context, xt_slice name)
 {
     static const struct {
         char name[8];
@@ -167,16 +170,9 @@ static const xt_field_info *data_field(const xt_event *event, xt_slice name)
         {"suid", XT_F_SUID}, {"fsuid", XT_F_FSUID}, {"syscall", XT_F_SYSCALL}, {"egid", XT_F_EGID},
         {"sgid", XT_F_SGID}, {"fsgid", XT_F_FSGID}, {"items", XT_F_ITEMS},
     };
-    for (size_t i = 0; i < XT_COUNT_OF(rows); i++)
-        if (name.n < 8 && strlen(rows[i].name) == name.n && memcmp(rows[i].name, name.p, name.n) == 0)
-            return xt_event_has(event, rows[i].field) ? xt_field_find(rows[i].field) : NULL;
-    return NULL;
-}
-
-static bool is_data_field(void *context, xt_slice name)
-{
     const document *d = context;
-    return data_field(d->event, name) != NULL;
+    size_t cursor = 0, i = xt_row_find(rows, sizeof rows[0], XT_COUNT_OF(rows), name, &cursor);
+    return i < XT_COUNT_OF(rows) && xt_event_has(d->event, rows[i].field);
 }
 
 /* A field of the table that RECORDS holds once more with other values becomes a list. */
@@ -186,8 +182,8 @@ static void put_field(document *d, const xt_json_plan *plan, const xt_json_step 
     const xt_field_info *info = xt_field_find(step->field);
     uint32_t more = XT_JSON_GROUP_NONE;
     put_key(d, plan, step);
-    if (d->data.n > 0 && strncmp(info->name, "auditd.data.", 12) == 0)
-        more = xt_json_group_find(&d->data, xt_slice_str(info->name + 12));
+    if (d->data.n > 0 && step->is_data)
+        more = xt_json_group_find(&d->data, step->name);
     if (more == XT_JSON_GROUP_NONE) {
         put_value(w, d->event, info);
         return;
@@ -205,7 +201,7 @@ static void put_data(document *d, const xt_json_plan *plan, const xt_json_step *
 {
     bool has_any = false;
     for (uint32_t i = 0; i < d->data.n && !has_any; i++)
-        has_any = d->data.items[i].is_first && !data_field(d->event, d->data.items[i].name);
+        has_any = d->data.items[i].is_first && !is_data_field(d, d->data.items[i].name);
     if (!has_any)
         return;
     put_key(d, plan, step);
@@ -214,6 +210,7 @@ static void put_data(document *d, const xt_json_plan *plan, const xt_json_step *
 
 static void put_step(document *d, const xt_json_plan *plan, const xt_json_step *step)
 {
+    d->writer.may_not_begin |= step->field == XT_F_FLAGS;
     if (step->field == XT_JSON_STEP_DATA) {
         put_data(d, plan, step);
     } else if (step->field == XT_JSON_STEP_TAGS) {
@@ -245,6 +242,13 @@ static int put_document(document *d)
     return xt_buf_done(d->writer.out);
 }
 
+/* The title of a process whose exec failed is that of the caller: it would be taken for the command. */
+static bool is_callers_title(const document *d, uint16_t type)
+{
+    return type == AUDIT_PROCTITLE && xt_slice_eq(xt_event_bytes(d->event, XT_F_ACTION), XT_S("executed")) &&
+           xt_slice_eq(xt_event_bytes(d->event, XT_F_OUTCOME), XT_S("failure"));
+}
+
 static int gather_data(document *d, xt_arena *arena)
 {
     xt_slice records = xt_event_bytes(d->event, XT_F_RECORDS);
@@ -252,8 +256,7 @@ static int gather_data(document *d, xt_arena *arena)
     xt_rec_field field;
     size_t n = 0;
     for (uint16_t type; xt_recs_next(&iter, &type);)
-        while (xt_recs_next_field(&iter, &field))
-            n++;
+        n += iter.fields_left;
     if (n == 0)
         return 0;
     int r = xt_json_group_init(&d->data, n, arena);
@@ -261,7 +264,7 @@ static int gather_data(document *d, xt_arena *arena)
         return xt_error_trace(r);
     iter = xt_recs_iterate(records);
     for (uint16_t type; xt_recs_next(&iter, &type);)
-        while (xt_recs_next_field(&iter, &field))
+        while (!is_callers_title(d, type) && xt_recs_next_field(&iter, &field))
             xt_json_group_add(&d->data, field.name.n > 0 ? field.name : XT_S("text"), field.value);
     return 0;
 }
@@ -300,6 +303,7 @@ static int put_flat(xt_json_writer *w, const xt_event *event, const xt_field *fi
         if (!info || !xt_event_has(event, fields[i]))
             continue;
         has_flags |= fields[i] == XT_F_FLAGS;
+        w->may_not_begin |= has_flags;
         xt_json_writer_char(w, separator);
         separator = ',';
         xt_json_writer_string(w, xt_slice_str(info->name));

@@ -2,7 +2,8 @@
  * event/event_json - an event as an ECS 8 document
  *
  * Shape:     nested objects, keys in the order of the schema table; ids as strings; auditd.data.NAME for the fields
- *            that only RECORDS holds (a repeated name becomes a list); tags = keys.
+ *            that only RECORDS holds (a repeated name becomes a list; words without a name are `text`); tags = keys. The
+ *            PROCTITLE of a failed exec is the caller's: it stands in auditd.records[] alone.
  * Format:    when any text of the event is not clean (base/utf8) every string of the event is escaped (`\xHH`, doubled
  *            backslash) and exectrail.flags gains "escaped": the exact bytes can be had back.
  * Errors:    -ENOMEM. Output is one line, valid JSON, without a newline.

@@ -6,6 +6,24 @@
 #include "event/event.h"
 #include "event/pack.h"
 
+/* Most numbers here are below 128; longer ones are left to base/buf. */
+static inline uint64_t take_varint(xt_reader *reader)
+{
+    return reader->p < reader->end && *reader->p < 0x80 ? *reader->p++ : xt_reader_varint(reader);
+}
+
+static inline xt_slice take_block(xt_reader *reader)
+{
+    uint64_t n = take_varint(reader);
+    if (n > xt_reader_left(reader)) {
+        reader->failed = true;
+        return XT_S_NULL;
+    }
+    xt_slice block = xt_slice_of(reader->p, n);
+    reader->p += n;
+    return block;
+}
+
 uint64_t xt_list_count(xt_slice list)
 {
     return xt_list_iterate(list).left;
@@ -16,7 +34,7 @@ xt_list_iter xt_list_iterate(xt_slice list)
     xt_list_iter iter = {.reader = xt_reader_of(list)};
     if (list.n == 0)
         return iter;
-    iter.left = xt_reader_varint(&iter.reader);
+    iter.left = take_varint(&iter.reader);
     return iter;
 }
 
@@ -24,7 +42,7 @@ bool xt_list_next(xt_list_iter *iter, xt_slice *ret_item)
 {
     if (iter->left == 0)
         return false;
-    xt_slice item = xt_reader_block(&iter->reader);
+    xt_slice item = take_block(&iter->reader);
     if (iter->reader.failed)
         return false;
     iter->left--;
@@ -97,19 +115,19 @@ bool xt_paths_next(xt_path_iter *iter, xt_path *ret)
     xt_reader *reader = &iter->reader;
     if (iter->left == 0)
         return false;
-    xt_path path = {.item = xt_reader_varint(reader)};
+    xt_path path = {.item = take_varint(reader)};
     path.has_name = xt_reader_u8(reader) != 0;
     if (path.has_name)
-        path.name = xt_reader_block(reader);
-    path.nametype = xt_reader_block(reader);
+        path.name = take_block(reader);
+    path.nametype = take_block(reader);
     path.has_inode = xt_reader_u8(reader) != 0;
     if (path.has_inode) {
         uint64_t *const numbers[] = {&path.inode, &path.dev_major, &path.dev_minor,  &path.mode,
                                      &path.ouid,  &path.ogid,      &path.rdev_major, &path.rdev_minor};
         for (size_t i = 0; i < XT_COUNT_OF(numbers); i++)
-            *numbers[i] = xt_reader_varint(reader);
+            *numbers[i] = take_varint(reader);
     }
-    path.rest = xt_reader_block(reader);
+    path.rest = take_block(reader);
     if (reader->failed)
         return false;
     iter->left--;
@@ -130,8 +148,8 @@ bool xt_recs_next(xt_rec_iter *iter, uint16_t *ret_type)
         ;
     if (iter->records_left == 0 || iter->fields_left > 0)
         return false;
-    uint64_t type = xt_reader_varint(&iter->reader);
-    uint64_t n_fields = xt_reader_varint(&iter->reader);
+    uint64_t type = take_varint(&iter->reader);
+    uint64_t n_fields = take_varint(&iter->reader);
     if (iter->reader.failed || type > UINT16_MAX)
         return false;
     iter->records_left--;
@@ -144,10 +162,10 @@ bool xt_recs_next_field(xt_rec_iter *iter, xt_rec_field *ret)
 {
     if (iter->fields_left == 0)
         return false;
-    xt_rec_field field = {.name = xt_reader_block(&iter->reader)};
+    xt_rec_field field = {.name = take_block(&iter->reader)};
     uint8_t form = xt_reader_u8(&iter->reader);
     field.form = form <= XT_REC_MSG_QUOTED ? (xt_rec_form)form : XT_REC_BARE;
-    field.value = xt_reader_block(&iter->reader);
+    field.value = take_block(&iter->reader);
     if (iter->reader.failed)
         return false;
     iter->fields_left--;

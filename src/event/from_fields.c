@@ -8,6 +8,7 @@
 #include "audit/names.h"
 #include "audit/value.h"
 #include "event/conversion.h"
+#include "event/field_row.h"
 
 typedef enum field_kind {
     KIND_KEEP,

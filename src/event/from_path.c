@@ -8,6 +8,7 @@
 
 #include "audit/value.h"
 #include "event/conversion.h"
+#include "event/field_row.h"
 #include "event/pack.h"
 
 typedef enum path_kind {

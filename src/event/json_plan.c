@@ -73,7 +73,9 @@ static void add_step(tree *t, const node *leaf, const uint8_t *open, unsigned n_
 {
     assert(plan.n_steps < XT_COUNT_OF(plan.steps));
     xt_json_step *step = &plan.steps[plan.n_steps++];
-    *step = (xt_json_step){.field = leaf->field, .n_open = n_open};
+    *step = (xt_json_step){.field = leaf->field, .n_open = n_open, .name = leaf->name};
+    const xt_field_info *info = xt_field_find(leaf->field);
+    step->is_data = info && xt_slice_starts(xt_slice_str(info->name), XT_S("auditd.data."));
     memcpy(step->open, open, n_open);
     if (leaf->field != XT_JSON_STEP_DATA)
         step->key = put_text(t, "\"", leaf->name, "\":");

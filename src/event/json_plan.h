@@ -19,8 +19,10 @@ enum {
 
 typedef struct xt_json_step {
     unsigned field; /* xt_field or XT_JSON_STEP_... */
+    bool is_data;   /* auditd.data.NAME */
     unsigned n_open;
     uint8_t open[XT_JSON_PLAN_DEPTH]; /* numbers of the objects around it */
+    xt_slice name;                    /* "name" without quotes */
     xt_slice key;                     /* "name": with quotes and colon; empty for XT_JSON_STEP_DATA */
 } xt_json_step;
 

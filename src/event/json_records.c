@@ -24,15 +24,31 @@ static void put_text(xt_json_writer *w, xt_slice before, xt_slice text)
     xt_json_writer_string(w, text);
 }
 
-/* At least two hex digits each, as the kernel prints devices. */
-static size_t format_device(char *to, size_t n, uint64_t major, uint64_t minor)
+/* At least two hex digits, as the kernel prints devices. */
+static char *put_hex(char *p, uint64_t v)
 {
-    return (size_t)snprintf(to, n, "%02llx:%02llx", (unsigned long long)major, (unsigned long long)minor);
+    int n_digits = v > 0xff ? (67 - __builtin_clzll(v)) / 4 : 2;
+    for (int i = n_digits - 1; i >= 0; i--)
+        *p++ = "0123456789abcdef"[v >> 4 * i & 15];
+    return p;
 }
 
-static size_t format_mode(char *to, size_t n, uint64_t mode)
+static size_t format_device(char *to, uint64_t major, uint64_t minor)
 {
-    return (size_t)snprintf(to, n, "0%llo", (unsigned long long)mode);
+    char *p = put_hex(to, major);
+    *p++ = ':';
+    return (size_t)(put_hex(p, minor) - to);
+}
+
+/* Octal with a 0 in front. */
+static size_t format_mode(char *to, uint64_t mode)
+{
+    int n_digits = mode ? (66 - __builtin_clzll(mode)) / 3 : 1;
+    char *p = to;
+    *p++ = '0';
+    for (int i = n_digits - 1; i >= 0; i--)
+        *p++ = (char)('0' + (mode >> 3 * i & 7));
+    return (size_t)(p - to);
 }
 
 #define MAX_NUMBER_TEXT 48
@@ -45,13 +61,11 @@ static void put_path(xt_json_writer *w, const xt_path *path)
         put_text(w, XT_S(",\"name\":"), path->name);
     if (path->has_inode) {
         put_dec(w, XT_S(",\"inode\":\""), path->inode, XT_S("\""));
-        put_text(w, XT_S(",\"dev\":"),
-                 xt_slice_of(text, format_device(text, sizeof text, path->dev_major, path->dev_minor)));
-        put_text(w, XT_S(",\"mode\":"), xt_slice_of(text, format_mode(text, sizeof text, path->mode)));
+        put_text(w, XT_S(",\"dev\":"), xt_slice_of(text, format_device(text, path->dev_major, path->dev_minor)));
+        put_text(w, XT_S(",\"mode\":"), xt_slice_of(text, format_mode(text, path->mode)));
         put_dec(w, XT_S(",\"ouid\":\""), path->ouid, XT_S("\""));
         put_dec(w, XT_S(",\"ogid\":\""), path->ogid, XT_S("\""));
-        put_text(w, XT_S(",\"rdev\":"),
-                 xt_slice_of(text, format_device(text, sizeof text, path->rdev_major, path->rdev_minor)));
+        put_text(w, XT_S(",\"rdev\":"), xt_slice_of(text, format_device(text, path->rdev_major, path->rdev_minor)));
     }
     if (path->nametype.n > 0)
         put_text(w, XT_S(",\"nametype\":"), path->nametype);
@@ -168,11 +182,11 @@ static void add_path(record_view *v, const xt_path *path)
         add_text(v, "name", path->name);
     if (path->has_inode) {
         add_dec(v, "inode", path->inode);
-        add_text(v, "dev", xt_slice_of(text, format_device(text, sizeof text, path->dev_major, path->dev_minor)));
-        add_text(v, "mode", xt_slice_of(text, format_mode(text, sizeof text, path->mode)));
+        add_text(v, "dev", xt_slice_of(text, format_device(text, path->dev_major, path->dev_minor)));
+        add_text(v, "mode", xt_slice_of(text, format_mode(text, path->mode)));
         add_dec(v, "ouid", path->ouid);
         add_dec(v, "ogid", path->ogid);
-        add_text(v, "rdev", xt_slice_of(text, format_device(text, sizeof text, path->rdev_major, path->rdev_minor)));
+        add_text(v, "rdev", xt_slice_of(text, format_device(text, path->rdev_major, path->rdev_minor)));
     }
     if (path->nametype.n > 0)
         add_text(v, "nametype", path->nametype);

@@ -26,14 +26,15 @@ static bool is_plain(unsigned char c)
 }
 
 /* One character that needs care; *n bytes of s were used. NULL when only escaping could write it. */
-static char *put_careful(char *p, xt_slice s, bool escape, size_t *n)
+static char *put_careful(char *p, xt_slice s, bool escape, bool *has_backslash, size_t *n)
 {
     unsigned char c = (unsigned char)s.p[0];
     *n = 1;
     if (c == '"' || c == '\\') {
         size_t n_slashes = c == '"' ? 1 : escape ? 3 : 1;
-        memset(p, '\\', n_slashes);
-        p += n_slashes;
+        for (size_t i = 0; i < n_slashes; i++)
+            *p++ = '\\';
+        *has_backslash |= c == '\\' && !escape;
         *p++ = (char)c;
         return p;
     }
@@ -51,7 +52,7 @@ static char *put_careful(char *p, xt_slice s, bool escape, size_t *n)
     return p + sizeof text;
 }
 
-char *xt_json_text_inside(char *p, xt_slice s, bool escape)
+static char *put_inside(char *p, xt_slice s, bool escape, bool *has_backslash)
 {
     const char *from = s.p, *end = s.p + s.n;
     while (from < end) {
@@ -69,7 +70,7 @@ char *xt_json_text_inside(char *p, xt_slice s, bool escape)
         if (from == end)
             break;
         size_t n;
-        p = put_careful(p, xt_slice_of(from, (size_t)(end - from)), escape, &n);
+        p = put_careful(p, xt_slice_of(from, (size_t)(end - from)), escape, has_backslash, &n);
         if (!p)
             return NULL;
         from += n;
@@ -77,10 +78,10 @@ char *xt_json_text_inside(char *p, xt_slice s, bool escape)
     return p;
 }
 
-char *xt_json_text_string(char *p, xt_slice s, bool escape)
+char *xt_json_text_string(char *p, xt_slice s, bool escape, bool *has_backslash)
 {
     *p++ = '"';
-    p = xt_json_text_inside(p, s, escape);
+    p = put_inside(p, s, escape, has_backslash);
     if (p)
         *p++ = '"';
     return p;

@@ -11,9 +11,10 @@ static inline size_t xt_json_text_bound(size_t n, bool escape)
 {
     return 2 + n * (escape ? 5 : 2);
 }
-/* The string with its quotes; where the next byte goes. NULL when it is not clean and `escape` is false. */
-char *xt_json_text_string(char *p, xt_slice s, bool escape);
-/* The same without quotes. */
-char *xt_json_text_inside(char *p, xt_slice s, bool escape);
+/*
+ * The string with its quotes; where the next byte goes. NULL when it is not clean and `escape` is false.
+ * *has_backslash becomes true when one was written as it is, undoubled.
+ */
+char *xt_json_text_string(char *p, xt_slice s, bool escape, bool *has_backslash);
 /* At most 20 bytes. */
 char *xt_json_text_dec(char *p, uint64_t v);

@@ -1,8 +1,9 @@
 /*
  * event/json_writer - where a document is written to, and what went wrong on the way (inside of event/ only)
  *
- * Errors:    sticky: is_unclean when text needs escaping and `escape` is false; no_memory of the arena; those of the
- *            buffer stay in it.
+ * Escaping:  begins with the first text that needs it, when nothing before it would have been written otherwise; else
+ *            is_unclean is set, and all is to be written again with `escape`.
+ * Errors:    sticky: is_unclean; no_memory of the arena; those of the buffer stay in it.
  */
 #pragma once
 #include "base/arena.h"
@@ -13,6 +14,7 @@ typedef struct xt_json_writer {
     xt_buf *out;
     xt_arena *arena;
     bool escape;
+    bool may_not_begin; /* to escape: a backslash or the flags were written without */
     bool is_unclean;
     bool no_memory;
 } xt_json_writer;
@@ -44,7 +46,12 @@ static inline void xt_json_writer_string(xt_json_writer *w, xt_slice s)
     char *p = w->is_unclean ? NULL : xt_json_writer_reserve(w, xt_json_text_bound(s.n, w->escape));
     if (!p)
         return;
-    char *end = xt_json_text_string(p, s, w->escape);
+    char *end = xt_json_text_string(p, s, w->escape, &w->may_not_begin);
+    if (!end && !w->may_not_begin) {
+        w->escape = true;
+        p = xt_json_writer_reserve(w, xt_json_text_bound(s.n, true));
+        end = p ? xt_json_text_string(p, s, true, &w->may_not_begin) : NULL;
+    }
     if (end)
         w->out->n += (size_t)(end - p);
     else
