@@ -27,7 +27,8 @@ enum {
 /* One audit_status, with what an older kernel left out set to 0. */
 typedef struct xt_audit_status {
     uint32_t enabled; /* 0 off, 1 on, 2 immutable */
-    uint32_t failure, pid, rate_limit, backlog_limit, lost, backlog, features, backlog_wait_time, backlog_wait_time_actual;
+    uint32_t failure, pid, rate_limit, backlog_limit, lost, backlog, features;
+    uint32_t backlog_wait_time, backlog_wait_time_actual; /* in the kernel's jiffies */
 } xt_audit_status;
 
 typedef struct xt_netlink xt_netlink;
@@ -40,7 +41,8 @@ int xt_netlink_fd(const xt_netlink *nl);
 
 XT_MUST_USE int xt_netlink_status_get(xt_netlink *nl, xt_audit_status *ret, xt_problem *reterr_problem);
 /* mask: AUDIT_STATUS_ENABLED | _PID | _BACKLOG_LIMIT | _BACKLOG_WAIT_TIME | ...; the fields it names are set. */
-XT_MUST_USE int xt_netlink_status_set(xt_netlink *nl, uint32_t mask, const xt_audit_status *status, xt_problem *reterr_problem);
+XT_MUST_USE int xt_netlink_status_set(xt_netlink *nl, uint32_t mask, const xt_audit_status *status,
+                                      xt_problem *reterr_problem);
 /*
  * Become the owner (pid) / stop being it (pid 0; what waits in the socket can still be received). The receive buffer
  * is raised with SO_RCVBUFFORCE, NETLINK_NO_ENOBUFS set. As the owner, ask for status and rules on another socket.
@@ -50,11 +52,14 @@ XT_MUST_USE int xt_netlink_disown(xt_netlink *nl, xt_problem *reterr_problem);
 
 /* Calls `each` for every loaded rule; rule is valid during the call. */
 typedef void (*xt_netlink_rule_fn)(void *context, const struct audit_rule_data *rule, size_t n_bytes);
-XT_MUST_USE int xt_netlink_rules_list(xt_netlink *nl, xt_netlink_rule_fn each, void *context, xt_problem *reterr_problem);
-XT_MUST_USE int xt_netlink_rule_add(xt_netlink *nl, const struct audit_rule_data *rule, size_t n_bytes, xt_problem *reterr_problem);
-XT_MUST_USE int xt_netlink_rule_delete(xt_netlink *nl, const struct audit_rule_data *rule, size_t n_bytes, xt_problem *reterr_problem);
+XT_MUST_USE int xt_netlink_rules_list(xt_netlink *nl, xt_netlink_rule_fn each, void *context,
+                                      xt_problem *reterr_problem);
+XT_MUST_USE int xt_netlink_rule_add(xt_netlink *nl, const struct audit_rule_data *rule, size_t n_bytes,
+                                    xt_problem *reterr_problem);
+XT_MUST_USE int xt_netlink_rule_delete(xt_netlink *nl, const struct audit_rule_data *rule, size_t n_bytes,
+                                       xt_problem *reterr_problem);
 
-/* One datagram of a batch: type and payload behind the header. Borrowed from the socket's buffers until the next receive. */
+/* One datagram: type, and payload behind the header, borrowed from the socket's buffers until the next receive. */
 typedef struct xt_netlink_message {
     uint16_t type;
     xt_slice payload;
@@ -69,8 +74,9 @@ typedef struct xt_netlink_counters {
 
 /*
  * Takes up to XT_NETLINK_BATCH records with one recvmmsg, waiting at most timeout_ms (-1: for ever, 0: not) for the
- * first. *ret_n 0: nothing came, or a signal did. Control messages are consumed; AUDIT_REPLACE (the kernel asks whether the owner
- * lives) needs no answer: that it could be delivered is one.
+ * first. *ret_n 0: nothing came, or a signal did. Control messages are consumed; AUDIT_REPLACE (the kernel asks whether
+ * the owner lives) needs no answer: that it could be delivered is one.
  */
-XT_MUST_USE int xt_netlink_receive(xt_netlink *nl, int timeout_ms, const xt_netlink_message **ret_messages, size_t *ret_n, xt_problem *reterr_problem);
+XT_MUST_USE int xt_netlink_receive(xt_netlink *nl, int timeout_ms, const xt_netlink_message **ret_messages,
+                                   size_t *ret_n, xt_problem *reterr_problem);
 xt_netlink_counters xt_netlink_counters_get(const xt_netlink *nl);

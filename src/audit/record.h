@@ -7,6 +7,9 @@
  * Errors:    XT_RECORD_E_CORRUPT with a problem (column = byte in the line from 1): not a record. The caller keeps
  *            the line. XT_RECORD_E_EMPTY: a blank line, nothing to keep.
  * Ownership: all slices are cut from the caller's bytes.
+ * Format:    [node=NAME ]type=NAME [msg=]audit(SEC.MMM:SERIAL): BODY[0x1d ENRICHMENT], where the NAME of a type may be
+ *            UNKNOWN[N]; or "audit: type=N audit(...): BODY" behind anything (printk through dmesg or syslog: as
+ *            trustworthy as whoever may write there). Leading NULs, which a crash leaves, are skipped.
  * Source:    linux kernel/audit.c audit_log_start, audit_log_format; auditd's text format.
  */
 #pragma once
@@ -46,7 +49,10 @@ typedef struct xt_audit_field {
 
 /*
  * Cuts the next name=value off *rest (body, enriched, or the inside of a msg='...'). False at the end.
- * Words without `=` come with an empty name (avc text, "auditd start, ver=3"). Linear; never fails.
+ * Words without `=` come with an empty name (avc text, "auditd start, ver=3"). A "value" ends at the next quote,
+ * msg='...' at the last one of the text, braces are known in auditd's capital names only. What old programs put round
+ * bare values ("(hostname=?, addr=?, res=success)") is taken off; AppArmor's "(enforce)" stays with subj and obj.
+ * A value whose end is cut off goes to the end. Linear; never fails.
  */
 bool xt_audit_field_next(xt_slice *rest, xt_audit_field *ret);
 /* The first field of that name, false if absent. Only whole names match: "pid" never finds "ppid". */

@@ -18,14 +18,14 @@ typedef struct xt_rule {
     size_t n_bytes;
 } xt_rule;
 
-/* always,exit for execve and execveat of one arch (XT_ARCH_X86_64, XT_ARCH_I386, ...), key XT_RULE_KEY, no auid filter. */
+/* always,exit for execve and execveat of one arch (XT_ARCH_X86_64, XT_ARCH_I386, ...), key XT_RULE_KEY, no filter. */
 XT_MUST_USE int xt_rule_exec(xt_arena *arena, uint32_t arch, xt_rule *ret);
-/* As auditctl -l prints it: "-a always,exit -F arch=b64 -S execve,execveat -F key=exectrail". */
+/* As auditctl -l prints it, appended to out: "-a always,exit -F arch=b64 -S execve,execveat -F key=exectrail". */
 void xt_rule_format(const struct audit_rule_data *rule, size_t n_bytes, xt_buf *out);
 bool xt_rule_eq(const struct audit_rule_data *a, size_t n_a, const struct audit_rule_data *b, size_t n_b);
 /*
- * Why this rule hides execs from whoever watches, or NULL when it does not: a `never` rule or an exclude filter that
- * can touch exec records, an exec rule with an auid filter when no rule without one is loaded is judged by the caller.
+ * Whether this rule hides execs from whoever watches: a `never` rule or an exclude filter that can touch exec
+ * records, or an exec rule with an auid condition (the caller knows whether one without it is loaded too).
  */
 typedef enum xt_rule_blinds {
     XT_RULE_BLINDS_NOTHING,

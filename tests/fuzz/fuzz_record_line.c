@@ -28,7 +28,9 @@ static void walk(xt_arena *arena, uint16_t type, xt_slice body, unsigned depth)
         require(rest.n < before && lies_in(body, field.name) && lies_in(body, field.value) && lies_in(body, rest));
         (void)xt_value_is_string_field(type, field.name);
         uint32_t id;
-        (void)xt_value_id(field.value, &id);
+        uint64_t number;
+        if (xt_value_u64(field.value, &number))
+            require(xt_value_id(field.value, &id) == (number <= UINT32_MAX));
         if (xt_value_text(arena, &field, &text, &is_null) == 0)
             require(text.n == field.value.n || text.n * 2 == field.value.n || is_null);
         if (depth < 2 && (field.quoting == XT_SINGLE || field.quoting == XT_BRACED))
