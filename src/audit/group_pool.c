@@ -80,13 +80,13 @@ static void group_destroy(xt_open_group *g)
 
 static xt_open_group *group_alloc(xt_group_pool *pool)
 {
-    if (!xt_list_is_empty(&pool->groups)) {
-        xt_open_group *g = XT_GROUP_OF(pool->groups.next, order);
-        xt_list_unlink(&g->order);
+    xt_open_group *g = pool->groups;
+    if (g) {
+        pool->groups = g->chain;
         pool->n_groups--;
         return g;
     }
-    xt_open_group *g = calloc(1, sizeof *g);
+    g = calloc(1, sizeof *g);
     if (!g)
         return NULL;
     g->cap_records = FIRST_RECORDS;
@@ -110,17 +110,10 @@ static int group_grow(xt_open_group *g)
     return 0;
 }
 
-void xt_group_pool_init(xt_group_pool *pool)
-{
-    *pool = (xt_group_pool){0};
-    xt_list_init(&pool->groups);
-}
-
 void xt_group_pool_fini(xt_group_pool *pool)
 {
-    while (!xt_list_is_empty(&pool->groups)) {
-        xt_open_group *g = XT_GROUP_OF(pool->groups.next, order);
-        xt_list_unlink(&g->order);
+    for (xt_open_group *g = pool->groups, *next; g; g = next) {
+        next = g->chain;
         group_destroy(g);
     }
     for (size_t class = 0; class < N_CLASSES; class ++) {
@@ -153,7 +146,8 @@ void xt_group_pool_give(xt_group_pool *pool, xt_open_group *group)
         group_destroy(group);
         return;
     }
-    xt_list_insert(&pool->groups, &group->order);
+    group->chain = pool->groups;
+    pool->groups = group;
     pool->n_groups++;
 }
 

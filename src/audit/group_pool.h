@@ -46,9 +46,9 @@ static inline void xt_list_append(xt_link *list, xt_link *l)
 typedef struct xt_block xt_block;
 
 typedef struct xt_open_group {
-    xt_link order;  /* open groups by last record, or the finished queue, or the pool */
-    xt_link titled; /* in its node's list while it waits for a later serial; else unlinked */
-    struct xt_open_group *chain;
+    xt_link order;               /* open groups by last record, or the finished queue */
+    xt_link titled;              /* in its node's list while it waits for a later serial; else unlinked */
+    struct xt_open_group *chain; /* in its slot of the table */
     uint64_t hash;
     struct node *node;
     int64_t time_ms;
@@ -70,11 +70,11 @@ typedef struct xt_open_group {
 typedef struct xt_group_pool {
     xt_block *blocks[XT_GROUP_BLOCK_CLASSES];
     size_t n_block_bytes;
-    xt_link groups;
+    xt_open_group *groups; /* by chain */
     size_t n_groups;
 } xt_group_pool;
 
-void xt_group_pool_init(xt_group_pool *pool);
+/* A pool begins as {0}. */
 void xt_group_pool_fini(xt_group_pool *pool);
 /* An empty group in no list. */
 XT_MUST_USE xt_open_group *xt_group_pool_take(xt_group_pool *pool);

@@ -379,7 +379,6 @@ int xt_joiner_new(const xt_joiner_settings *settings, xt_joiner **ret)
         joiner->seed = (uintptr_t)joiner;
     xt_list_init(&joiner->open);
     xt_list_init(&joiner->finished);
-    xt_group_pool_init(&joiner->pool);
     xt_list_init(&joiner->anonymous.titled);
     joiner->last_node = &joiner->anonymous;
     *ret = joiner;

@@ -51,10 +51,10 @@ const char *xt_record_type_name(uint16_t type)
 }
 
 typedef struct arch {
-    uint32_t number;
     const char *name;
     const char *const *syscalls;
     size_t n_syscalls;
+    uint32_t number;
     uint16_t execve, execveat;
 } arch;
 
@@ -62,20 +62,20 @@ typedef struct arch {
 
 /* Numbers from linux/audit.h (an ELF machine with its word size and byte order), names as uname -m has them. */
 static const arch arches[] = {
-    {XT_ARCH_X86_64, "x86_64", TABLE(syscalls_x86_64), 59, 322},
-    {XT_ARCH_I386, "i386", TABLE(syscalls_i386), 11, 358},
-    {XT_ARCH_AARCH64, "aarch64", TABLE(syscalls_aarch64), 221, 281},
-    {0x40000028, "arm", NULL, 0, 11, 387},
-    {0x00000028, "armeb", NULL, 0, 11, 387},
-    {0x00000014, "ppc", NULL, 0, 11, 362},
-    {0x80000015, "ppc64", NULL, 0, 11, 362},
-    {0xc0000015, "ppc64le", NULL, 0, 11, 362},
-    {0x00000016, "s390", NULL, 0, 11, 354},
-    {0x80000016, "s390x", NULL, 0, 11, 354},
-    {0x400000f3, "riscv32", NULL, 0, 221, 281},
-    {0xc00000f3, "riscv64", NULL, 0, 221, 281},
-    {0xc0000102, "loongarch64", NULL, 0, 221, 281},
-    {0xc0000032, "ia64", NULL, 0, 1033, 1338},
+    {"x86_64", TABLE(syscalls_x86_64), XT_ARCH_X86_64, 59, 322},
+    {"i386", TABLE(syscalls_i386), XT_ARCH_I386, 11, 358},
+    {"aarch64", TABLE(syscalls_aarch64), XT_ARCH_AARCH64, 221, 281},
+    {"arm", NULL, 0, 0x40000028, 11, 387},
+    {"armeb", NULL, 0, 0x00000028, 11, 387},
+    {"ppc", NULL, 0, 0x00000014, 11, 362},
+    {"ppc64", NULL, 0, 0x80000015, 11, 362},
+    {"ppc64le", NULL, 0, 0xc0000015, 11, 362},
+    {"s390", NULL, 0, 0x00000016, 11, 354},
+    {"s390x", NULL, 0, 0x80000016, 11, 354},
+    {"riscv32", NULL, 0, 0x400000f3, 221, 281},
+    {"riscv64", NULL, 0, 0xc00000f3, 221, 281},
+    {"loongarch64", NULL, 0, 0xc0000102, 221, 281},
+    {"ia64", NULL, 0, 0xc0000032, 1033, 1338},
 };
 
 static const arch *arch_find(uint32_t number)

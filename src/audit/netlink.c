@@ -321,7 +321,7 @@ static int status_ask(xt_netlink *nl, xt_audit_status *ret)
 /* What an errno means, whatever was asked. */
 static int outcome(xt_netlink *nl, int r, const char *what, xt_problem *problem)
 {
-    xt_audit_status status;
+    xt_audit_status status = {0};
     if (r == -EPERM || r == -EACCES) {
         if (status_ask(nl, &status) < 0 || status.enabled != 2)
             return outcome_denied(problem, what);
@@ -342,7 +342,7 @@ static int outcome(xt_netlink *nl, int r, const char *what, xt_problem *problem)
 
 int xt_netlink_status_get(xt_netlink *nl, xt_audit_status *ret, xt_problem *reterr_problem)
 {
-    xt_audit_status status;
+    xt_audit_status status = {0};
     int r = outcome(nl, status_ask(nl, &status), "read the audit status", reterr_problem);
     if (r == 0)
         *ret = status;
@@ -391,7 +391,7 @@ int xt_netlink_own(xt_netlink *nl, xt_problem *reterr_problem)
 
 int xt_netlink_disown(xt_netlink *nl, xt_problem *reterr_problem)
 {
-    xt_netlink *control;
+    xt_netlink *control = NULL;
     int r = xt_netlink_open(&control, reterr_problem);
     if (r != 0)
         return r;
