@@ -25,7 +25,7 @@ def make_input(folder):
         if capture.exists():
             subprocess.run(["zstd", "-dcq", capture], stdout=out, check=True)
             return log, "fleet.log"
-        pieces = [path.read_bytes() for path in sorted((ROOT / "tests/data").glob("*.log"))]
+        pieces = [path.read_bytes() for path in sorted((ROOT / "tests/data/capture").glob("*.log"))]
         while out.tell() < 60 << 20:
             for piece in pieces:
                 out.write(piece)

@@ -143,7 +143,7 @@ def main():
     else:
         stop(server)
         data = RUN / "demo"
-        server, where = start_server(data, arguments, demo=ROOT / "tests/data/webshell.log")
+        server, where = start_server(data, arguments, demo=ROOT / "tests/data/capture/webshell.log")
         say(f"\n  The kernel gives no audit here: {why}\n  DEMO: a real capture of a web shell is replayed instead. Open the page:\n")
     say("    " + link(data, view), "\n")
     if agent:

@@ -77,7 +77,7 @@ class BadInput(Scene):
 
     def test_query_error_points_at_the_column(self):
         data = self.folder / "data"
-        exectrail("import", "--data", data, "--host", "h1", DATA / "args.log")
+        exectrail("import", "--data", data, "--host", "h1", DATA / "capture/args.log")
         done = exectrail("search", "--data", data, "usr:alice", check=False)
         self.one_line(done, 1, "query:1:1", "usr", "user")
         done = exectrail("search", "--data", data, "user:alice and (cmd:x", check=False)

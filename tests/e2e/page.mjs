@@ -1,0 +1,141 @@
+// Drives the page in a real browser. Reads its orders from the environment variable ORDERS (JSON):
+//   { address, execs: [[argv…]…], alice: [argv…] | null, shots: folder | null }
+// Prints one line a check, "ok NAME" or "FAILED NAME: why", and ends with 1 if one failed.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createRequire } from "node:module";
+const { chromium } = createRequire(new URL("../../ui/package.json", import.meta.url))("playwright-core");
+
+const orders = JSON.parse(process.env.ORDERS);
+const profile = mkdtempSync(join(tmpdir(), "exectrail-page-"));
+let failed = 0;
+
+async function check(name, what) {
+  try {
+    await what();
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAILED ${name}: ${String(error.message ?? error).split("\n").slice(0, 6).join(" | ")}`);
+    await page.screenshot({ path: join(orders.shots ?? tmpdir(), `failed-${name.replace(/\W+/g, "-")}.png`) }).catch(() => {});
+  }
+}
+
+function equal(got, wanted, what) {
+  if (JSON.stringify(got) !== JSON.stringify(wanted)) throw new Error(`${what}: ${JSON.stringify(got)} is not ${JSON.stringify(wanted)}`);
+}
+
+function execute(argv) {
+  const done = spawnSync(argv[0], argv.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
+  if (done.error) throw done.error;
+}
+
+const browser = await chromium.launchPersistentContext(profile, {
+  executablePath: "/usr/bin/chromium",
+  headless: true,
+  viewport: { width: 1440, height: 900 },
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+const page = browser.pages()[0] ?? (await browser.newPage());
+const complaints = [];
+let dialogs = 0;
+page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
+page.on("pageerror", (e) => complaints.push(String(e)));
+page.on("dialog", (d) => (dialogs++, d.dismiss()));
+const shot = async (name) => orders.shots && (await page.screenshot({ path: join(orders.shots, `${name}.png`) }));
+const row = (text) => page.locator(".rows .row", { hasText: text }).first();
+
+try {
+  await check("the login link opens the live view", async () => {
+    await page.goto(orders.address);
+    await page.getByRole("button", { name: "Live" }).waitFor({ timeout: 15000 });
+    equal(await page.getByRole("button", { name: "Live" }).getAttribute("aria-pressed"), "true", "live");
+    await page.getByText("run whoami in any terminal").waitFor();
+    if (page.url().includes("login=")) throw new Error("the secret stays in the address");
+  });
+  await page.waitForTimeout(1500); // the tail is connected
+
+  await check("a command slides in, exact", async () => {
+    const begin = Date.now();
+    execute(orders.execVia);
+    await row(orders.shown).waitFor({ timeout: 10000 });
+    console.log(`    on the page ${Date.now() - begin} ms after it was started`);
+  });
+  await shot("live");
+
+  await check("a click shows the exact arguments", async () => {
+    await row(orders.shown).click();
+    await page.locator(".drawer .args li").first().waitFor();
+    equal(await page.locator(".drawer .args li code").allTextContents(), orders.exec.map((a) => a || "empty"), "arguments");
+  });
+  await shot("drawer");
+
+  await check("a click on its session lists it", async () => {
+    await page.locator(".drawer .session-link").click();
+    await page.getByRole("heading", { name: /^Session \d+ on/ }).waitFor();
+    await row(orders.shown).waitFor();
+    await shot("session");
+    await page.goBack();
+  });
+
+  await check("hostile command lines are harmless visible text", async () => {
+    for (const argv of orders.hostile) execute(argv);
+    await row("<img src=x onerror=alert(1)>").waitFor({ timeout: 10000 });
+    equal(await page.locator(".rows img").count(), 0, "images made of text");
+    equal(dialogs, 0, "dialogs");
+    await row("⟨U+202E⟩").waitFor();
+    await row("\\x1b").waitFor();
+  });
+
+  await check("clearing the filter shows all with the histogram", async () => {
+    await page.getByRole("button", { name: "Clear the filter" }).click();
+    await page.locator(".histogram canvas").waitFor();
+    if ((await page.locator(".rows .row").count()) < 3) throw new Error("hardly any rows");
+  });
+  await shot("all");
+
+  await check("a query error points at its place", async () => {
+    await page.getByRole("textbox", { name: "Query" }).fill("usr:alice");
+    await page.keyboard.press("Enter");
+    await page.locator(".problem").getByText("usr").first().waitFor();
+    await page.getByRole("textbox", { name: "Query" }).fill("");
+    await page.keyboard.press("Enter");
+    await page.locator(".problem").waitFor({ state: "detached" });
+  });
+
+  await check("noise is hidden, counted, and shown by one switch", async () => {
+    if (!orders.noise) return;
+    await page.getByRole("textbox", { name: "Query" }).fill(orders.noise.query);
+    await page.keyboard.press("Enter");
+    await page.getByText(/^[1-9][\d,]* hidden as noise/).waitFor();
+    equal(await page.locator(".rows .row.noise").count(), 0, "noise rows while hidden");
+    await page.getByText(/hidden as noise/).click();
+    await page.locator(".rows .row.noise").first().waitFor();
+  });
+
+  await check("alerts are listed and can be acknowledged", async () => {
+    if (!orders.alert) return;
+    await page.getByRole("link", { name: /Alerts/ }).click();
+    const first = page.locator("tr.alert", { hasText: orders.alert }).first();
+    await first.waitFor({ timeout: 10000 });
+    await shot("alerts");
+    await first.getByRole("button", { name: "Acknowledge" }).click();
+    await page.locator("tr.alert.acknowledged", { hasText: orders.alert }).first().waitFor();
+  });
+
+  await check("hosts say how they listen and what that can claim", async () => {
+    await page.getByRole("link", { name: "Hosts" }).click();
+    await page.locator("tr.connected", { hasText: orders.host }).waitFor();
+    await shot("hosts");
+  });
+
+  await check("the browser complained of nothing", async () => {
+    equal(complaints.filter((c) => !/status of 400/.test(c)), [], "console");
+  });
+} finally {
+  await browser.close();
+  rmSync(profile, { recursive: true, force: true });
+}
+process.exit(failed ? 1 : 0);
