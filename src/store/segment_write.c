@@ -101,6 +101,26 @@ static void values_write(segment_writer *w, const uint64_t *values, uint32_t n, 
     chunk_write(w, chunk);
 }
 
+/* Columns that are the same in every row (euid, suid and fsuid mostly are) share their chunks. */
+static bool numbers_equal(const xt_column *x, const xt_column *y, uint32_t n_rows)
+{
+    return !x->present == !y->present && (!x->present || memcmp(x->present, y->present, (n_rows + 7) / 8) == 0) &&
+           memcmp(x->numbers, y->numbers, n_rows * sizeof *x->numbers) == 0;
+}
+
+/* The entry of an equal column of this group, or NULL. first: bytes of w->columns before this group. */
+static const xt_segment_column *equal_find(const segment_writer *w, const xt_open_view *view, unsigned field,
+                                           size_t first)
+{
+    for (size_t at = first; at < w->columns.n; at += sizeof(xt_segment_column)) {
+        const xt_segment_column *entry = (const xt_segment_column *)(w->columns.p + at);
+        if (entry->kind == XT_SEGMENT_NUMBERS &&
+            numbers_equal(&view->columns[field], &view->columns[entry->field], view->n_rows))
+            return entry;
+    }
+    return NULL;
+}
+
 static void numbers_write(segment_writer *w, const xt_column *column, uint32_t n_rows, xt_segment_column *entry)
 {
     const uint64_t *values = column->numbers;
@@ -144,6 +164,7 @@ static void codes_write(segment_writer *w, const xt_column *column, uint32_t n_r
 static void group_write(segment_writer *w, const xt_open_view *view)
 {
     xt_segment_footer_group group = {view->first_arrival, view->min_ms, view->max_ms, view->n_rows, 0};
+    size_t first = w->columns.n;
 
     for (unsigned f = 1; f < XT_F_END && w->error == 0; f++) {
         const xt_column *column = &view->columns[f];
@@ -154,7 +175,13 @@ static void group_write(segment_writer *w, const xt_open_view *view)
             entry.kind = XT_SEGMENT_NUMBERS;
             entry.min = view->min[f];
             entry.max = view->max[f];
-            numbers_write(w, column, view->n_rows, &entry);
+            const xt_segment_column *equal = equal_find(w, view, f, first);
+            if (equal) {
+                entry.a = equal->a;
+                entry.b = equal->b;
+            } else {
+                numbers_write(w, column, view->n_rows, &entry);
+            }
         } else {
             entry.kind = XT_SEGMENT_CODES;
             entry.n_dict = column->n_dict;
