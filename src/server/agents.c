@@ -306,6 +306,26 @@ int xt_agents_port(const xt_agents *agents)
     return agents->port;
 }
 
+/* A bufferevent that was freed with a call still under way goes with that call: it has to be made. */
+static void finish_calls(struct event_base *base)
+{
+    for (int i = 0; i < 1000 && event_base_get_num_events(base, EVENT_BASE_COUNT_ACTIVE) > 0; i++)
+        if (event_base_loop(base, EVLOOP_NONBLOCK) < 0)
+            break;
+}
+
+static void close_events(xt_agents *agents)
+{
+    if (agents->listener)
+        evconnlistener_free(agents->listener);
+    if (agents->wake)
+        event_free(agents->wake);
+    if (agents->retry)
+        event_free(agents->retry);
+    if (agents->wake_fd >= 0)
+        close(agents->wake_fd);
+}
+
 xt_agents *xt_agents_close(xt_agents *agents)
 {
     if (!agents)
@@ -317,14 +337,8 @@ xt_agents *xt_agents_close(xt_agents *agents)
         pthread_cond_wait(&agents->settled, &agents->lock);
     pthread_mutex_unlock(&agents->lock);
     answer_all(agents); /* frees the dead links */
-    if (agents->listener)
-        evconnlistener_free(agents->listener);
-    if (agents->wake)
-        event_free(agents->wake);
-    if (agents->retry)
-        event_free(agents->retry);
-    if (agents->wake_fd >= 0)
-        close(agents->wake_fd);
+    close_events(agents);
+    finish_calls(agents->base);
     SSL_CTX_free(agents->context);
     xt_map_fini(&agents->by_host);
     pthread_cond_destroy(&agents->settled);

@@ -2,6 +2,7 @@
  * server/agents - the door for agents: TLS, enrolment, hello, batches, acknowledgements, heartbeats
  *
  * Threads:   lives on the event base it is given; acknowledgements come from the writer's thread and are handed over.
+ * Signals:   the program ignores SIGPIPE (a peer may go while OpenSSL writes).
  * Limits:    a connection that sends no hello in 10 s is closed; read stops while the writer's queue is full.
  */
 #pragma once
@@ -13,4 +14,5 @@ typedef struct xt_agents xt_agents;
 /* address: HOST:PORT, port 0 takes a free one. */
 XT_MUST_USE int xt_agents_open(xt_app *app, struct event_base *base, const char *address, xt_agents **ret, xt_problem *reterr_problem);
 int xt_agents_port(const xt_agents *agents);
+/* On the loop's thread, when the loop has ended: what is left of connections is worked off on the base. Before xt_app_close. */
 xt_agents *xt_agents_close(xt_agents *agents);

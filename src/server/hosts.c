@@ -321,20 +321,29 @@ bool xt_hosts_id_of(xt_hosts *hosts, xt_slice name, char ret_id[static 33])
     return found;
 }
 
+/* The enrolled host of that id, else the latest of that name. */
+static host_entry *find_enrolled(xt_hosts *hosts, xt_slice host)
+{
+    host_entry *entry = find(hosts, host);
+
+    for (size_t i = hosts->n; i-- > 0 && !entry;)
+        if (!hosts->entries[i]->host.imported && xt_slice_eq(xt_slice_str(hosts->entries[i]->host.name), host))
+            entry = hosts->entries[i];
+    return entry && !entry->host.imported ? entry : NULL;
+}
+
 int xt_hosts_revoke(xt_hosts *hosts, xt_slice host, bool revoked, xt_problem *reterr_problem)
 {
     char id[33] = "";
 
     pthread_mutex_lock(&hosts->lock);
-    for (size_t i = hosts->n; i-- > 0 && !id[0];) {
-        xt_host *h = &hosts->entries[i]->host;
-        if (h->imported || (!xt_slice_eq(xt_slice_str(h->id), host) && !xt_slice_eq(xt_slice_str(h->name), host)))
-            continue;
-        h->revoked = revoked;
-        xt_text_copy(id, sizeof id, xt_slice_str(h->id));
+    host_entry *entry = find_enrolled(hosts, host);
+    if (entry) {
+        entry->host.revoked = revoked;
+        xt_text_copy(id, sizeof id, id_of(entry));
     }
     pthread_mutex_unlock(&hosts->lock);
-    if (!id[0]) {
+    if (!entry) {
         xt_problem_set(reterr_problem, "no enrolled host has this id or name");
         xt_problem_excerpt(reterr_problem, host);
         return XT_APP_E_NOT_FOUND;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "io/tls.h"
@@ -646,5 +647,6 @@ int main(void)
         TEST(connections_come_and_go),
         TEST(an_address_in_use_is_named),
     };
+    signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
