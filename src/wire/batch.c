@@ -6,6 +6,8 @@
 #include "wire/batch.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <zstd.h>
 
 #include "event/event.h"
@@ -15,13 +17,38 @@
 #define CODEC_PLAIN   0
 #define CODEC_ZSTD    1
 
-/* One context a thread, kept: making one costs more than a small batch. */
-static _Thread_local ZSTD_CCtx *compressor;
+/* One context a thread, kept until the thread ends: making one costs more than a small batch. */
+static pthread_once_t compressor_once = PTHREAD_ONCE_INIT;
+static pthread_key_t compressor_key;
+
+static void compressor_free(void *context)
+{
+    ZSTD_freeCCtx(context);
+}
+
+static void compressor_begin(void)
+{
+    if (pthread_key_create(&compressor_key, compressor_free))
+        abort(); /* a process has a thousand keys; we take one */
+}
+
+static ZSTD_CCtx *compressor_get(void)
+{
+    pthread_once(&compressor_once, compressor_begin);
+    ZSTD_CCtx *context = pthread_getspecific(compressor_key);
+    if (context)
+        return context;
+    context = ZSTD_createCCtx();
+    if (context && pthread_setspecific(compressor_key, context)) {
+        ZSTD_freeCCtx(context);
+        return NULL;
+    }
+    return context;
+}
 
 static int compress(xt_slice events, xt_buf *out)
 {
-    if (!compressor)
-        compressor = ZSTD_createCCtx();
+    ZSTD_CCtx *compressor = compressor_get();
     char *room = compressor ? xt_buf_reserve(out, ZSTD_compressBound(events.n)) : NULL;
     if (!room)
         return xt_error_origin(-ENOMEM);
