@@ -1,0 +1,97 @@
+/*
+ * Arbitrary bytes as a segment file: read with its checksums and again without them, so that what stands behind the
+ * checksums is reached too. Every code must have its entry, every entry be readable to its last byte.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "store/segment.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+/* A table with one file, which stands in memory. */
+static const uint8_t *file_bytes;
+static size_t file_size;
+
+static int memory_open(const xt_vfs *vfs, const char *path, int flags, mode_t mode)
+{
+    return 0;
+}
+
+static int memory_close(const xt_vfs *vfs, int fd)
+{
+    return 0;
+}
+
+static ssize_t memory_pread(const xt_vfs *vfs, int fd, void *p, size_t n, uint64_t offset)
+{
+    if (offset >= file_size)
+        return 0;
+    if (n > file_size - offset)
+        n = file_size - offset;
+    memcpy(p, file_bytes + offset, n);
+    return (ssize_t)n;
+}
+
+static int memory_size(const xt_vfs *vfs, int fd, uint64_t *ret)
+{
+    *ret = file_size;
+    return 0;
+}
+
+static const xt_vfs memory_vfs = {
+    .open = memory_open, .close = memory_close, .pread = memory_pread, .size = memory_size};
+
+static volatile uint64_t sink;
+
+static void column_touch(const xt_column *column, uint32_t n_rows)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t row = 0; column->kind == XT_COLUMN_CODES && row < n_rows; row++)
+        assert(column->codes[row] <= column->n_dict);
+    for (uint32_t i = 0; column->kind == XT_COLUMN_CODES && i < column->n_dict; i++)
+        for (size_t k = 0; k < column->dict[i].n; k++)
+            sum += (uint8_t)column->dict[i].p[k];
+    for (uint32_t row = 0; column->kind == XT_COLUMN_NUMBERS && row < n_rows; row++)
+        sum += column->numbers[row] + (column->present ? column->present[row / 8] : 0);
+    sink += sum;
+}
+
+static void segment_touch(const xt_segment *segment)
+{
+    xt_segment_reader *reader = xt_segment_reader_new(&memory_vfs);
+    xt_arena arena;
+
+    xt_arena_init(&arena, (size_t)512 << 20);
+    for (uint32_t g = 0; reader && g < xt_segment_info_get(segment)->n_groups; g++)
+        for (unsigned f = 1; f < XT_F_END; f++) {
+            xt_problem problem = XT_PROBLEM_INIT;
+            xt_column column;
+            xt_arena_reset(&arena);
+            int r = xt_segment_read(reader, segment, g, (xt_field)f, &arena, &column, &problem);
+            assert(r <= 0 || xt_problem_is_set(&problem));
+            if (r == 0)
+                column_touch(&column, xt_segment_group_get(segment, g).n_rows);
+        }
+    xt_arena_fini(&arena);
+    xt_segment_reader_free(reader);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    file_bytes = data;
+    file_size = n;
+    for (int ignore = 0; ignore < 2; ignore++) {
+        xt_problem problem = XT_PROBLEM_INIT;
+        xt_segment *segment = NULL;
+        xt_segment_ignore_checksums(ignore);
+        int r = xt_segment_open(&memory_vfs, "memory/segment", &segment, &problem);
+        assert(r <= 0 || xt_problem_is_set(&problem));
+        if (r == 0)
+            segment_touch(segment);
+        xt_segment_unref(segment);
+    }
+    return 0;
+}
