@@ -1,0 +1,155 @@
+/*
+ * How it works: the state folder is locked (children hold the lock too, so that a shipper which still sends what a killed
+ * collector left is waited for), the kernel is asked whether there is audit at all, and then the family is forked,
+ * before there are threads or open sockets to be inherited.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/agent_commands.h"
+#include "agent/agent_settings.h"
+#include "agent/audit_watch.h"
+#include "agent/collector.h"
+#include "agent/helper.h"
+#include "agent/privilege.h"
+#include "agent/shipper.h"
+#include "agent/state_folder.h"
+#include "base/log.h"
+
+/* Pairs of sockets: [0] stays with who is named first. */
+typedef struct family_sockets {
+    int shipper[2];   /* collector, shipper */
+    int helper[2];    /* collector, helper */
+    int addresses[2]; /* shipper, helper */
+} family_sockets;
+
+static int open_sockets(family_sockets *s)
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->shipper) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->helper) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->addresses) < 0)
+        return xt_error_origin(-errno);
+    return 0;
+}
+
+/* A child keeps standard error and the descriptors named; signals of the terminal are the collector's. */
+static void become_child(const char *name, const int *closing, size_t n)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    if (null > STDERR_FILENO)
+        close(null);
+    for (size_t i = 0; i < n; i++)
+        close(closing[i]);
+    prctl(PR_SET_NAME, name);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
+static int run_helper(const family_sockets *s, const xt_privilege_user *user)
+{
+    const int closing[] = {s->shipper[0], s->shipper[1], s->helper[0], s->addresses[0]};
+    const int mine[] = {s->helper[1], s->addresses[1]};
+    become_child("exectrail-help", closing, XT_COUNT_OF(closing));
+    if (chdir("/") < 0 || xt_privilege_drop(user) < 0) {
+        xt_log(XT_LOG_ERROR, "the helper process cannot give up its rights: %s", strerror(errno));
+        return 1;
+    }
+    xt_helper_run(mine, XT_COUNT_OF(mine));
+    return 0;
+}
+
+static int run_shipper(const xt_agent_settings *settings, const family_sockets *s, const xt_privilege_user *user,
+                       int folder)
+{
+    const int closing[] = {s->shipper[0], s->helper[0], s->helper[1], s->addresses[1]};
+    become_child("exectrail-ship", closing, XT_COUNT_OF(closing));
+    if (fchdir(folder) < 0 || xt_privilege_drop(user) < 0) {
+        xt_log(XT_LOG_ERROR, "the shipper process cannot give up its rights: %s", strerror(errno));
+        return 1;
+    }
+    return xt_shipper_run(settings, s->shipper[1], s->addresses[0]);
+}
+
+/* In a child: the value is the exit status, *ret_child is true. */
+static int fork_family(const xt_agent_settings *settings, const xt_privilege_user *user, int folder,
+                       xt_collector_family *ret, bool *ret_child)
+{
+    family_sockets s;
+    *ret_child = true;
+    if (open_sockets(&s) < 0)
+        return -errno;
+    ret->helper = fork();
+    if (ret->helper == 0)
+        return run_helper(&s, user);
+    ret->shipper = settings->output ? 0 : fork();
+    if (ret->shipper == 0 && !settings->output)
+        return run_shipper(settings, &s, user, folder);
+    *ret_child = false;
+    if (ret->helper < 0 || ret->shipper < 0)
+        return xt_error_origin(-errno);
+    close(s.shipper[1]);
+    close(s.helper[1]);
+    close(s.addresses[0]);
+    close(s.addresses[1]);
+    ret->helper_fd = s.helper[0];
+    ret->shipper_fd = settings->output ? -1 : s.shipper[0];
+    if (settings->output)
+        close(s.shipper[0]);
+    return 0;
+}
+
+static int run(const xt_agent_settings *settings, xt_problem *problem)
+{
+    xt_privilege_user user;
+    int folder = -1, lock = -1;
+    bool child = false;
+    xt_collector_family family = {.shipper_fd = -1, .helper_fd = -1};
+    int r = settings->from_stdin && settings->audit != XT_AUDIT_PLUGIN ? 0 : xt_watch_probe(problem);
+    if (r == 0)
+        r = xt_privilege_user_find(settings->user, &user, problem);
+    if (r == 0)
+        r = xt_state_folder_open(settings->state, &user, &folder, &lock, problem);
+    if (r != 0) {
+        xt_log_problem(XT_LOG_ERROR, problem);
+        return 1;
+    }
+    r = fork_family(settings, &user, folder, &family, &child);
+    close(folder);
+    if (child)
+        return r < 0 ? 1 : r;
+    if (r < 0) {
+        xt_log(XT_LOG_ERROR, "the agent's processes cannot be started: %s", strerror(-r));
+        return 1;
+    }
+    r = xt_collector_run(settings, &family);
+    close(lock);
+    return r;
+}
+
+int xt_agent_run(const xt_opt_args *args)
+{
+    xt_agent_settings settings;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_log_init("agent", getenv("EXECTRAIL_DEBUG") ? XT_LOG_DEBUG : XT_LOG_INFO);
+    int r = xt_agent_settings_read(args, &settings, &problem);
+    if (r != 0) {
+        xt_log_problem(XT_LOG_ERROR, &problem);
+        return r > 0 ? 2 : 1;
+    }
+    r = run(&settings, &problem);
+    xt_agent_settings_fini(&settings);
+    return r;
+}

@@ -1,0 +1,207 @@
+/* How it works: the file is cut in place into names and values, which are then asked for like options. */
+#include "agent/agent_settings.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "io/vfs.h"
+
+#define MAX_FILE_BYTES    65536
+#define DEFAULT_SPOOL_MIB 256
+#define MAX_FILE_LINES    64
+
+typedef struct file_line {
+    char *name, *value;
+} file_line;
+
+typedef struct settings_source {
+    const xt_opt_args *args;
+    file_line lines[MAX_FILE_LINES];
+    size_t n_lines;
+} settings_source;
+
+static const char *find(const settings_source *source, const char *name)
+{
+    if (xt_opt_has(source->args, name))
+        return xt_opt_get(source->args, name);
+    for (size_t i = 0; i < source->n_lines; i++)
+        if (strcmp(source->lines[i].name, name) == 0)
+            return source->lines[i].value;
+    return xt_opt_get(source->args, name);
+}
+
+static bool is_option(const settings_source *source, const char *name)
+{
+    for (const xt_opt *o = source->args->command->options; o->name; o++)
+        if (strcmp(o->name, name) == 0)
+            return strcmp(name, "config") != 0;
+    return false;
+}
+
+static char *trimmed(char *from, char *to)
+{
+    while (from < to && strchr(" \t\r", *from))
+        from++;
+    while (to > from && strchr(" \t\r", to[-1]))
+        to--;
+    *to = '\0';
+    return from;
+}
+
+static int line_bad(xt_problem *problem, const char *path, size_t line, const char *sentence, const char *text)
+{
+    xt_problem_source(problem, path);
+    xt_problem_set(problem, "%s", sentence);
+    xt_problem_at(problem, line, 0);
+    xt_problem_excerpt(problem, xt_slice_str(text));
+    xt_problem_hint(problem, "lines are `name = value` with the names that exectrail-agent --help lists");
+    return XT_SETTINGS_E_INVALID;
+}
+
+/* Cuts the text into lines of name and value, written over in place. */
+static int cut_lines(settings_source *source, char *text, const char *path, xt_problem *problem)
+{
+    size_t number = 0;
+    for (char *line = text; line && *line;) {
+        char *next = strchr(line, '\n');
+        char *end = next ? next : line + strlen(line);
+        char *name = trimmed(line, end);
+        number++;
+        line = next ? next + 1 : NULL;
+        if (name[0] == '\0' || name[0] == '#')
+            continue;
+        char *equals = strchr(name, '=');
+        if (!equals)
+            return line_bad(problem, path, number, "this line has no `=`", name);
+        char *value = trimmed(equals + 1, name + strlen(name));
+        value = trimmed(value, value + strlen(value));
+        name = trimmed(name, equals);
+        if (!is_option(source, name))
+            return line_bad(problem, path, number, "there is no such setting", name);
+        if (source->n_lines == MAX_FILE_LINES)
+            return line_bad(problem, path, number, "the file has too many settings", name);
+        source->lines[source->n_lines++] = (file_line){name, value};
+    }
+    return 0;
+}
+
+static int read_file(settings_source *source, const char *path, bool required, char **ret_text, xt_problem *problem)
+{
+    xt_buf text = XT_BUF_INIT;
+    int r = xt_vfs_read_file(&xt_vfs_system, path, MAX_FILE_BYTES, &text);
+    if (r < 0 && !(r == -ENOENT && !required)) {
+        xt_buf_fini(&text);
+        xt_problem_source(problem, path);
+        xt_problem_set(problem, "the settings cannot be read: %s", strerror(-r));
+        return XT_SETTINGS_E_INVALID;
+    }
+    xt_buf_putc(&text, '\0');
+    r = xt_buf_done(&text);
+    if (r < 0) {
+        xt_buf_fini(&text);
+        return xt_error_trace(r);
+    }
+    *ret_text = text.p;
+    return cut_lines(source, text.p, path, problem);
+}
+
+static int option_bad(xt_problem *problem, const char *name, const char *value, const char *hint)
+{
+    xt_problem_set(problem, "--%s cannot be \"%s\"", name, value);
+    xt_problem_hint(problem, "%s", hint);
+    return XT_SETTINGS_E_INVALID;
+}
+
+static int parse_audit(const char *text, xt_agent_audit *ret, xt_problem *problem)
+{
+    static const char *const names[] = {"auto", "own", "plugin", "multicast"};
+    for (unsigned i = 0; i < XT_COUNT_OF(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret = (xt_agent_audit)i;
+            return 0;
+        }
+    }
+    return option_bad(problem, "audit", text, "it is one of auto, own, plugin, multicast");
+}
+
+/* The first line of a small file of the system that begins with prefix, without it and without quotes; empty when there is none. */
+static void read_fact(const char *path, const char *prefix, char *ret, size_t n)
+{
+    xt_buf text = XT_BUF_INIT;
+    ret[0] = '\0';
+    if (xt_vfs_read_file(&xt_vfs_system, path, MAX_FILE_BYTES, &text) == 0) {
+        xt_slice rest = xt_buf_slice(&text), line;
+        while (!ret[0] && xt_slice_cut(&rest, '\n', &line)) {
+            if (!xt_slice_starts(line, xt_slice_str(prefix)))
+                continue;
+            line = xt_slice_skip(line, strlen(prefix));
+            if (line.n > 1 && line.p[0] == '"' && line.p[line.n - 1] == '"')
+                line = xt_slice_of(line.p + 1, line.n - 2);
+            line = xt_slice_head(line, n - 1);
+            if (line.n > 0)
+                memcpy(ret, line.p, line.n);
+            ret[line.n] = '\0';
+        }
+    }
+    xt_buf_fini(&text);
+}
+
+static int fill(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
+{
+    bool plugin = xt_opt_has(source->args, "plugin");
+    out->servers = find(source, "server");
+    out->token = find(source, "token");
+    out->state = find(source, "state");
+    out->output = find(source, "output");
+    out->user = find(source, "user");
+    out->from_stdin = plugin || find(source, "stdin") != NULL;
+    int r = parse_audit(plugin ? "plugin" : find(source, "audit"), &out->audit, problem);
+    if (r != 0)
+        return r;
+    const char *spool = find(source, "spool-mib");
+    uint64_t mib;
+    if (!xt_slice_parse_u64(xt_slice_str(spool), &mib) || mib < 1 || mib > 1 << 20)
+        return option_bad(problem, "spool-mib", spool, "it is a number of mebibytes from 1 to 1048576");
+    out->spool_bytes = mib << 20;
+    const char *host = find(source, "host");
+    if (host && (!host[0] || strlen(host) >= sizeof out->host_name))
+        return option_bad(problem, "host", host, "it is a name of 1 to 255 bytes");
+    if (host)
+        memcpy(out->host_name, host, strlen(host) + 1);
+    else if (gethostname(out->host_name, sizeof out->host_name - 1) < 0)
+        return xt_error_origin(-errno);
+    return 0;
+}
+
+int xt_agent_settings_read(const xt_opt_args *args, xt_agent_settings *ret, xt_problem *reterr_problem)
+{
+    settings_source source = {.args = args};
+    xt_agent_settings out = {0};
+    const char *path = xt_opt_get(args, "config");
+    int r = read_file(&source, path ? path : XT_AGENT_CONFIG, xt_opt_has(args, "config"), &out.file, reterr_problem);
+    if (r == 0)
+        r = fill(&source, &out, reterr_problem);
+    if (r == 0 && !out.servers && !out.output) {
+        xt_problem_set(reterr_problem,
+                       "neither --server nor --output is given, so there is no place to send events to");
+        xt_problem_hint(reterr_problem, "give --server HOST:PORT, or --output - to see them here");
+        r = XT_SETTINGS_E_INVALID;
+    }
+    if (r != 0) {
+        xt_agent_settings_fini(&out);
+        return r;
+    }
+    read_fact("/proc/sys/kernel/random/boot_id", "", out.boot_id, sizeof out.boot_id);
+    read_fact("/etc/machine-id", "", out.machine_id, sizeof out.machine_id);
+    read_fact("/etc/os-release", "PRETTY_NAME=", out.os, sizeof out.os);
+    *ret = out;
+    return 0;
+}
+
+void xt_agent_settings_fini(xt_agent_settings *settings)
+{
+    free(settings->file);
+    settings->file = NULL;
+}

@@ -1,0 +1,35 @@
+/*
+ * agent/agent_settings - what the agent was told, from the command line and its file
+ *
+ * Shape:     every setting has the name of its option; FILE holds lines of `name = value`, `#` begins a comment. What
+ *            the command line says goes before what the file says.
+ * Errors:    XT_SETTINGS_E_INVALID with a problem that names the file and line, or the option.
+ * Ownership: texts point into argv or into `file`.
+ */
+#pragma once
+#include "base/opt.h"
+
+#define XT_AGENT_CONFIG "/etc/exectrail/agent.conf"
+#define XT_AGENT_STATE  "/var/lib/exectrail-agent"
+#define XT_AGENT_PORT   "8515"
+#define XT_AGENT_PLUGIN "/etc/audit/plugins.d/exectrail.conf"
+
+enum {
+    XT_SETTINGS_E_INVALID = 1,
+};
+
+typedef enum xt_agent_audit { XT_AUDIT_AUTO, XT_AUDIT_OWN, XT_AUDIT_PLUGIN, XT_AUDIT_MULTICAST } xt_agent_audit;
+
+typedef struct xt_agent_settings {
+    const char *servers; /* HOST:PORT, comma separated; NULL: none */
+    const char *token, *state, *host, *output, *user;
+    xt_agent_audit audit;
+    bool from_stdin;
+    uint64_t spool_bytes;
+    char host_name[256];
+    char boot_id[64], machine_id[64], os[128];
+    char *file; /* content of the settings file, cut up */
+} xt_agent_settings;
+
+XT_MUST_USE int xt_agent_settings_read(const xt_opt_args *args, xt_agent_settings *ret, xt_problem *reterr_problem);
+void xt_agent_settings_fini(xt_agent_settings *settings);

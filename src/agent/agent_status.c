@@ -1,0 +1,169 @@
+/* How it works: STATE/status says all; this is its words. `rules` asks the kernel itself. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "agent/agent_commands.h"
+#include "agent/audit_watch.h"
+#include "agent/state_file.h"
+#include "base/clock.h"
+#include "base/timestamp.h"
+#include "base/utf8.h"
+
+static unsigned long long number(const xt_state_file *file, const char *name)
+{
+    return xt_state_file_number(file, name);
+}
+
+/* What stands there, safe for a terminal. */
+static void put_text(xt_buf *out, const xt_state_file *file, const char *name)
+{
+    xt_text_visible(out, xt_state_file_text(file, name));
+}
+
+static void put_time(xt_buf *out, uint64_t t_ms)
+{
+    char text[25];
+    xt_timestamp_format((int64_t)t_ms, text);
+    xt_buf_puts(out, t_ms ? text : "never");
+}
+
+static void put_blind(xt_buf *out, const xt_state_file *file)
+{
+    xt_slice rest = xt_buf_slice(&file->text), line;
+    while (rest.n > 0 && xt_slice_cut(&rest, '\n', &line)) {
+        if (!xt_slice_starts(line, XT_S("blind=")))
+            continue;
+        xt_buf_puts(out, "blinded by     ");
+        xt_text_visible(out, xt_slice_skip(line, 6));
+        xt_buf_putc(out, '\n');
+    }
+}
+
+static bool is_running(const xt_state_file *file)
+{
+    pid_t pid = (pid_t)number(file, "pid");
+    return !number(file, "ended") && pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+static void put_kernel(xt_buf *out, const xt_state_file *file)
+{
+    xt_buf_puts(out, "mode           ");
+    put_text(out, file, "audit_mode");
+    xt_buf_puts(out, "\ncompleteness   ");
+    put_text(out, file, "completeness");
+    xt_buf_printf(out,
+                  "\nkernel         enabled %llu, audit socket of process %llu, failure %llu, backlog %llu of %llu, "
+                  "wait %llu ticks\n",
+                  number(file, "enabled"), number(file, "audit_pid"), number(file, "failure"), number(file, "backlog"),
+                  number(file, "backlog_limit"), number(file, "backlog_wait_time"));
+    xt_buf_printf(out,
+                  "lost           %llu records by the kernel since the agent began (%llu since boot), %llu here, %llu "
+                  "cut, %llu forged\n",
+                  number(file, "lost_since_start"), number(file, "lost"), number(file, "dropped_here"),
+                  number(file, "truncated"), number(file, "forged"));
+    put_blind(out, file);
+}
+
+static void put_server(xt_buf *out, const xt_state_file *file)
+{
+    if (xt_state_file_text(file, "server").n == 0)
+        return;
+    xt_buf_puts(out, "server         ");
+    put_text(out, file, "server");
+    xt_buf_puts(out, ": ");
+    put_text(out, file, "connection");
+    xt_buf_puts(out, "\nlast ack       ");
+    put_time(out, number(file, "acked_ms"));
+    xt_buf_printf(out, ", batch %llu\nspool          %llu batches, %llu events, %llu bytes; %llu events dropped\n",
+                  number(file, "acked_number"), number(file, "spool_batches"), number(file, "spool_events"),
+                  number(file, "spool_bytes"), number(file, "spool_dropped_events"));
+}
+
+static void put_status(xt_buf *out, const xt_state_file *file)
+{
+    xt_buf_puts(out, "agent          ");
+    if (is_running(file))
+        xt_buf_printf(out, "running, process %llu, since ", number(file, "pid"));
+    else
+        xt_buf_puts(out, number(file, "ended") ? "stopped; began " : "not running, and it was not stopped; began ");
+    put_time(out, number(file, "started_ms"));
+    xt_buf_puts(out, "\nstatus of      ");
+    put_time(out, number(file, "time_ms"));
+    xt_buf_puts(out, "\nhost           ");
+    put_text(out, file, "host");
+    xt_buf_puts(out, " ");
+    put_text(out, file, "host_id");
+    xt_buf_puts(out, "\n");
+    put_kernel(out, file);
+    xt_buf_printf(out, "events         %llu, %llu lines that are no record\n", number(file, "events"),
+                  number(file, "unparsed"));
+    put_server(out, file);
+    xt_buf_printf(out, "cost           %llu ms of CPU, %llu KiB of memory\n", number(file, "cpu_us") / 1000,
+                  number(file, "rss_bytes") / 1024);
+}
+
+int xt_agent_status(const xt_opt_args *args)
+{
+    const char *state = xt_opt_get(args, "state");
+    xt_state_file file;
+    int r = xt_state_file_read(state, "status", &file);
+    if (r < 0) {
+        fprintf(stderr, "exectrail-agent: %s/status cannot be read: %s; has an agent run with --state %s?\n", state,
+                strerror(-r), state);
+        return 1;
+    }
+    xt_buf out = XT_BUF_INIT;
+    put_status(&out, &file);
+    r = xt_buf_done(&out) == 0 && fwrite(out.p, 1, out.n, stdout) == out.n ? 0 : 1;
+    xt_buf_fini(&out);
+    xt_state_file_fini(&file);
+    return r;
+}
+
+static void put_rule(const char *word, const struct audit_rule_data *rule, size_t n_bytes)
+{
+    xt_buf out = XT_BUF_INIT;
+    xt_rule_format(rule, n_bytes, &out);
+    printf("%-8s %.*s\n", word, XT_S_ARGS(xt_buf_slice(&out)));
+    xt_buf_fini(&out);
+}
+
+static void see_rule(void *context, const struct audit_rule_data *rule, size_t n_bytes)
+{
+    const xt_watch *watch = context;
+    for (size_t i = 0; i < watch->n_wanted; i++)
+        if (xt_rule_eq(rule, n_bytes, watch->wanted[i].data, watch->wanted[i].n_bytes))
+            return;
+    static const char *const words[] = {"other", "hides", "partial"};
+    put_rule(words[xt_rule_blinds_get(rule)], rule, n_bytes);
+}
+
+static int print_rules(xt_watch *watch, xt_problem *problem)
+{
+    int r = xt_watch_wanted(watch);
+    if (r == 0)
+        r = xt_netlink_open(&watch->control, problem);
+    if (r == 0)
+        r = xt_watch_rules(watch, problem);
+    for (size_t i = 0; r == 0 && i < watch->n_wanted; i++)
+        put_rule(watch->wanted_loaded[i] ? "loaded" : "missing", watch->wanted[i].data, watch->wanted[i].n_bytes);
+    return r == 0 ? xt_netlink_rules_list(watch->control, see_rule, watch, problem) : r;
+}
+
+int xt_agent_rules(const xt_opt_args *args)
+{
+    xt_watch watch = {0};
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_arena_init(&watch.arena, 65536);
+    int r = print_rules(&watch, &problem);
+    if (r != 0) {
+        xt_buf out = XT_BUF_INIT;
+        xt_problem_format(&problem, &out);
+        fprintf(stderr, "exectrail-agent: %.*s\n", XT_S_ARGS(xt_buf_slice(&out)));
+        xt_buf_fini(&out);
+    }
+    xt_watch_close(&watch);
+    return r != 0 ? 1 : 0;
+}

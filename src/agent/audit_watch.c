@@ -1,0 +1,299 @@
+/*
+ * How it works: everything is asked on a control socket of its own. The order at the start is: remember, write that
+ * down, rules, backlog, socket, switch; at the end the other way round. The time a task waits for the backlog is
+ * bounded to 25 ticks of the kernel (25 to 250 ms), because the kernel's own 60 seconds stop a host whose collector is
+ * stuck: then records are lost, counted and said, and the host goes on.
+ */
+#include "agent/audit_watch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/utsname.h>
+
+#include "agent/audit_before.h"
+#include "audit/names.h"
+#include "base/log.h"
+
+#define BACKLOG_LIMIT      8192
+#define BACKLOG_WAIT_TICKS 25
+
+const char *xt_watch_mode_name(xt_watch_mode mode)
+{
+    static const char *const names[] = {"owner", "multicast", "plugin", "text"};
+    return names[mode];
+}
+
+const char *xt_watch_completeness(xt_watch_mode mode)
+{
+    static const char *const sentences[] = {
+        "complete: every record reaches this agent, and what the kernel loses is counted",
+        "best effort: the kernel drops records for a listener that is too slow, without counting them",
+        "as complete as auditd: its queues may drop records that nobody counts",
+        "unknown: records come as text from elsewhere",
+    };
+    return sentences[mode];
+}
+
+static int refused(int r)
+{
+    return r > 0 ? XT_WATCH_E_REFUSED : xt_error_trace(r);
+}
+
+int xt_watch_probe(xt_problem *reterr_problem)
+{
+    xt_netlink *nl;
+    xt_audit_status status;
+    int r = xt_netlink_open(&nl, reterr_problem);
+    if (r != 0)
+        return refused(r);
+    r = xt_netlink_status_get(nl, &status, reterr_problem);
+    xt_netlink_close(nl);
+    return r != 0 ? refused(r) : 0;
+}
+
+int xt_watch_wanted(xt_watch *watch)
+{
+    struct utsname name;
+    uint32_t arches[2] = {0, 0};
+    uname(&name);
+    if (strcmp(name.machine, "x86_64") == 0) {
+        arches[0] = XT_ARCH_X86_64;
+        arches[1] = XT_ARCH_I386;
+    } else {
+        arches[0] = xt_arch_by_name(xt_slice_str(name.machine));
+    }
+    watch->n_wanted = 0;
+    for (unsigned i = 0; i < XT_COUNT_OF(arches) && arches[i]; i++) {
+        int r = xt_rule_exec(&watch->arena, arches[i], &watch->wanted[watch->n_wanted]);
+        if (r != 0)
+            return xt_error_fold(r);
+        watch->n_wanted++;
+    }
+    return 0;
+}
+
+/* One pass over the loaded rules. */
+typedef struct rules_pass {
+    xt_watch *watch;
+    xt_buf bytes; /* of all rules: what the hash is of */
+    xt_buf auid;  /* those with an auid filter, which blind only when ours are not loaded */
+} rules_pass;
+
+static void put_line(xt_buf *out, const struct audit_rule_data *rule, size_t n_bytes)
+{
+    if (out->n > 0)
+        xt_buf_putc(out, '\n');
+    xt_rule_format(rule, n_bytes, out);
+}
+
+static void see_rule(void *context, const struct audit_rule_data *rule, size_t n_bytes)
+{
+    rules_pass *pass = context;
+    xt_watch *watch = pass->watch;
+    xt_buf_put(&pass->bytes, xt_slice_of(rule, n_bytes));
+    for (size_t i = 0; i < watch->n_wanted; i++)
+        watch->wanted_loaded[i] |= xt_rule_eq(rule, n_bytes, watch->wanted[i].data, watch->wanted[i].n_bytes);
+    xt_rule_blinds blinds = xt_rule_blinds_get(rule);
+    if (blinds == XT_RULE_BLINDS_NEVER)
+        put_line(&watch->blind, rule, n_bytes);
+    else if (blinds == XT_RULE_BLINDS_AUID)
+        put_line(&pass->auid, rule, n_bytes);
+}
+
+int xt_watch_rules(xt_watch *watch, xt_problem *reterr_problem)
+{
+    rules_pass pass = {.watch = watch};
+    xt_buf_reset(&watch->blind);
+    memset(watch->wanted_loaded, 0, sizeof watch->wanted_loaded);
+    int r = xt_netlink_rules_list(watch->control, see_rule, &pass, reterr_problem);
+    bool all = watch->n_wanted > 0;
+    for (size_t i = 0; i < watch->n_wanted; i++)
+        all &= watch->wanted_loaded[i];
+    if (!all && pass.auid.n > 0) {
+        if (watch->blind.n > 0)
+            xt_buf_putc(&watch->blind, '\n');
+        xt_buf_put(&watch->blind, xt_buf_slice(&pass.auid));
+    }
+    xt_hash128_format(xt_slice_hash128(xt_buf_slice(&pass.bytes)), watch->rules_hash);
+    xt_buf_fini(&pass.bytes);
+    xt_buf_fini(&pass.auid);
+    return r != 0 ? refused(r) : xt_buf_done(&watch->blind);
+}
+
+int xt_watch_status(xt_watch *watch, xt_problem *reterr_problem)
+{
+    int r = xt_netlink_status_get(watch->control, &watch->status, reterr_problem);
+    return r != 0 ? refused(r) : 0;
+}
+
+static bool owner_lives(const xt_audit_status *status)
+{
+    return status->pid != 0 && (kill((pid_t)status->pid, 0) == 0 || errno == EPERM);
+}
+
+static int choose_mode(xt_watch *watch, xt_problem *reterr_problem)
+{
+    xt_agent_audit asked = watch->settings->audit;
+    const xt_audit_status *status = &watch->status;
+    if (watch->settings->from_stdin) {
+        watch->mode = asked == XT_AUDIT_PLUGIN ? XT_WATCH_PLUGIN : XT_WATCH_TEXT;
+        return 0;
+    }
+    if (asked == XT_AUDIT_PLUGIN) {
+        xt_problem_set(reterr_problem, "--audit plugin reads what auditd writes to standard input");
+        xt_problem_hint(reterr_problem, "let auditd start it: exectrail-agent install-plugin");
+        return XT_WATCH_E_REFUSED;
+    }
+    watch->mode = asked == XT_AUDIT_MULTICAST ? XT_WATCH_MULTICAST : XT_WATCH_OWNER;
+    if (asked != XT_AUDIT_AUTO)
+        return 0;
+    if (status->enabled == 2) {
+        watch->mode = XT_WATCH_MULTICAST;
+        xt_log(XT_LOG_WARN,
+               "the audit configuration is locked until the next boot (enabled is 2): listening beside (multicast)");
+    } else if (owner_lives(status)) {
+        watch->mode = XT_WATCH_MULTICAST;
+        xt_log(XT_LOG_WARN,
+               "process %u (auditd?) owns the audit socket and keeps it: run `exectrail-agent install-plugin` to come "
+               "in as "
+               "its plugin; until then this agent listens beside it (multicast, best effort)",
+               status->pid);
+    }
+    return 0;
+}
+
+static int rules_add(xt_watch *watch, xt_problem *reterr_problem)
+{
+    for (size_t i = 0; i < watch->n_wanted; i++) {
+        if (!watch->before.rule_added[i] || watch->wanted_loaded[i])
+            continue;
+        int r = xt_netlink_rule_add(watch->control, watch->wanted[i].data, watch->wanted[i].n_bytes, reterr_problem);
+        if (r != 0 && r != XT_NETLINK_E_EXISTS)
+            return refused(r);
+    }
+    return 0;
+}
+
+static int status_change(xt_watch *watch, xt_problem *reterr_problem)
+{
+    const xt_audit_status *now = &watch->status;
+    xt_audit_status want = {.enabled = 1, .backlog_limit = BACKLOG_LIMIT, .backlog_wait_time = BACKLOG_WAIT_TICKS};
+    uint32_t mask = now->enabled == 0 ? AUDIT_STATUS_ENABLED : 0;
+    if (watch->mode == XT_WATCH_OWNER)
+        mask |= (now->backlog_limit < BACKLOG_LIMIT ? AUDIT_STATUS_BACKLOG_LIMIT : 0) |
+                (now->backlog_wait_time > BACKLOG_WAIT_TICKS ? AUDIT_STATUS_BACKLOG_WAIT_TIME : 0);
+    int r = mask ? xt_netlink_status_set(watch->control, mask, &want, reterr_problem) : 0;
+    return r != 0 ? refused(r) : 0;
+}
+
+/* What to give back: what is there now, or, after a kill, what was there before the agent that was killed. */
+static int remember(xt_watch *watch, xt_problem *reterr_problem)
+{
+    xt_watch_before before = {
+        .enabled = watch->status.enabled,
+        .backlog_limit = watch->status.backlog_limit,
+        .backlog_wait_time = watch->status.backlog_wait_time,
+        .failure = watch->status.failure,
+    };
+    for (size_t i = 0; i < watch->n_wanted; i++)
+        before.rule_added[i] = !watch->wanted_loaded[i];
+    xt_watch_before killed;
+    if (xt_audit_before_read(watch->settings, &killed))
+        before = killed;
+    watch->before = before;
+    int r = xt_audit_before_write(watch->settings, &before, reterr_problem);
+    watch->changed = r == 0;
+    return r;
+}
+
+static int take_over(xt_watch *watch, xt_problem *reterr_problem)
+{
+    bool locked = watch->status.enabled == 2;
+    int r = locked ? 0 : remember(watch, reterr_problem);
+    if (r == 0 && watch->mode == XT_WATCH_OWNER)
+        r = xt_netlink_open(&watch->records, reterr_problem);
+    else if (r == 0 && watch->mode == XT_WATCH_MULTICAST)
+        r = xt_netlink_open_multicast(&watch->records, reterr_problem);
+    if (r == 0 && watch->mode == XT_WATCH_OWNER)
+        r = xt_netlink_own(watch->records, reterr_problem);
+    watch->owned = r == 0 && watch->mode == XT_WATCH_OWNER;
+    if (r == 0 && !locked)
+        r = status_change(watch, reterr_problem);
+    if (r == 0 && !locked)
+        r = rules_add(watch, reterr_problem);
+    if (r != 0)
+        return refused(r);
+    r = xt_watch_rules(watch, reterr_problem);
+    return r != 0 ? r : xt_watch_status(watch, reterr_problem);
+}
+
+static int begin(xt_watch *watch, xt_problem *reterr_problem)
+{
+    int r = xt_netlink_open(&watch->control, reterr_problem);
+    if (r == 0)
+        r = xt_netlink_status_get(watch->control, &watch->status, reterr_problem);
+    if (r != 0)
+        return refused(r);
+    r = xt_watch_wanted(watch);
+    if (r == 0)
+        r = xt_watch_rules(watch, reterr_problem);
+    if (r == 0)
+        r = choose_mode(watch, reterr_problem);
+    return r == 0 ? take_over(watch, reterr_problem) : r;
+}
+
+int xt_watch_open(const xt_agent_settings *settings, xt_watch *ret, xt_problem *reterr_problem)
+{
+    *ret = (xt_watch){.settings = settings};
+    xt_arena_init(&ret->arena, 65536);
+    if (settings->from_stdin && settings->audit != XT_AUDIT_PLUGIN) {
+        ret->mode = XT_WATCH_TEXT; /* text from anywhere: the kernel here is none of its business */
+        return 0;
+    }
+    int r = begin(ret, reterr_problem);
+    if (r != 0) {
+        xt_watch_restore(ret);
+        xt_watch_close(ret);
+    }
+    return r;
+}
+
+static void complain(int r, const xt_problem *problem)
+{
+    if (r != 0)
+        xt_log_problem(XT_LOG_WARN, problem);
+}
+
+void xt_watch_restore(xt_watch *watch)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    if (!watch->changed)
+        return;
+    for (size_t i = 0; i < watch->n_wanted; i++) {
+        if (!watch->before.rule_added[i])
+            continue;
+        int r = xt_netlink_rule_delete(watch->control, watch->wanted[i].data, watch->wanted[i].n_bytes, &problem);
+        complain(r == XT_NETLINK_E_UNKNOWN ? 0 : r, &problem);
+    }
+    xt_audit_status back = {
+        .enabled = watch->before.enabled,
+        .backlog_limit = watch->before.backlog_limit,
+        .backlog_wait_time = watch->before.backlog_wait_time,
+    };
+    uint32_t mask = AUDIT_STATUS_ENABLED;
+    if (watch->mode == XT_WATCH_OWNER)
+        mask |= AUDIT_STATUS_BACKLOG_LIMIT | AUDIT_STATUS_BACKLOG_WAIT_TIME;
+    complain(xt_netlink_status_set(watch->control, mask, &back, &problem), &problem);
+    if (watch->owned)
+        complain(xt_netlink_disown(watch->records, &problem), &problem);
+    watch->changed = false;
+    xt_audit_before_remove(watch->settings);
+}
+
+void xt_watch_close(xt_watch *watch)
+{
+    watch->records = xt_netlink_close(watch->records);
+    watch->control = xt_netlink_close(watch->control);
+    xt_buf_fini(&watch->blind);
+    xt_arena_fini(&watch->arena);
+}

@@ -1,0 +1,56 @@
+#include "agent/channel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#define READ_BYTES ((size_t)64 << 10)
+
+static int send_all(int fd, xt_slice bytes)
+{
+    while (bytes.n > 0) {
+        ssize_t n = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            return -errno;
+        if (n < 0) {
+            struct pollfd p = {.fd = fd, .events = POLLOUT};
+            poll(&p, 1, 1000);
+            continue;
+        }
+        bytes = xt_slice_skip(bytes, (size_t)n);
+    }
+    return 0;
+}
+
+int xt_channel_send(int fd, xt_channel_type type, xt_slice payload)
+{
+    xt_buf out = XT_BUF_INIT;
+    xt_frame_put(&out, (xt_frame_type)type, payload);
+    int r = xt_buf_done(&out);
+    if (r >= 0)
+        r = send_all(fd, xt_buf_slice(&out));
+    xt_buf_fini(&out);
+    return r;
+}
+
+int xt_channel_try(int fd, xt_channel_type type, xt_slice payload)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    if (poll(&p, 1, 0) <= 0)
+        return -EAGAIN;
+    return xt_channel_send(fd, type, payload);
+}
+
+int xt_channel_receive(int fd, xt_buf *in)
+{
+    char *p = xt_buf_reserve(in, READ_BYTES);
+    if (!p)
+        return xt_error_origin(-ENOMEM);
+    ssize_t n = recv(fd, p, READ_BYTES, MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EINTR ? -EAGAIN : errno == ECONNRESET ? -EPIPE : -errno;
+    if (n == 0)
+        return -EPIPE;
+    in->n += (size_t)n;
+    return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * agent/channel - messages between collector and shipper
+ *
+ * Shape:     frames (wire/frame) over a socketpair, with types of their own.
+ * Errors:    <0 errno; -EPIPE when the other side is gone.
+ * Threads:   each end one at a time.
+ */
+#pragma once
+#include "wire/frame.h"
+
+typedef enum xt_channel_type {
+    /* collector to shipper */
+    XT_CHANNEL_EVENTS = 32,    /* varint n_events, then a batch of canonical events */
+    XT_CHANNEL_READY = 33,     /* xt_hello: what is known of the host; the server may be told that we watch */
+    XT_CHANNEL_HEARTBEAT = 34, /* xt_heartbeat without what the shipper knows */
+    XT_CHANNEL_END = 35,       /* send what is there, then end */
+    /* shipper to collector */
+    XT_CHANNEL_IDENTITY = 48, /* the host id: the host is enrolled */
+    XT_CHANNEL_REPORT = 49,   /* lines of name=value for STATE/status */
+} xt_channel_type;
+
+/* Waits until the other side has room. */
+XT_MUST_USE int xt_channel_send(int fd, xt_channel_type type, xt_slice payload);
+/* Never waits: a message that has no room now is left out whole (-EAGAIN). For small ones. */
+XT_MUST_USE int xt_channel_try(int fd, xt_channel_type type, xt_slice payload);
+/* Appends what is there to in; -EAGAIN when nothing is. Then xt_frame_next cuts messages off it. */
+XT_MUST_USE int xt_channel_receive(int fd, xt_buf *in);

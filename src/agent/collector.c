@@ -1,0 +1,457 @@
+/*
+ * How it works: signals come through a descriptor, so the loop is one poll. Records are decoded on this thread; names and
+ * parents are asked with a bound. Whatever ends the loop, the same way out gives back the audit state first, then
+ * takes what still stood in the socket, and then lets the shipper finish.
+ */
+#include "agent/collector.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/channel.h"
+#include "agent/collector_private.h"
+#include "agent/own_event.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "event/event_json.h"
+#include "wire/message.h"
+
+#define FLUSH_BYTES   65536
+#define INPUT_BYTES   65536
+#define TICK_MS       100  /* while groups may be open */
+#define OPEN_MS       3000 /* how long after the last record that may be */
+#define MEMORY_BYTES  ((size_t)24 << 20)
+#define MAX_PROCESSES 16384
+#define END_WAIT_MS   8000
+
+xt_event_origin xt_collector_origin(const xt_collector *c)
+{
+    return (xt_event_origin){
+        .host_name = xt_slice_str(c->settings->host_name),
+        .host_id = xt_slice_str(c->host_id),
+        .boot_id = xt_slice_str(c->settings->boot_id),
+    };
+}
+
+static int write_all(int fd, xt_slice bytes)
+{
+    while (bytes.n > 0) {
+        ssize_t n = write(fd, bytes.p, bytes.n);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n > 0)
+            bytes = xt_slice_skip(bytes, (size_t)n);
+    }
+    return 0;
+}
+
+static int send_events(xt_collector *c)
+{
+    xt_buf message = XT_BUF_INIT;
+    xt_buf_put_varint(&message, c->n_out);
+    xt_buf_put(&message, xt_buf_slice(&c->out));
+    int r = xt_buf_done(&message);
+    if (r == 0)
+        r = xt_channel_send(c->family.shipper_fd, XT_CHANNEL_EVENTS, xt_buf_slice(&message));
+    xt_buf_fini(&message);
+    return r;
+}
+
+int xt_collector_flush(xt_collector *c)
+{
+    if (c->out.n == 0 && !c->out.failed)
+        return 0;
+    int r = xt_buf_done(&c->out);
+    if (r == 0)
+        r = c->out_fd >= 0 ? write_all(c->out_fd, xt_buf_slice(&c->out)) : send_events(c);
+    xt_buf_reset(&c->out);
+    c->n_out = 0;
+    return r;
+}
+
+int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *arena)
+{
+    int r = 0;
+    if (c->out_fd >= 0) {
+        r = xt_event_json(event, 0, arena, &c->out);
+        xt_buf_putc(&c->out, '\n');
+    } else {
+        xt_event_batch_put(&c->out, event);
+    }
+    c->n_out++;
+    c->n_events++;
+    if (r == 0 && c->out.n >= FLUSH_BYTES)
+        r = xt_collector_flush(c);
+    return r;
+}
+
+void xt_collector_say(xt_collector *c, const char *action, const char *format, ...)
+{
+    char text[1024], scratch[64];
+    xt_buf message = XT_BUF_ON(text);
+    xt_arena arena;
+    xt_event event;
+    const xt_event_origin origin = xt_collector_origin(c);
+    va_list args;
+    va_start(args, format);
+    xt_buf_vprintf(&message, format, args);
+    va_end(args);
+    xt_arena_init(&arena, 65536);
+    xt_own_event_fill(&event, &origin, xt_clock_wall_ms(&xt_clock_system), action, xt_buf_slice(&message), scratch);
+    if (xt_collector_emit(c, &event, &arena) < 0)
+        xt_log(XT_LOG_WARN, "an event of action %s was not taken", action);
+    xt_arena_fini(&arena);
+}
+
+/* The decoder knows the parents that it saw; the others are asked of /proc. */
+static int on_event(void *context, xt_event *event, xt_arena *arena)
+{
+    xt_collector *c = context;
+    bool exec = xt_slice_eq(xt_event_bytes(event, XT_F_ACTION), XT_S("executed"));
+    if (exec && c->procs && !xt_event_has(event, XT_F_PARENT_EXE)) {
+        int r = xt_proc_table_apply(c->procs, event, arena);
+        if (r < 0)
+            return xt_error_trace(r);
+    }
+    return xt_collector_emit(c, event, arena);
+}
+
+static void on_problem(void *context, const xt_problem *problem)
+{
+    xt_log_problem(XT_LOG_WARN, problem);
+}
+
+static int seed(void *context, const xt_proc_info *info)
+{
+    xt_collector *c = context;
+    return xt_proc_table_seed(c->procs, info, xt_slice_str(c->host_id), xt_slice_str(c->settings->boot_id));
+}
+
+static int make_decoder(xt_collector *c)
+{
+    bool local = c->watch.mode != XT_WATCH_TEXT; /* text may be of another host: its pids and ids mean nothing here */
+    int r = xt_name_cache_new(local ? c->family.helper_fd : -1, &xt_clock_system, &c->names);
+    if (r == 0 && local)
+        r = xt_proc_table_new(MAX_PROCESSES, xt_proc_read, &c->reader, &c->procs);
+    if (r == 0 && local)
+        r = xt_proc_read_all(&c->reader, seed, c);
+    const xt_decoder_settings settings = {
+        .origin = xt_collector_origin(c),
+        .names = local ? xt_name_cache_source(c->names) : NULL,
+        .live = true,
+        .source = c->settings->from_stdin ? "standard input" : "the kernel",
+        .max_memory_bytes = MEMORY_BYTES,
+        .on_event = on_event,
+        .on_problem = on_problem,
+        .context = c,
+    };
+    return r == 0 ? xt_decoder_new(&settings, &c->decoder) : r;
+}
+
+static void on_message(xt_collector *c, const xt_frame *frame)
+{
+    if ((int)frame->type == XT_CHANNEL_IDENTITY && frame->payload.n == 32) {
+        memcpy(c->host_id, frame->payload.p, 32);
+        c->host_id[32] = '\0';
+    } else if ((int)frame->type == XT_CHANNEL_REPORT) {
+        xt_buf_reset(&c->report);
+        xt_buf_put(&c->report, frame->payload);
+    }
+}
+
+static void on_shipper(xt_collector *c)
+{
+    int r = xt_channel_receive(c->family.shipper_fd, &c->in);
+    xt_slice rest = xt_buf_slice(&c->in);
+    xt_frame frame;
+    size_t taken;
+    while (r >= 0 && (r = xt_frame_next(rest, &frame, &taken, NULL)) == 0) {
+        on_message(c, &frame);
+        rest = xt_slice_skip(rest, taken);
+    }
+    xt_buf_consume(&c->in, c->in.n - rest.n);
+    if (r == -EPIPE)
+        c->end = c->failed = true;
+}
+
+/* True when that child has ended; says how when it should not have. */
+static bool child_ended(pid_t *pid, const char *name, bool expected)
+{
+    int status;
+    if (*pid <= 0 || waitpid(*pid, &status, WNOHANG) != *pid)
+        return false;
+    if (WIFSIGNALED(status))
+        xt_log(XT_LOG_ERROR, "the %s process was killed by signal %d: the audit state is given back and the agent ends",
+               name, WTERMSIG(status));
+    else if (!expected && WEXITSTATUS(status) == 0)
+        xt_log(XT_LOG_ERROR, "the %s process ended by itself: the audit state is given back and the agent ends", name);
+    *pid = 0;
+    return true;
+}
+
+static void on_signal(xt_collector *c, int fd)
+{
+    struct signalfd_siginfo info;
+    if (read(fd, &info, sizeof info) != sizeof info)
+        return;
+    if (info.ssi_signo != SIGCHLD)
+        c->end = true;
+    if (child_ended(&c->family.shipper, "shipper", false) || child_ended(&c->family.helper, "helper", false))
+        c->end = c->failed = true;
+}
+
+static int take_ring(xt_collector *c)
+{
+    int r = 0;
+    xt_slice rest = xt_ring_take(c->ring);
+    xt_netlink_message message;
+    while (r == 0 && xt_ring_next(&rest, &message))
+        r = xt_decoder_feed_payload(c->decoder, message.type, message.payload);
+    return r;
+}
+
+static int take_stdin(xt_collector *c)
+{
+    static char bytes[INPUT_BYTES];
+    ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
+    if (n < 0)
+        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+    if (n == 0) {
+        c->end = true;
+        return 0;
+    }
+    return xt_decoder_feed(c->decoder, xt_slice_of(bytes, (size_t)n));
+}
+
+static int wait_ms(const xt_collector *c, int64_t now_ms)
+{
+    int64_t left = c->last_beat_ms + XT_BEAT_MS - now_ms;
+    if (now_ms - c->last_input_ms < OPEN_MS && left > TICK_MS)
+        left = TICK_MS;
+    return left > 0 ? (int)left : 0;
+}
+
+static int turn(xt_collector *c, int signals)
+{
+    struct pollfd fds[] = {
+        {.fd = signals, .events = POLLIN},
+        {.fd = c->family.shipper_fd, .events = POLLIN},
+        {.fd = c->settings->from_stdin ? STDIN_FILENO : xt_ring_fd(c->ring), .events = POLLIN},
+    };
+    if (poll(fds, XT_COUNT_OF(fds), wait_ms(c, xt_clock_mono_ms(&xt_clock_system))) < 0)
+        return errno == EINTR ? 0 : xt_error_origin(-errno);
+    int r = 0;
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+    if (fds[0].revents)
+        on_signal(c, signals);
+    if (fds[1].revents)
+        on_shipper(c);
+    if (fds[2].revents) {
+        c->last_input_ms = now_ms;
+        r = c->settings->from_stdin ? take_stdin(c) : take_ring(c);
+    }
+    if (r == 0)
+        r = xt_decoder_tick(c->decoder, now_ms);
+    if (r == 0 && now_ms - c->last_beat_ms >= XT_BEAT_MS)
+        xt_collector_beat(c);
+    return r == 0 ? xt_collector_flush(c) : r;
+}
+
+static void wait_identity(xt_collector *c, int signals)
+{
+    while (c->family.shipper_fd >= 0 && !c->host_id[0] && !c->end) {
+        struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = c->family.shipper_fd, .events = POLLIN}};
+        if (poll(fds, XT_COUNT_OF(fds), -1) < 0)
+            continue;
+        if (fds[0].revents)
+            on_signal(c, signals);
+        if (fds[1].revents)
+            on_shipper(c);
+    }
+}
+
+static int send_ready(xt_collector *c)
+{
+    if (c->family.shipper_fd < 0)
+        return 0;
+    const xt_hello hello = {
+        .audit_mode = xt_slice_str(xt_watch_mode_name(c->watch.mode)),
+        .completeness = xt_slice_str(xt_watch_completeness(c->watch.mode)),
+    };
+    xt_buf out = XT_BUF_INIT;
+    xt_hello_put(&out, &hello);
+    int r = xt_buf_done(&out);
+    if (r == 0)
+        r = xt_channel_send(c->family.shipper_fd, XT_CHANNEL_READY, xt_buf_slice(&out));
+    xt_buf_fini(&out);
+    return r;
+}
+
+static int begin(xt_collector *c, xt_problem *problem)
+{
+    int r = xt_watch_open(c->settings, &c->watch, problem);
+    if (r != 0)
+        return r;
+    c->watching = true;
+    c->started_ms = xt_clock_wall_ms(&xt_clock_system);
+    c->lost_at_start = c->watch.status.lost;
+    if (c->watch.records)
+        r = xt_ring_open(&c->ring);
+    if (r == 0 && c->watch.records)
+        r = xt_receiver_start(c->watch.records, c->ring, &c->receiver);
+    if (r == 0)
+        r = make_decoder(c);
+    if (r == 0) {
+        xt_collector_begin(c);
+        r = xt_collector_flush(c);
+    }
+    if (r == 0)
+        r = send_ready(c);
+    if (r == 0)
+        xt_collector_beat(c);
+    if (r < 0)
+        xt_problem_set(problem, "the agent cannot begin: %s", strerror(-r));
+    return r;
+}
+
+/* Whatever the loop ended with: give back, take what is left, pass it on. */
+static void wind_up(xt_collector *c)
+{
+    int r = 0;
+    if (c->decoder)
+        xt_collector_beat(c);
+    if (c->watching)
+        xt_watch_restore(&c->watch);
+    c->receiver = xt_receiver_stop(c->receiver);
+    if (c->decoder && c->ring)
+        r = take_ring(c);
+    if (c->decoder && r == 0)
+        r = xt_decoder_finish(c->decoder);
+    if (c->decoder && r == 0) {
+        xt_collector_say(c, "agent-stopped", "watching ends: %s",
+                         c->failed ? "the agent broke down" : "the agent was told to end");
+        r = xt_collector_flush(c);
+    }
+    if (r < 0 && r != -EPIPE)
+        xt_log(XT_LOG_ERROR, "the last events could not be passed on: %s", strerror(-r));
+}
+
+/* Lets the shipper finish; a shipper that does not is killed. */
+static void end_family(xt_collector *c, int signals)
+{
+    if (c->family.shipper > 0 && xt_channel_send(c->family.shipper_fd, XT_CHANNEL_END, XT_S_NULL) < 0)
+        xt_log(XT_LOG_DEBUG, "the shipper is gone already");
+    int64_t end_ms = xt_clock_mono_ms(&xt_clock_system) + END_WAIT_MS;
+    while (c->family.shipper > 0 && !child_ended(&c->family.shipper, "shipper", true)) {
+        int64_t left_ms = end_ms - xt_clock_mono_ms(&xt_clock_system);
+        if (left_ms <= 0) {
+            kill(c->family.shipper, SIGKILL);
+            left_ms = 1000;
+        }
+        struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = c->family.shipper_fd, .events = POLLIN}};
+        poll(fds, XT_COUNT_OF(fds), (int)left_ms);
+        struct signalfd_siginfo info;
+        if (fds[0].revents && read(signals, &info, sizeof info) < 0)
+            continue;
+        if (fds[1].revents) {
+            on_shipper(c);
+            if (c->failed || c->end)
+                poll(fds, 1, 20);
+        }
+    }
+    if (c->watching)
+        xt_collector_status_write(c, true);
+    if (c->family.helper > 0) {
+        kill(c->family.helper, SIGKILL);
+        waitpid(c->family.helper, NULL, 0);
+    }
+}
+
+static void fini(xt_collector *c)
+{
+    xt_decoder_free(c->decoder);
+    xt_proc_table_free(c->procs);
+    xt_proc_reader_fini(&c->reader);
+    xt_name_cache_free(c->names);
+    if (c->watching)
+        xt_watch_close(&c->watch);
+    xt_ring_close(c->ring);
+    xt_buf_fini(&c->in);
+    xt_buf_fini(&c->out);
+    xt_buf_fini(&c->report);
+    if (c->out_fd > STDERR_FILENO)
+        close(c->out_fd);
+}
+
+static int open_output(xt_collector *c)
+{
+    const char *path = c->settings->output;
+    c->out_fd = -1;
+    if (!path)
+        return 0;
+    c->out_fd = strcmp(path, "-") == 0 ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (c->out_fd >= 0)
+        return 0;
+    xt_log(XT_LOG_ERROR, "%s: cannot be written: %s", path, strerror(errno));
+    return -1;
+}
+
+static int signals_open(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGCHLD);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void loop(xt_collector *c, int signals)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    wait_identity(c, signals);
+    if (c->end)
+        return;
+    int r = begin(c, &problem);
+    if (r != 0) {
+        xt_log_problem(XT_LOG_ERROR, &problem);
+        c->failed = true;
+        return;
+    }
+    while (r == 0 && !c->end)
+        r = turn(c, signals);
+    if (r < 0 && r != -EPIPE)
+        xt_log(XT_LOG_ERROR, "the agent cannot go on: %s", strerror(-r));
+    c->failed |= r < 0 && !(r == -EPIPE && c->out_fd == STDOUT_FILENO);
+}
+
+int xt_collector_run(const xt_agent_settings *settings, const xt_collector_family *family)
+{
+    xt_collector c = {.settings = settings, .family = *family};
+    int signals = signals_open();
+    if (signals < 0) {
+        xt_log(XT_LOG_ERROR, "signals cannot be received: %s", strerror(errno));
+        return 1;
+    }
+    if (family->shipper_fd < 0)
+        xt_hash128_format(xt_event_import_host_id(xt_slice_str(settings->host_name)), c.host_id);
+    if (open_output(&c) == 0)
+        loop(&c, signals);
+    else
+        c.failed = true;
+    wind_up(&c);
+    end_family(&c, signals);
+    fini(&c);
+    close(signals);
+    return c.failed ? 1 : 0;
+}

@@ -1,0 +1,17 @@
+/*
+ * agent/collector - the process with root's rights: the kernel's records become events, events go to the shipper
+ *
+ * Shape:     one loop over records (the receiver's ring or standard input), the shipper, signals and a heartbeat.
+ * Errors:    the return value is the process's exit status: 0 when it was told to end, 1 with a line in the log.
+ */
+#pragma once
+#include <sys/types.h>
+
+#include "agent/agent_settings.h"
+
+typedef struct xt_collector_family {
+    pid_t shipper, helper;     /* 0: there is none */
+    int shipper_fd, helper_fd; /* -1: there is none */
+} xt_collector_family;
+
+XT_MUST_USE int xt_collector_run(const xt_agent_settings *settings, const xt_collector_family *family);

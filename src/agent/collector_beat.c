@@ -1,0 +1,225 @@
+/*
+ * How it works: a heartbeat reads the kernel's status, compares it with the one before, makes an event of every loss and
+ * every change, and tells the shipper and STATE/status. The file is also what the next start measures its gap from.
+ */
+#include "agent/channel.h"
+#include "agent/collector_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/timestamp.h"
+#include "wire/message.h"
+
+#define RULES_EVERY 6 /* heartbeats */
+
+static bool has_kernel(const xt_collector *c)
+{
+    return c->watch.control != NULL;
+}
+
+static unsigned long long ull(uint64_t v)
+{
+    return v;
+}
+
+static void say_lost(xt_collector *c, uint64_t *seen, uint64_t now, const char *what)
+{
+    if (now != *seen) {
+        xt_log(XT_LOG_WARN, "%llu %s", ull(now - *seen), what);
+        xt_collector_say(c, "lost", "%llu %s; %llu since the agent began", ull(now - *seen), what, ull(now));
+    }
+    *seen = now;
+}
+
+/* u32 in the kernel: it may wrap, and auditctl --reset-lost sets it to 0. */
+static void compare_lost(xt_collector *c)
+{
+    uint32_t now = c->watch.status.lost;
+    uint32_t before = (uint32_t)c->seen.lost;
+    c->seen.lost = now;
+    if (now < before)
+        c->lost_at_start = 0;
+    uint32_t more = now < before ? now : now - before;
+    if (more == 0)
+        return;
+    xt_log(XT_LOG_WARN, "the kernel lost %u audit records", more);
+    xt_collector_say(c, "lost", "the kernel lost %u audit records (lost was %u, is %u)", more, before, now);
+}
+
+static void compare(xt_collector *c)
+{
+    const xt_audit_status *now = &c->watch.status;
+    xt_netlink_counters counters = c->ring ? xt_ring_counters(c->ring) : (xt_netlink_counters){0};
+    if (c->ring)
+        say_lost(c, &c->seen.ring_dropped, xt_ring_dropped(c->ring),
+                 "audit records found no room in the agent's own memory");
+    say_lost(c, &c->seen.n_truncated, counters.n_truncated,
+             "audit records were longer than the kernel's limit and cut");
+    say_lost(c, &c->seen.n_overruns, counters.n_overruns,
+             "times the kernel dropped records because this listener was too slow");
+    if (!has_kernel(c))
+        return;
+    compare_lost(c);
+    if (now->enabled != c->seen.enabled) {
+        xt_log(XT_LOG_WARN, "the kernel's audit switch went from %u to %u", c->seen.enabled, now->enabled);
+        xt_collector_say(c, "audit-changed", "the kernel's audit switch (enabled) went from %u to %u", c->seen.enabled,
+                         now->enabled);
+    }
+    if (now->pid != c->seen.audit_pid) {
+        xt_log(XT_LOG_WARN, "the audit socket went from process %u to process %u", c->seen.audit_pid, now->pid);
+        xt_collector_say(c, "audit-changed", "the audit socket went from process %u to process %u", c->seen.audit_pid,
+                         now->pid);
+    }
+    c->seen.enabled = now->enabled;
+    c->seen.audit_pid = now->pid;
+}
+
+static xt_heartbeat heartbeat(xt_collector *c)
+{
+    const xt_audit_status *s = &c->watch.status;
+    xt_netlink_counters counters = c->ring ? xt_ring_counters(c->ring) : (xt_netlink_counters){0};
+    xt_heartbeat beat = {
+        .time_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system),
+        .enabled = s->enabled,
+        .audit_pid = s->pid,
+        .failure = s->failure,
+        .lost = s->lost,
+        .backlog = s->backlog,
+        .backlog_limit = s->backlog_limit,
+        .backlog_wait_time = s->backlog_wait_time,
+        .backlog_wait_time_actual = s->backlog_wait_time_actual,
+        .lost_since_start = (uint32_t)(s->lost - c->lost_at_start),
+        .n_events = c->n_events,
+        .n_truncated = counters.n_truncated,
+        .n_forged = counters.n_forged,
+        .n_unparsed = c->decoder ? xt_decoder_stats_get(c->decoder).n_unparsed : 0,
+        .rules_hash = xt_slice_str(c->watch.rules_hash),
+        .audit_mode = xt_slice_str(xt_watch_mode_name(c->watch.mode)),
+        .completeness = xt_slice_str(xt_watch_completeness(c->watch.mode)),
+        .blind = xt_buf_slice(&c->watch.blind),
+    };
+    const uint32_t pids[] = {(uint32_t)getpid(), (uint32_t)c->family.shipper, (uint32_t)c->family.helper};
+    for (size_t i = 0; i < XT_COUNT_OF(pids); i++)
+        if (pids[i])
+            xt_proc_cost(pids[i], &beat.cpu_us, &beat.rss_bytes);
+    return beat;
+}
+
+static void status_put(xt_collector *c, const xt_heartbeat *beat, bool ended, xt_buf *out)
+{
+    xt_buf_printf(out, "pid=%d\ntime_ms=%llu\nstarted_ms=%lld\nended=%u\nhost=%s\nboot=%s\nversion=%s\n", getpid(),
+                  ull(beat->time_ms), (long long)c->started_ms, ended, c->settings->host_name, c->settings->boot_id,
+                  XT_VERSION);
+    xt_buf_printf(out, "audit_mode=%.*s\ncompleteness=%.*s\nrules_hash=%.*s\n", XT_S_ARGS(beat->audit_mode),
+                  XT_S_ARGS(beat->completeness), XT_S_ARGS(beat->rules_hash));
+    xt_buf_printf(out, "enabled=%llu\naudit_pid=%llu\nfailure=%llu\nlost=%llu\nlost_since_start=%llu\nbacklog=%llu\n",
+                  ull(beat->enabled), ull(beat->audit_pid), ull(beat->failure), ull(beat->lost),
+                  ull(beat->lost_since_start), ull(beat->backlog));
+    xt_buf_printf(out, "backlog_limit=%llu\nbacklog_wait_time=%llu\nbacklog_wait_time_actual=%llu\n",
+                  ull(beat->backlog_limit), ull(beat->backlog_wait_time), ull(beat->backlog_wait_time_actual));
+    xt_buf_printf(
+        out,
+        "events=%llu\ntruncated=%llu\nforged=%llu\nunparsed=%llu\ndropped_here=%llu\ncpu_us=%llu\nrss_bytes=%llu\n",
+        ull(beat->n_events), ull(beat->n_truncated), ull(beat->n_forged), ull(beat->n_unparsed),
+        ull(c->seen.ring_dropped), ull(beat->cpu_us), ull(beat->rss_bytes));
+    xt_slice rest = beat->blind, line;
+    while (rest.n > 0 && xt_slice_cut(&rest, '\n', &line))
+        xt_buf_printf(out, "blind=%.*s\n", XT_S_ARGS(line));
+    xt_buf_put(out, xt_buf_slice(&c->report));
+}
+
+static void status_write(xt_collector *c, const xt_heartbeat *beat, bool ended)
+{
+    xt_buf out = XT_BUF_INIT;
+    status_put(c, beat, ended, &out);
+    int r = xt_buf_done(&out);
+    if (r == 0)
+        r = xt_state_file_write(c->settings->state, "status", xt_buf_slice(&out));
+    if (r < 0)
+        xt_log(XT_LOG_DEBUG, "%s/status cannot be written: %s", c->settings->state, strerror(-r));
+    xt_buf_fini(&out);
+}
+
+void xt_collector_status_write(xt_collector *c, bool ended)
+{
+    xt_heartbeat beat = heartbeat(c);
+    status_write(c, &beat, ended);
+}
+
+static void log_blind(const xt_collector *c, xt_hash128 before)
+{
+    xt_slice rest = xt_buf_slice(&c->watch.blind), line;
+    if (xt_hash128_eq(before, xt_slice_hash128(rest)))
+        return;
+    while (rest.n > 0 && xt_slice_cut(&rest, '\n', &line))
+        xt_log(XT_LOG_WARN, "a rule that is not ours hides commands: %.*s", XT_S_ARGS(line));
+}
+
+void xt_collector_beat(xt_collector *c)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    c->last_beat_ms = xt_clock_mono_ms(&xt_clock_system);
+    if (has_kernel(c)) {
+        int r = xt_watch_status(&c->watch, &problem);
+        if (r == 0 && c->n_beats % RULES_EVERY == 0) {
+            xt_hash128 before =
+                c->n_beats ? xt_slice_hash128(xt_buf_slice(&c->watch.blind)) : xt_slice_hash128(XT_S_NULL);
+            r = xt_watch_rules(&c->watch, &problem);
+            log_blind(c, before);
+        }
+        if (r != 0)
+            xt_log_problem(XT_LOG_WARN, &problem);
+    }
+    c->n_beats++;
+    compare(c);
+    xt_heartbeat beat = heartbeat(c);
+    status_write(c, &beat, false);
+    if (c->family.shipper_fd < 0)
+        return;
+    xt_buf out = XT_BUF_INIT;
+    xt_heartbeat_put(&out, &beat);
+    if (xt_buf_done(&out) < 0 || xt_channel_send(c->family.shipper_fd, XT_CHANNEL_HEARTBEAT, xt_buf_slice(&out)) < 0)
+        xt_log(XT_LOG_DEBUG, "a heartbeat was not taken");
+    xt_buf_fini(&out);
+}
+
+/* The sentence about the time between the last status file and now; nothing when this is the first start. */
+static void put_gap(xt_collector *c, xt_buf *out)
+{
+    xt_state_file file;
+    if (xt_state_file_read(c->settings->state, "status", &file) < 0)
+        return;
+    int64_t from_ms = (int64_t)xt_state_file_number(&file, "time_ms");
+    bool same_boot = xt_slice_eq(xt_state_file_text(&file, "boot"), xt_slice_str(c->settings->boot_id));
+    bool ended = xt_state_file_number(&file, "ended") != 0;
+    char from[25], to[25];
+    xt_timestamp_format(from_ms, from);
+    xt_timestamp_format(c->started_ms, to);
+    xt_buf_printf(out, "; not watching from %s to %s (%s)", from, to,
+                  !same_boot ? "the host was booted meanwhile"
+                  : ended    ? "the agent was stopped"
+                             : "the agent was killed or broke down");
+    if (same_boot && has_kernel(c))
+        xt_buf_printf(out, ", kernel lost %u records meanwhile",
+                      (uint32_t)(c->lost_at_start - xt_state_file_number(&file, "lost")));
+    xt_state_file_fini(&file);
+}
+
+void xt_collector_begin(xt_collector *c)
+{
+    char text[512];
+    xt_buf gap = XT_BUF_ON(text);
+    c->seen = (xt_beat_seen){
+        .lost = c->watch.status.lost,
+        .enabled = c->watch.status.enabled,
+        .audit_pid = c->watch.status.pid,
+    };
+    put_gap(c, &gap);
+    xt_log(XT_LOG_INFO, "watching as %s%.*s", xt_watch_mode_name(c->watch.mode), XT_S_ARGS(xt_buf_slice(&gap)));
+    xt_collector_say(c, "agent-started", "watching begins, mode %s%.*s", xt_watch_mode_name(c->watch.mode),
+                     XT_S_ARGS(xt_buf_slice(&gap)));
+}

@@ -1,0 +1,54 @@
+/*
+ * agent/collector_private - what the collector's parts share
+ */
+#pragma once
+#include "agent/audit_watch.h"
+#include "agent/collector.h"
+#include "agent/name_cache.h"
+#include "agent/proc_read.h"
+#include "agent/receiver.h"
+#include "agent/state_file.h"
+#include "event/decoder.h"
+
+#define XT_BEAT_MS 5000
+
+/* What the last heartbeat saw, to tell what is new. */
+typedef struct xt_beat_seen {
+    uint64_t lost, ring_dropped, n_truncated, n_overruns;
+    uint32_t enabled, audit_pid;
+} xt_beat_seen;
+
+typedef struct xt_collector {
+    const xt_agent_settings *settings;
+    xt_collector_family family;
+    xt_watch watch;
+    bool watching;
+    xt_ring *ring;
+    xt_receiver *receiver;
+    xt_decoder *decoder;
+    xt_proc_table *procs;
+    xt_proc_reader reader;
+    xt_name_cache *names;
+    char host_id[33];
+    xt_buf in;     /* from the shipper */
+    xt_buf report; /* its last one */
+    xt_buf out;    /* events to the shipper, or JSON */
+    uint64_t n_out, n_events;
+    int out_fd; /* --output, or -1 */
+    int64_t started_ms, last_input_ms, last_beat_ms;
+    unsigned n_beats;
+    xt_beat_seen seen;
+    uint64_t lost_at_start;
+    bool end, failed;
+} xt_collector;
+
+xt_event_origin xt_collector_origin(const xt_collector *c);
+XT_MUST_USE int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *arena);
+/* An event of the agent's own making. */
+void xt_collector_say(xt_collector *c, const char *action, const char *format, ...) XT_PRINTF(3, 4);
+XT_MUST_USE int xt_collector_flush(xt_collector *c);
+
+/* collector_beat.c: what is said at the start (not watching from, to), and at each heartbeat. */
+void xt_collector_begin(xt_collector *c);
+void xt_collector_beat(xt_collector *c);
+void xt_collector_status_write(xt_collector *c, bool ended);

@@ -1,0 +1,46 @@
+/*
+ * agent/link - the connection to one of the servers, made again whenever it breaks
+ *
+ * Shape:     resolves a name by the helper, connects, enrols when the host has no certificate, says hello, and then hands
+ *            on acknowledgements. Servers are tried in turn; waits grow from 250 ms to 30 s, each shortened by chance.
+ * Errors:    what cannot heal by itself (a token that is wrong, a revoked host) ends with on_fatal.
+ * Threads:   the event base's.
+ */
+#pragma once
+#include <event2/event.h>
+
+#include "agent/agent_settings.h"
+#include "agent/identity.h"
+#include "wire/frame.h"
+#include "wire/token.h"
+
+typedef struct xt_link xt_link;
+
+typedef struct xt_link_calls {
+    void (*on_enrolled)(void *context);
+    /* Fills what is said of the spool's stream. */
+    void (*on_hello)(void *context, xt_hello *hello);
+    void (*on_welcome)(void *context, const xt_welcome *welcome);
+    void (*on_ack)(void *context, uint64_t number);
+    void (*on_writable)(void *context); /* what was queued has gone out */
+    void (*on_fatal)(void *context);
+    void *context;
+} xt_link_calls;
+
+/* token: NULL when the host is enrolled. All stay the caller's. */
+XT_MUST_USE int xt_link_new(struct event_base *base, const xt_agent_settings *settings, int helper_fd,
+                            xt_identity *identity, const xt_token *token, const xt_link_calls *calls, xt_link **ret,
+                            xt_problem *reterr_problem);
+xt_link *xt_link_free(xt_link *link);
+/* Connects as soon as it can; without `ready` only to enrol. */
+void xt_link_start(xt_link *link, bool ready);
+/* False when there is no welcomed connection. */
+bool xt_link_send(xt_link *link, xt_frame_type type, xt_slice payload);
+bool xt_link_is_up(const xt_link *link);
+/* Bytes that wait in memory to be sent. */
+size_t xt_link_queued(const xt_link *link);
+/* Breaks the connection and makes it anew. */
+void xt_link_restart(xt_link *link);
+/* "connected", or why not; and the server tried last. */
+const char *xt_link_state(const xt_link *link);
+const char *xt_link_server(const xt_link *link);

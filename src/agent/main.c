@@ -1,0 +1,78 @@
+/* exectrail-agent: see `exectrail-agent --help`, which prints the tables below. */
+#include <stdio.h>
+
+#include "agent/agent_commands.h"
+#include "agent/agent_settings.h"
+
+/* clang-format off */
+static const xt_opt run_options[] = {
+    {"server",    0, "HOST:PORT", .help = "the server's door for agents (port 8515 when left out); several with commas: one is used, the others are its stand-ins"},
+    {"token",     0, "T",         .help = "enrolment token from `exectrail token new`; used once, not needed afterwards"},
+    {"state",     0, "DIR",       .fallback = XT_AGENT_STATE, .help = "folder for key, certificate, spool and status"},
+    {"audit",     0, "MODE",      .fallback = "auto", .help = "auto, own (take the audit socket), plugin (read what auditd writes), multicast (listen beside its owner)"},
+    {"host",      0, "NAME",      .help = "name of this host in events; else the system's"},
+    {"output",    'o', "FILE",    .help = "write events as JSON, one a line, to FILE or - and need no server"},
+    {"stdin",     0, NULL,        .help = "read audit records as text from standard input instead of the kernel"},
+    {"plugin",    0, NULL,        .help = "started by auditd: --stdin --audit plugin"},
+    {"user",      0, "NAME",      .help = "unprivileged user of the process that speaks with the server; else exectrail, or nobody"},
+    {"spool-mib", 0, "N",         .fallback = "256", .help = "bound of the spool on disk; when it is passed the oldest events go, and an event says so"},
+    {"config",    'c', "FILE",    .help = "settings: lines of name = value with the names above (" XT_AGENT_CONFIG " when it exists)"},
+    {0},
+};
+static const xt_opt state_options[] = {
+    {"state", 0, "DIR", .fallback = XT_AGENT_STATE, .help = "the agent's state folder"},
+    {0},
+};
+static const xt_opt no_options[] = {{0}};
+static const xt_opt install_options[] = {
+    {"config", 'c', "FILE", .fallback = XT_AGENT_CONFIG, .help = "the settings that the agent reads when auditd starts it"},
+    {"file",   0,   "FILE", .fallback = XT_AGENT_PLUGIN, .help = "where auditd looks for plugins"},
+    {0},
+};
+static const xt_opt uninstall_options[] = {
+    {"file", 0, "FILE", .fallback = XT_AGENT_PLUGIN, .help = "where auditd looks for plugins"},
+    {0},
+};
+
+static const xt_opt_command commands[] = {
+    {"", "", .summary = "record every command on this host", .options = run_options, .run = xt_agent_run,
+     .text = "Takes the kernel's audit records, makes events of them, and sends them to a server (or writes them, --output). The audit "
+             "state is given back as it was when the agent ends. Where auditd runs it keeps the audit socket: install-plugin lets it "
+             "feed this agent."},
+    {"status", "", .summary = "how the agent on this host is, in words", .options = state_options, .run = xt_agent_status},
+    {"rules", "", .summary = "audit rules: those that the agent wants, and those of others", .options = no_options, .run = xt_agent_rules,
+     .text = "Each line begins with loaded or missing (a rule of the agent), hides (a rule that hides commands), partial (one that leaves "
+             "out accounts without a login) or other."},
+    {"install-plugin", "", .summary = "let auditd start this agent and feed it", .options = install_options, .run = xt_agent_install_plugin},
+    {"uninstall-plugin", "", .summary = "undo install-plugin", .options = uninstall_options, .run = xt_agent_uninstall_plugin},
+    {0},
+};
+
+static const xt_opt_program program = {
+    "exectrail-agent",
+    "records every command run on this host, from the kernel, and ships it",
+    XT_VERSION,
+    commands,
+    "Exit status: 0 done, 1 failed, 2 wrong usage.",
+};
+/* clang-format on */
+
+int main(int argc, char **argv)
+{
+    static xt_opt_args args;
+    xt_buf out = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_opt_parse(&program, argc, argv, &args, &out, &problem);
+    if (r == XT_OPT_E_HELP) {
+        fwrite(out.p, 1, out.n, stdout);
+        r = 0;
+    } else if (r != 0) {
+        xt_problem_format(&problem, &out);
+        fprintf(stderr, "%.*s\n", XT_S_ARGS(xt_buf_slice(&out)));
+        r = r == XT_OPT_E_USAGE ? 2 : 1;
+    } else {
+        r = args.command->run(&args);
+    }
+    xt_buf_fini(&out);
+    return r;
+}

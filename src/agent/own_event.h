@@ -1,0 +1,15 @@
+/*
+ * agent/own_event - events that the agent makes itself: started, lost, dropped, audit changed
+ *
+ * Shape:     category host, type info, a sentence in MESSAGE, a random event.id (there is no audit serial).
+ */
+#pragma once
+#include "event/event.h"
+#include "event/from_audit.h"
+
+/* Appends one event as in a batch. */
+void xt_own_event_put(xt_buf *out, const xt_event_origin *origin, int64_t time_ms, const char *action,
+                      xt_slice message);
+/* Fills *ret, which borrows from all that is given and from scratch (64 bytes for the id and lists). */
+void xt_own_event_fill(xt_event *ret, const xt_event_origin *origin, int64_t time_ms, const char *action,
+                       xt_slice message, char scratch[static 64]);

@@ -1,0 +1,20 @@
+/*
+ * agent/privilege - what a process gives up for good
+ *
+ * Shape:     users and groups of an unprivileged user, no capability, no_new_privs.
+ * Source:    capabilities(7), prctl(2).
+ */
+#pragma once
+#include <sys/types.h>
+
+#include "base/problem.h"
+
+typedef struct xt_privilege_user {
+    uid_t uid;
+    gid_t gid;
+} xt_privilege_user;
+
+/* The user of that name; NULL: exectrail when there is one, else nobody. */
+XT_MUST_USE int xt_privilege_user_find(const char *name, xt_privilege_user *ret, xt_problem *reterr_problem);
+/* Without root's rights the user stays as it is; the rest is done. */
+XT_MUST_USE int xt_privilege_drop(const xt_privilege_user *user);

@@ -1,0 +1,23 @@
+/*
+ * agent/proc_read - processes as /proc shows them, safe against pids that are used again
+ *
+ * Shape:     what is read counts only when the start time is the same before and after.
+ * Ownership: slices point into the reader until its next call.
+ * Source:    proc(5).
+ */
+#pragma once
+#include "event/proc_table.h"
+
+typedef struct xt_proc_reader {
+    xt_buf stat, cmd;
+    char exe[4096];
+} xt_proc_reader;
+
+void xt_proc_reader_fini(xt_proc_reader *reader);
+/* An xt_proc_lookup_fn; context: xt_proc_reader. */
+bool xt_proc_read(void *context, uint32_t pid, xt_proc_info *ret);
+/* Calls each for every process there is (kernel threads left out). */
+XT_MUST_USE int xt_proc_read_all(xt_proc_reader *reader, int (*each)(void *context, const xt_proc_info *info),
+                                 void *context);
+/* CPU time and memory of one process; added to what is there. */
+void xt_proc_cost(uint32_t pid, uint64_t *cpu_us, uint64_t *rss_bytes);

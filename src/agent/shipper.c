@@ -1,0 +1,408 @@
+/*
+ * How it works: events are packed for at most 100 ms, 64 KiB or 500 events, put into the spool, and sent from there and
+ * only from there, so that what is sent first and what is sent again take one path. The window that the server
+ * names bounds what is unanswered. Reading from the collector stops for as long as a write to the spool lasts;
+ * the collector's own buffers bridge that.
+ */
+#include "agent/shipper.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent/channel.h"
+#include "agent/identity.h"
+#include "agent/link.h"
+#include "agent/own_event.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "wire/spool.h"
+
+#define PACK_MS       100
+#define PACK_BYTES    65536
+#define PACK_EVENTS   500
+#define QUEUE_BYTES   ((size_t)4 << 20) /* handed to TLS and not yet gone */
+#define END_MS        5000
+#define REPORT_MS     2000
+#define UNANSWERED_MS 60000
+
+typedef struct shipper {
+    const xt_agent_settings *settings;
+    struct event_base *base;
+    int collector_fd;
+    struct event *collector_event, *pack_timer, *end_timer, *report_timer;
+    xt_buf in, pack, payload, hello;
+    uint64_t n_packed, n_batches;
+    xt_identity identity;
+    xt_token token;
+    xt_link *link;
+    xt_spool *spool;
+    xt_hello ready; /* its slices point into hello */
+    uint64_t sent, window;
+    int64_t acked_ms;     /* wall; 0: never */
+    int64_t progress_ms;  /* mono: an acknowledgement, or nothing was waited for */
+    uint64_t n_unspooled; /* events that found no place on the disk */
+    bool ending, failed;
+} shipper;
+
+static void stop(shipper *s, bool failed)
+{
+    s->failed |= failed;
+    event_base_loopbreak(s->base);
+}
+
+static void timer_set(struct event *timer, uint64_t ms)
+{
+    struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+    evtimer_add(timer, &tv);
+}
+
+static xt_event_origin origin_of(const shipper *s)
+{
+    return (xt_event_origin){
+        .host_name = xt_slice_str(s->settings->host_name),
+        .host_id = xt_slice_str(s->identity.host_id),
+        .boot_id = xt_slice_str(s->settings->boot_id),
+    };
+}
+
+static void put_dropped(void *context, uint64_t n_batches, uint64_t n_events, xt_buf *out)
+{
+    const shipper *s = context;
+    const xt_event_origin origin = origin_of(s);
+    char text[256];
+    xt_buf message = XT_BUF_ON(text);
+    xt_buf_printf(&message,
+                  "%llu events in %llu batches were dropped before the server had them: the spool of %llu MiB was full",
+                  (unsigned long long)n_events, (unsigned long long)n_batches,
+                  (unsigned long long)(s->settings->spool_bytes >> 20));
+    xt_own_event_put(out, &origin, xt_clock_wall_ms(&xt_clock_system), "dropped", xt_buf_slice(&message));
+}
+
+static void report(shipper *s)
+{
+    char text[2048], server[300], state[600];
+    xt_buf out = XT_BUF_ON(text), a = XT_BUF_ON(server), b = XT_BUF_ON(state);
+    xt_spool_stats stats = xt_spool_stats_get(s->spool);
+    xt_text_visible_head(&a, xt_slice_str(xt_link_server(s->link)));
+    xt_text_visible_head(&b, xt_slice_str(xt_link_state(s->link)));
+    xt_buf_printf(&out,
+                  "host_id=%s\nserver=%.*s\nconnection=%.*s\nspool_batches=%llu\nspool_events=%llu\nspool_bytes=%llu\n"
+                  "spool_dropped_events=%llu\nacked_number=%llu\nacked_ms=%lld\n",
+                  s->identity.host_id, XT_S_ARGS(xt_buf_slice(&a)), XT_S_ARGS(xt_buf_slice(&b)),
+                  (unsigned long long)stats.n_batches, (unsigned long long)stats.n_events,
+                  (unsigned long long)stats.n_bytes, (unsigned long long)(stats.n_dropped_events + s->n_unspooled),
+                  (unsigned long long)stats.acked_number, (long long)s->acked_ms);
+    if (xt_buf_done(&out) == 0 && xt_channel_try(s->collector_fd, XT_CHANNEL_REPORT, xt_buf_slice(&out)) < 0)
+        return; /* the next one will do */
+}
+
+static void check_end(shipper *s)
+{
+    if (s->ending && s->n_packed == 0 && xt_spool_stats_get(s->spool).n_batches == 0)
+        stop(s, false);
+}
+
+/* Sends what the window, the queue and the spool allow. */
+static void pump(shipper *s)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    while (xt_link_is_up(s->link) && s->sent - xt_spool_stats_get(s->spool).acked_number < s->window &&
+           xt_link_queued(s->link) < QUEUE_BYTES) {
+        uint64_t number = 0;
+        xt_buf_reset(&s->payload);
+        int r = xt_spool_next(s->spool, s->sent, &number, &s->payload, &problem);
+        if (r < 0) {
+            xt_log_problem(XT_LOG_ERROR, &problem);
+            stop(s, true);
+            return;
+        }
+        if (number == 0)
+            break;
+        if (!xt_link_send(s->link, XT_FRAME_BATCH, xt_buf_slice(&s->payload)))
+            break;
+        s->sent = number;
+    }
+}
+
+static void pack_flush(shipper *s)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    evtimer_del(s->pack_timer);
+    if (s->n_packed == 0)
+        return;
+    if (s->n_unspooled > 0)
+        put_dropped(s, 0, s->n_unspooled, &s->pack);
+    int r = xt_buf_done(&s->pack);
+    if (r == 0)
+        r = xt_spool_put(s->spool, xt_buf_slice(&s->pack), s->n_packed + (s->n_unspooled > 0), &problem);
+    if (r < 0) {
+        if (s->n_unspooled == 0)
+            xt_log_problem(XT_LOG_ERROR, &problem);
+        s->n_unspooled += s->n_packed;
+    } else {
+        s->n_unspooled = 0;
+        s->n_batches++;
+    }
+    xt_buf_reset(&s->pack);
+    s->n_packed = 0;
+    pump(s);
+}
+
+static void on_pack_timer(evutil_socket_t fd, short what, void *context)
+{
+    pack_flush(context);
+    check_end(context);
+}
+
+static void on_end_timer(evutil_socket_t fd, short what, void *context)
+{
+    stop(context, false);
+}
+
+static void on_report_timer(evutil_socket_t fd, short what, void *context)
+{
+    shipper *s = context;
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+    if (!xt_link_is_up(s->link) || s->sent == xt_spool_stats_get(s->spool).acked_number)
+        s->progress_ms = now_ms;
+    else if (now_ms - s->progress_ms > UNANSWERED_MS)
+        xt_link_restart(s->link);
+    report(s);
+}
+
+static void on_enrolled(void *context)
+{
+    shipper *s = context;
+    if (xt_channel_send(s->collector_fd, XT_CHANNEL_IDENTITY, xt_slice_str(s->identity.host_id)) < 0)
+        stop(s, true);
+}
+
+static void on_hello(void *context, xt_hello *hello)
+{
+    shipper *s = context;
+    hello->stream = xt_spool_stream(s->spool);
+    hello->audit_mode = s->ready.audit_mode;
+    hello->completeness = s->ready.completeness;
+}
+
+static void on_welcome(void *context, const xt_welcome *welcome)
+{
+    shipper *s = context;
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_spool_welcome(s->spool, welcome->number, welcome->hash, &problem);
+    if (r < 0) {
+        xt_log_problem(XT_LOG_ERROR, &problem);
+        stop(s, true);
+        return;
+    }
+    if (r == XT_SPOOL_E_RENEWED) {
+        xt_log(XT_LOG_WARN,
+               "the server knows another past of this host's stream: a new stream begins with all that waits");
+        s->sent = 0;
+        xt_link_restart(s->link);
+        return;
+    }
+    s->sent = welcome->number;
+    s->window = welcome->window > 0 ? welcome->window : 1;
+    s->progress_ms = xt_clock_mono_ms(&xt_clock_system);
+    pump(s);
+    report(s);
+    check_end(s);
+}
+
+static void on_ack(void *context, uint64_t number)
+{
+    shipper *s = context;
+    xt_problem problem = XT_PROBLEM_INIT;
+    if (xt_spool_ack(s->spool, number < s->sent ? number : s->sent, &problem) < 0) {
+        xt_log_problem(XT_LOG_ERROR, &problem);
+        stop(s, true);
+        return;
+    }
+    s->acked_ms = xt_clock_wall_ms(&xt_clock_system);
+    s->progress_ms = xt_clock_mono_ms(&xt_clock_system);
+    pump(s);
+    check_end(s);
+}
+
+static void on_writable(void *context)
+{
+    pump(context);
+}
+
+static void on_fatal(void *context)
+{
+    stop(context, true);
+}
+
+static void on_events(shipper *s, xt_slice payload)
+{
+    xt_reader reader = xt_reader_of(payload);
+    uint64_t n = xt_reader_varint(&reader);
+    if (s->n_packed == 0)
+        timer_set(s->pack_timer, PACK_MS);
+    xt_buf_put(&s->pack, xt_reader_bytes(&reader, xt_reader_left(&reader)));
+    s->n_packed += n;
+    if (s->pack.n >= PACK_BYTES || s->n_packed >= PACK_EVENTS)
+        pack_flush(s);
+}
+
+static void on_ready(shipper *s, xt_slice payload)
+{
+    xt_buf_reset(&s->hello);
+    xt_buf_put(&s->hello, payload);
+    if (xt_buf_done(&s->hello) < 0 || xt_hello_decode(xt_buf_slice(&s->hello), &s->ready, NULL) != 0)
+        return;
+    xt_link_start(s->link, true);
+}
+
+static void on_heartbeat(shipper *s, xt_slice payload)
+{
+    xt_heartbeat beat;
+    xt_spool_stats stats = xt_spool_stats_get(s->spool);
+    xt_buf out = XT_BUF_INIT;
+    if (xt_heartbeat_decode(payload, &beat, NULL) == 0) {
+        beat.n_batches = s->n_batches;
+        beat.spool_batches = stats.n_batches;
+        beat.spool_bytes = stats.n_bytes;
+        beat.spool_dropped_events = stats.n_dropped_events + s->n_unspooled;
+        xt_heartbeat_put(&out, &beat);
+        if (xt_buf_done(&out) == 0)
+            (void)xt_link_send(s->link, XT_FRAME_HEARTBEAT, xt_buf_slice(&out));
+    }
+    xt_buf_fini(&out);
+    report(s);
+}
+
+static void on_end(shipper *s)
+{
+    s->ending = true;
+    pack_flush(s);
+    timer_set(s->end_timer, END_MS);
+    check_end(s);
+}
+
+static void on_message(shipper *s, const xt_frame *frame)
+{
+    switch ((int)frame->type) {
+    case XT_CHANNEL_EVENTS:
+        on_events(s, frame->payload);
+        break;
+    case XT_CHANNEL_READY:
+        on_ready(s, frame->payload);
+        break;
+    case XT_CHANNEL_HEARTBEAT:
+        on_heartbeat(s, frame->payload);
+        break;
+    case XT_CHANNEL_END:
+        on_end(s);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_collector(evutil_socket_t fd, short what, void *context)
+{
+    shipper *s = context;
+    int r = xt_channel_receive(fd, &s->in);
+    if (r == -EAGAIN)
+        return;
+    xt_slice rest = xt_buf_slice(&s->in);
+    xt_frame frame;
+    size_t taken;
+    while (r >= 0 && (r = xt_frame_next(rest, &frame, &taken, NULL)) == 0) {
+        on_message(s, &frame);
+        rest = xt_slice_skip(rest, taken);
+    }
+    xt_buf_consume(&s->in, s->in.n - rest.n);
+    if (r < 0 || r == XT_FRAME_E_CORRUPT) {
+        /* The collector is gone: what it gave is still sent, or waits in the spool. */
+        event_del(s->collector_event);
+        if (!s->ending)
+            on_end(s);
+    }
+}
+
+/* 0: enrolled; 1: there is a token to enrol with; <0 said in the log. */
+static int who_are_we(shipper *s)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_identity_read(&s->identity, &problem);
+    if (r == XT_IDENTITY_E_NONE && !s->settings->token) {
+        xt_problem_set(&problem, "this host is not enrolled yet, and no enrolment token was given");
+        xt_problem_hint(&problem, "run `exectrail token new` on the server and give what it prints with --token");
+        r = -ENOENT;
+    } else if (r == XT_IDENTITY_E_NONE) {
+        r = xt_token_parse(xt_slice_str(s->settings->token), &s->token, &problem);
+        r = r == 0 ? 1 : -EINVAL;
+    }
+    if (r < 0)
+        xt_log_problem(XT_LOG_ERROR, &problem);
+    return r;
+}
+
+static int prepare(shipper *s, int helper_fd)
+{
+    const xt_link_calls calls = {on_enrolled, on_hello, on_welcome, on_ack, on_writable, on_fatal, s};
+    const xt_spool_settings spool = {&xt_vfs_system, "spool", s->settings->spool_bytes, put_dropped, s};
+    xt_problem problem = XT_PROBLEM_INIT;
+    int enrol = who_are_we(s);
+    if (enrol < 0)
+        return enrol;
+    s->base = event_base_new();
+    int r = s->base ? xt_spool_open(&spool, &s->spool, &problem) : -ENOMEM;
+    if (r == 0)
+        r = xt_link_new(s->base, s->settings, helper_fd, &s->identity, enrol ? &s->token : NULL, &calls, &s->link,
+                        &problem);
+    if (r < 0) {
+        xt_log_problem(XT_LOG_ERROR, &problem);
+        return r;
+    }
+    s->collector_event = event_new(s->base, s->collector_fd, EV_READ | EV_PERSIST, on_collector, s);
+    s->pack_timer = evtimer_new(s->base, on_pack_timer, s);
+    s->end_timer = evtimer_new(s->base, on_end_timer, s);
+    s->report_timer = event_new(s->base, -1, EV_PERSIST, on_report_timer, s);
+    if (!s->collector_event || !s->pack_timer || !s->end_timer || !s->report_timer)
+        return xt_error_origin(-ENOMEM);
+    event_add(s->collector_event, NULL);
+    timer_set(s->report_timer, REPORT_MS);
+    if (enrol)
+        xt_link_start(s->link, false);
+    else
+        on_enrolled(s);
+    return 0;
+}
+
+static void finish(shipper *s)
+{
+    struct event *const events[] = {s->collector_event, s->pack_timer, s->end_timer, s->report_timer};
+    for (size_t i = 0; i < XT_COUNT_OF(events); i++)
+        if (events[i])
+            event_free(events[i]);
+    xt_link_free(s->link);
+    xt_spool_close(s->spool);
+    if (s->base)
+        event_base_free(s->base);
+    xt_identity_fini(&s->identity);
+    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->hello};
+    for (size_t i = 0; i < XT_COUNT_OF(bufs); i++)
+        xt_buf_fini(bufs[i]);
+}
+
+int xt_shipper_run(const xt_agent_settings *settings, int collector_fd, int helper_fd)
+{
+    shipper s = {.settings = settings, .collector_fd = collector_fd};
+    signal(SIGPIPE, SIG_IGN);
+    int r = prepare(&s, helper_fd);
+    if (r == 0)
+        r = event_base_dispatch(s.base) < 0 ? -EIO : 0;
+    if (r == 0 && s.spool)
+        report(&s);
+    finish(&s);
+    return r < 0 || s.failed ? 1 : 0;
+}
