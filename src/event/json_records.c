@@ -98,6 +98,13 @@ typedef struct record_view {
     bool has_args;   /* the arguments stood in an EXECVE record already */
 } record_view;
 
+/* A program's message: its terminal is not a field tty= of the record. */
+static bool is_user_message(uint16_t type)
+{
+    return (type >= AUDIT_FIRST_USER_MSG && type <= AUDIT_LAST_USER_MSG) ||
+           (type >= AUDIT_FIRST_USER_MSG2 && type <= AUDIT_LAST_USER_MSG2);
+}
+
 /* Copies a field of the event as text. */
 static void add_field(record_view *v, const char *name, xt_field field)
 {
@@ -133,28 +140,10 @@ static void add_task(record_view *v)
     bool is_call = v->type == AUDIT_SYSCALL || v->type == AUDIT_URINGOP;
     for (size_t i = 0; i < XT_COUNT_OF(task_fields); i++) {
         const task_field *f = &task_fields[i];
-        if ((f->in_call_only && !is_call) || (f->field == XT_F_EXE && v->has_failed))
+        if ((f->in_call_only && !is_call) || (f->field == XT_F_EXE && v->has_failed) ||
+            (f->field == XT_F_TTY && is_user_message(v->type)))
             continue;
         add_field(v, f->name, f->field);
-    }
-}
-
-static void add_args(record_view *v)
-{
-    xt_slice args = xt_event_bytes(v->event, XT_F_ARGS), arg;
-    xt_list_iter iter = xt_list_iterate(args);
-    if (v->has_args)
-        return;
-    v->has_args = true;
-    for (unsigned i = 0; xt_list_next(&iter, &arg); i++) {
-        char text[16];
-        int n = snprintf(text, sizeof text, "a%u", i);
-        xt_slice name = xt_arena_copy(v->writer->arena, xt_slice_of(text, (size_t)n));
-        if (!name.p) {
-            v->writer->no_memory = true;
-            return;
-        }
-        xt_json_group_add(&v->group, name, arg);
     }
 }
 
@@ -170,6 +159,27 @@ static void add_dec(record_view *v, const char *name, uint64_t number)
 {
     char digits[20];
     add_text(v, name, xt_slice_of(digits, (size_t)(xt_json_text_dec(digits, number) - digits)));
+}
+
+static void add_args(record_view *v)
+{
+    xt_slice args = xt_event_bytes(v->event, XT_F_ARGS), arg;
+    xt_list_iter iter = xt_list_iterate(args);
+    if (v->has_args)
+        return;
+    v->has_args = true;
+    if (!xt_recs_find(xt_event_bytes(v->event, XT_F_RECORDS), XT_S("argc"), 0, &arg))
+        add_dec(v, "argc", xt_list_count(args));
+    for (unsigned i = 0; xt_list_next(&iter, &arg); i++) {
+        char text[16];
+        int n = snprintf(text, sizeof text, "a%u", i);
+        xt_slice name = xt_arena_copy(v->writer->arena, xt_slice_of(text, (size_t)n));
+        if (!name.p) {
+            v->writer->no_memory = true;
+            return;
+        }
+        xt_json_group_add(&v->group, name, arg);
+    }
 }
 
 #define MAX_PATH_FIELDS 9
