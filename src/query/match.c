@@ -1,6 +1,6 @@
 /*
  * Patterns become the simplest test that does: `*x*` a search, `x*` and `*x` a comparison at one end. The command line
- * is never built when one argument cannot hold a word that the whole must hold (`probe`), which is nearly always.
+ * is never built when a word that the whole must hold (`probe`) is nowhere in the arguments, which is nearly always.
  *
  * Expressions see bytes, not UTF-8: a broken byte in an argument must not end the match of a `.`, or it would be a way
  * to hide. `.` matches newlines as well, for the same reason.
@@ -167,6 +167,84 @@ static xt_slice longest_word(xt_slice s)
     return best;
 }
 
+/* Bytes of the bracket expression that begins at i. */
+static size_t class_bytes(xt_slice s, size_t i)
+{
+    size_t j = i + 1;
+
+    j += j < s.n && s.p[j] == '^';
+    j += j < s.n && s.p[j] == ']';
+    for (; j < s.n && s.p[j] != ']'; j++)
+        j += s.p[j] == '\\';
+    return j + 1 - i;
+}
+
+/* Bytes of the count, {2,5}, that begins at i; of a brace that is none, the brace. */
+static size_t count_bytes(xt_slice s, size_t i)
+{
+    size_t j = i + 1;
+
+    while (j < s.n && ((s.p[j] >= '0' && s.p[j] <= '9') || s.p[j] == ','))
+        j++;
+    return j < s.n && s.p[j] == '}' ? j + 1 - i : 1;
+}
+
+static bool is_word_char(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+/* The literal that the expression has at i, if one stands there that must occur: 0 bytes when not. */
+static size_t regex_literal(xt_slice s, size_t i, char *ret)
+{
+    size_t n = 1;
+
+    if (s.p[i] == '\\' && i + 1 < s.n && !is_word_char(s.p[i + 1]))
+        n = 2;
+    else if (strchr("\\.[](){}|?*+^$", s.p[i]) || s.p[i] == '\0')
+        return 0;
+    *ret = s.p[i + n - 1];
+    bool optional = i + n < s.n && (s.p[i + n] == '?' || s.p[i + n] == '*' || s.p[i + n] == '{');
+    return optional || *ret == ' ' ? 0 : n;
+}
+
+/*
+ * The longest word without a space that whatever matches must hold: literals outside of groups and of brackets. None
+ * when there is a choice at the top. Knows the part of the syntax that kql_term lets through.
+ */
+static int set_regex_probe(xt_match *match, xt_slice s, xt_arena *arena)
+{
+    char *word = xt_arena_alloc(arena, s.n + 1), *best = xt_arena_alloc(arena, s.n + 1);
+    size_t n = 0, depth = 0, step;
+
+    if (!word || !best)
+        return xt_error_origin(-ENOMEM);
+    match->probe = xt_slice_of(best, 0);
+    for (size_t i = 0; i < s.n; i += step) {
+        step = regex_literal(s, i, &word[n]);
+        if (step && depth == 0) {
+            if (++n > match->probe.n) {
+                memcpy(best, word, n);
+                match->probe.n = n;
+            }
+            if (i + step < s.n && s.p[i + step] == '+')
+                n = 0;
+            continue;
+        }
+        n = 0;
+        if (step)
+            continue;
+        step = s.p[i] == '\\' ? 2 : s.p[i] == '[' ? class_bytes(s, i) : s.p[i] == '{' ? count_bytes(s, i) : 1;
+        depth += s.p[i] == '(';
+        depth -= s.p[i] == ')' && depth > 0;
+        if (s.p[i] == '|' && depth == 0) {
+            match->probe = XT_S_NULL;
+            break;
+        }
+    }
+    return 0;
+}
+
 int xt_match_compile(const xt_kql_node *leaf, xt_arena *arena, xt_match *ret, xt_problem *reterr_problem)
 {
     xt_match match = {.form = form_of(leaf), .field = column_of(leaf), .name = leaf->data_name, .text = leaf->text};
@@ -188,6 +266,12 @@ int xt_match_compile(const xt_kql_node *leaf, xt_arena *arena, xt_match *ret, xt
         return r;
     if (match.form == XT_MATCH_CMD && match.op != XT_MATCH_EXISTS && match.op != XT_MATCH_REGEX)
         match.probe = longest_word(match.text);
+    if (match.form == XT_MATCH_CMD && match.op == XT_MATCH_REGEX)
+        r = set_regex_probe(&match, leaf->text, arena);
+    if (r) {
+        xt_match_fini(&match);
+        return xt_error_trace(r);
+    }
     if (match.field == XT_F_EVENT_ID && match.op == XT_MATCH_EQUAL)
         match.has_hash = xt_hash128_parse(match.text, &match.hash);
     *ret = match;
@@ -294,16 +378,48 @@ static bool any_item_holds(xt_slice list, xt_slice word)
     return false;
 }
 
+/*
+ * The arguments joined by one space, in the scratch. The encoded list is copied at once; the length in front of an
+ * item is one byte nearly always, and that byte becomes the space.
+ */
+static xt_slice join_args(xt_slice args, xt_match_run *run)
+{
+    xt_buf_reset(&run->scratch);
+    char *p = xt_buf_reserve(&run->scratch, args.n + 1);
+    if (!p) {
+        run->no_memory = true;
+        return XT_S_NULL;
+    }
+    memcpy(p, args.p, args.n);
+    xt_list_iter iter = xt_list_iterate(args);
+    size_t begin = (size_t)((const char *)iter.reader.p - args.p), out = begin;
+    for (; iter.left > 0; iter.left--) {
+        size_t in = (size_t)((const char *)iter.reader.p - args.p), n;
+        if (in < args.n && !(args.p[in] & 0x80)) {
+            n = (size_t)args.p[in++];
+            iter.reader.p++;
+        } else {
+            n = (size_t)xt_reader_varint(&iter.reader);
+            in = (size_t)((const char *)iter.reader.p - args.p);
+        }
+        if (iter.reader.failed || n > args.n - in)
+            break;
+        p[out++] = ' ';
+        if (out != in)
+            memmove(p + out, args.p + in, n);
+        out += n;
+        iter.reader.p += n;
+    }
+    return out > begin ? xt_slice_of(p + begin + 1, out - begin - 1) : xt_slice_of(p, 0);
+}
+
 static bool match_cmd(const xt_match *match, xt_slice args, xt_match_run *run)
 {
-    if (match->probe.n && !any_item_holds(args, match->probe))
-        return false;
-    if (match->op == XT_MATCH_PART && match->probe.n == match->text.n)
-        return true; /* what has no space lies in one argument */
-    xt_buf_reset(&run->scratch);
-    xt_list_join(args, &run->scratch);
-    run->no_memory |= run->scratch.failed;
-    return xt_match_text(match, xt_buf_slice(&run->scratch), run);
+    if (match->probe.n && xt_slice_find_nocase(args, match->probe) < 0)
+        return false; /* nowhere in the encoded list: one search instead of one an argument */
+    if (match->op == XT_MATCH_PART && match->probe.n && match->probe.n == match->text.n)
+        return any_item_holds(args, match->text); /* what has no space lies in one argument */
+    return xt_match_text(match, join_args(args, run), run);
 }
 
 static bool match_names(const xt_match *match, xt_slice paths, xt_match_run *run)

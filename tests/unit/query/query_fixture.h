@@ -30,8 +30,13 @@ static UNUSED uint32_t dice_below(dice *d, uint32_t n)
     return (uint32_t)((z ^ z >> 31) >> 8) % n;
 }
 
-static const char *const fixture_words[] = {"nmap", "-sS",   "NMap", "a b", "",       "-e",   "/bin/sh",     "web-1",
-                                            "curl", "alice", "Bob",  "x*y", "(none)", "pts0", "back\\slash", "10"};
+/* Longer than what one byte of length tells. */
+static const char fixture_long[] = "0123456789012345678901234567890123456789012345678901234567890123456789"
+                                   "0123456789012345678901234567890123456789012345678901234567890123456789 nmap -p";
+
+static const char *const fixture_words[] = {"nmap",    "-sS",   "NMap",        "a b",   "",    "-e",
+                                            "/bin/sh", "web-1", "curl",        "alice", "Bob", "x*y",
+                                            "(none)",  "pts0",  "back\\slash", "10",    "-p",  fixture_long};
 
 static UNUSED xt_slice dice_word(dice *d)
 {
@@ -162,8 +167,10 @@ static UNUSED void put_value(dice *d, xt_buf *out)
         xt_buf_puts(out, (const char *[]){"n*p", "*b*l*", "*", "w*1", "*a*", "/*sh", "nmap*", "\\*", "*\\**",
                                           "A*"}[dice_below(d, 10)]);
     } else if (kind == 2) {
-        xt_buf_puts(out,
-                    (const char *[]){"/^n.*p$/", "/a|b/", "/sS?/", "/^$/", "/[0-9]+/", "/[ ]b/"}[dice_below(d, 6)]);
+        xt_buf_puts(out, (const char *[]){"/^n.*p$/", "/a|b/", "/sS?/", "/^$/", "/[0-9]+/", "/[ ]b/", "/(nm|cu)ap?/",
+                                          "/ali+ce/", "/bin.sh/", "/\\/bin\\/sh -e/", "/a b/", "/x\\*y/", "/10{1,2}/",
+                                          "/bo?b$/", "/p -s[sx] c?/", "/nmap|curl x/", "/n(m)ap/", "/[]a]l/",
+                                          "/nmap +-e/"}[dice_below(d, 19)]);
     } else {
         xt_buf_putc(out, '"');
         for (size_t i = 0; i < word.n; i++) {
@@ -254,7 +261,7 @@ static UNUSED bool naive_glob(const char *p, const char *pe, const char *s, cons
 
 static UNUSED bool naive_text(const xt_kql_node *node, xt_slice s)
 {
-    char z[512], pattern[512];
+    char z[1024], pattern[512];
 
     assert_true(s.n < sizeof z && node->text.n < sizeof pattern);
     if (s.n)

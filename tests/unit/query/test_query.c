@@ -397,7 +397,7 @@ static void test_counts(void **state)
 /* ------------------------------------------------------------------------------------------------ groups */
 
 typedef struct tally {
-    char key[XT_QUERY_MAX_BY][200];
+    char key[XT_QUERY_MAX_BY][800];
     uint64_t count;
 } tally;
 typedef struct tallies {
@@ -406,7 +406,7 @@ typedef struct tallies {
 } tallies;
 
 /* The distinct texts of a field, "absent" spelled as one byte 1. */
-static size_t naive_texts(world *w, const xt_event *event, xt_field field, char texts[][200])
+static size_t naive_texts(world *w, const xt_event *event, xt_field field, char texts[][800])
 {
     xt_event full = *event;
     xt_field_set all = {{UINT64_MAX, UINT64_MAX}};
@@ -417,20 +417,20 @@ static size_t naive_texts(world *w, const xt_event *event, xt_field field, char 
     if (xt_event_has(&full, field) && info->type == XT_LIST) {
         xt_list_iter iter = xt_list_iterate(full.values[field].bytes);
         for (xt_slice item; xt_list_next(&iter, &item);) {
-            memset(texts[n], 0, 200);
-            snprintf(texts[n], 200, "%.*s", XT_S_ARGS(item));
+            memset(texts[n], 0, 800);
+            snprintf(texts[n], 800, "%.*s", XT_S_ARGS(item));
             bool again = false;
             for (size_t i = 0; i < n; i++)
                 again |= strcmp(texts[i], texts[n]) == 0;
             n += !again;
         }
     } else if (xt_event_has(&full, field) && info->type == XT_TEXT) {
-        snprintf(texts[n++], 200, "%.*s", XT_S_ARGS(full.values[field].bytes));
+        snprintf(texts[n++], 800, "%.*s", XT_S_ARGS(full.values[field].bytes));
     } else if (xt_event_has(&full, field)) {
-        snprintf(texts[n++], 200, "%lld", (long long)full.values[field].num);
+        snprintf(texts[n++], 800, "%lld", (long long)full.values[field].num);
     }
     if (n == 0) {
-        memset(texts[n], 0, 200);
+        memset(texts[n], 0, 800);
         texts[n++][0] = 1;
     }
     return n;
@@ -451,7 +451,7 @@ static void tally_add(tallies *t, const tally *key)
 static void naive_tuples(world *w, const xt_event *event, const xt_field *by, size_t n_by, size_t k, tally *key,
                          tallies *t)
 {
-    char texts[16][200] = {{0}};
+    char texts[16][800] = {{0}};
 
     if (k == n_by) {
         tally_add(t, key);
