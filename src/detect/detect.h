@@ -51,6 +51,10 @@ enum {
 XT_MUST_USE int xt_ruleset_load(const char *const *paths, size_t n_paths,
                                 void (*refused)(void *context, const xt_problem *problem), void *context,
                                 xt_ruleset **ret, xt_problem *reterr_problem);
+/* One text instead of files: a rule is tried before it is kept. name: what problems call it. */
+XT_MUST_USE int xt_ruleset_load_text(const char *name, xt_slice text,
+                                     void (*refused)(void *context, const xt_problem *problem), void *context,
+                                     xt_ruleset **ret);
 xt_ruleset *xt_ruleset_ref(xt_ruleset *set);
 xt_ruleset *xt_ruleset_unref(xt_ruleset *set); /* accepts NULL, returns NULL */
 

@@ -176,16 +176,48 @@ static void on_unreadable(void *context, const xt_problem *problem)
     tell_refused(context, problem);
 }
 
+static int new_set(xt_ruleset **ret)
+{
+    xt_ruleset *set = calloc(1, sizeof *set);
+    int r;
+
+    if (!set)
+        return xt_error_origin(-ENOMEM);
+    set->n_refs = 1;
+    r = xt_sigma_program_init(&set->program);
+    if (r) {
+        xt_ruleset_unref(set);
+        return xt_error_trace(r);
+    }
+    *ret = set;
+    return 0;
+}
+
+int xt_ruleset_load_text(const char *name, xt_slice text, void (*refused)(void *context, const xt_problem *problem),
+                         void *context, xt_ruleset **ret)
+{
+    struct loading l = {.refused = refused, .context = context};
+    int r = new_set(&l.set);
+
+    if (r)
+        return xt_error_trace(r);
+    r = load_text(&l, name, text);
+    if (r) {
+        xt_ruleset_unref(l.set);
+        return xt_error_trace(r);
+    }
+    *ret = l.set;
+    return 0;
+}
+
 int xt_ruleset_load(const char *const *paths, size_t n_paths, void (*refused)(void *context, const xt_problem *problem),
                     void *context, xt_ruleset **ret, xt_problem *reterr_problem)
 {
-    struct loading l = {.set = calloc(1, sizeof(xt_ruleset)), .refused = refused, .context = context};
-    int r;
+    struct loading l = {.refused = refused, .context = context};
+    int r = new_set(&l.set);
 
-    if (!l.set)
-        return xt_error_origin(-ENOMEM);
-    l.set->n_refs = 1;
-    r = xt_sigma_program_init(&l.set->program);
+    if (r)
+        return xt_error_trace(r);
     for (size_t i = 0; !r && i < n_paths; i++)
         r = xt_rule_files_read(paths[i], on_file, on_unreadable, &l, reterr_problem);
     if (r) {

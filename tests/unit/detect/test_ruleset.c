@@ -284,12 +284,44 @@ static void test_explain(void **state)
     xt_ruleset_unref(set);
 }
 
+/* A match is one object: the rule, then the event's own fields; what the server said of all rules is left out. */
+static void test_match_json(void **state)
+{
+    xt_ruleset *set =
+        load_good("title: A \"quoted\" title\nid: r1\nauthor: Someone\nlevel: low\n"
+                  "tags: [attack.execution, attack.t1059.004, ATTACK.T1021, attack.tx]\n" SOURCE DETECTION);
+    xt_match matches[XT_DETECT_MAX_MATCHES];
+    xt_buf out = XT_BUF_INIT;
+    xt_arena arena;
+    xt_event event;
+    size_t n;
+
+    xt_arena_init(&arena, 1u << 20);
+    set_exec(&event, &arena, "/usr/bin/nc", "x");
+    xt_event_set_bytes(&event, XT_F_RULE_LEVEL, XT_S("critical"));
+    assert_int_equal(xt_ruleset_match(set, &event, &arena, matches, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(xt_match_json(&matches[0], &event, &arena, &out), 0);
+    xt_buf_putc(&out, '\0');
+    assert_non_null(strstr(out.p,
+                           "{\"rule\":{\"id\":\"r1\",\"name\":\"A \\\"quoted\\\" title\",\"author\":\"Someone\","
+                           "\"level\":\"low\"},\"threat\":{\"framework\":\"MITRE ATT&CK\",\"technique\":{\"id\":["
+                           "\"T1059.004\",\"T1021\"]}},\"@timestamp\":"));
+    assert_null(strstr(out.p, "critical"));
+    assert_non_null(strstr(out.p, "\"executable\":\"/usr/bin/nc\""));
+    assert_true(xt_event_has(&event, XT_F_RULE_LEVEL));
+    xt_buf_fini(&out);
+    xt_arena_fini(&arena);
+    xt_ruleset_unref(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels),          cmocka_unit_test(test_folder),    cmocka_unit_test(test_missing_path),
         cmocka_unit_test(test_refusals),        cmocka_unit_test(test_documents), cmocka_unit_test(test_scope),
         cmocka_unit_test(test_order_and_raise), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_match_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
