@@ -44,8 +44,8 @@ static int check(xt_ingest_job *job, uint64_t index, const xt_event *event)
 static int keep_hit(xt_ingest *in, xt_ingest_job *job, xt_slice bytes, xt_slice noise, const xt_match *matches,
                     size_t n)
 {
-    xt_ingest_hit *hit = xt_arena_new(&in->hit_arena, xt_ingest_hit);
-    xt_match *copy = xt_arena_array(&in->hit_arena, n, sizeof *copy);
+    xt_ingest_hit *hit = xt_arena_new(&in->group_arena, xt_ingest_hit);
+    xt_match *copy = xt_arena_array(&in->group_arena, n, sizeof *copy);
 
     if (!hit || !copy)
         return xt_error_origin(-ENOMEM);
@@ -53,6 +53,25 @@ static int keep_hit(xt_ingest *in, xt_ingest_job *job, xt_slice bytes, xt_slice 
     *hit = (xt_ingest_hit){.event = bytes, .noise = noise, .n_matches = n, .matches = copy};
     *job->hits_end = hit;
     job->hits_end = &hit->next;
+    return 0;
+}
+
+/* Counts the event with its host; imports may mix hosts, agents do not. */
+static int count(xt_ingest *in, xt_ingest_job *job, const xt_event *event)
+{
+    xt_slice host_id = xt_event_bytes(event, XT_F_HOST_ID);
+    int64_t t = (int64_t)xt_event_num(event, XT_F_TIME, 0);
+
+    if (!job->runs || !xt_slice_eq(job->runs->host_id, host_id)) {
+        xt_ingest_run *run = xt_arena_new(&in->group_arena, xt_ingest_run);
+        if (!run)
+            return xt_error_origin(-ENOMEM);
+        *run = (xt_ingest_run){job->runs, host_id, xt_event_bytes(event, XT_F_HOST), 0, t};
+        job->runs = run;
+    }
+    job->runs->n_events++;
+    if (t > job->runs->last_ms)
+        job->runs->last_ms = t;
     return 0;
 }
 
@@ -89,6 +108,8 @@ static int judge(xt_ingest *in, xt_ingest_job *job, uint64_t index, xt_slice byt
     if (xt_event_decode(bytes, &event, &job->problem))
         return corrupt(job, index, "does not hold together");
     int r = check(job, index, &event);
+    if (r == 0)
+        r = count(in, job, &event);
     if (r)
         return r;
     r = xt_noise_tag(in->rules, in->noise, &event, &in->event_arena, &noise);
@@ -142,6 +163,7 @@ static int decode(xt_ingest *in, xt_ingest_job *job)
 void xt_ingest_prepare(xt_ingest *in, xt_ingest_job *job)
 {
     job->problem = XT_PROBLEM_INIT;
+    job->runs = NULL;
     job->hits = NULL;
     job->hits_end = &job->hits;
     job->outcome = decode(in, job);
@@ -156,27 +178,4 @@ int xt_ingest_hit_event(xt_ingest *in, const xt_ingest_hit *hit, xt_event *ret)
     if (r == 0)
         r = server_fields(in, hit->noise, hit->matches, hit->n_matches, ret);
     return xt_error_fold(r);
-}
-
-void xt_ingest_count(xt_ingest *in, const xt_ingest_job *job)
-{
-    xt_slice rest = xt_buf_slice(&job->events), bytes, id = XT_S_NULL, name = XT_S_NULL;
-    int64_t last_ms = 0;
-    uint64_t n = 0;
-    xt_event event;
-
-    while (xt_event_batch_next(&rest, &bytes) && xt_event_decode(bytes, &event, NULL) == 0) {
-        xt_slice host = xt_event_bytes(&event, XT_F_HOST_ID);
-        int64_t t = (int64_t)xt_event_num(&event, XT_F_TIME, 0);
-        if (n && !xt_slice_eq(host, id)) {
-            xt_hosts_count(in->app->hosts, id, name, n, last_ms);
-            n = 0;
-        }
-        last_ms = n && last_ms > t ? last_ms : t;
-        id = host;
-        name = xt_event_bytes(&event, XT_F_HOST);
-        n++;
-    }
-    if (n)
-        xt_hosts_count(in->app->hosts, id, name, n, last_ms);
 }

@@ -19,6 +19,14 @@ typedef struct xt_ingest_hit {
     xt_match *matches;
 } xt_ingest_hit;
 
+/* Events of one host that follow each other. */
+typedef struct xt_ingest_run {
+    struct xt_ingest_run *next;
+    xt_slice host_id, host_name; /* in the job's events */
+    uint64_t n_events;
+    int64_t last_ms;
+} xt_ingest_run;
+
 typedef struct xt_ingest_job {
     struct xt_ingest_job *next;
     char host_id[33]; /* "" an import */
@@ -27,6 +35,7 @@ typedef struct xt_ingest_job {
     void *context;
     xt_batch batch;
     xt_ingest_hit *hits, **hits_end;
+    xt_ingest_run *runs; /* the latest first */
     int outcome;
     xt_problem problem;
 } xt_ingest_job;
@@ -37,7 +46,7 @@ typedef struct xt_ingest {
     xt_ruleset *rules;
     xt_noise_state *noise;
     xt_arena event_arena; /* reset with each event */
-    xt_arena hit_arena;   /* reset with each commit */
+    xt_arena group_arena; /* hits and runs, reset with each commit */
     xt_buf scratch;
 } xt_ingest;
 
@@ -46,5 +55,3 @@ void xt_ingest_job_free(xt_ingest_job *job);
 void xt_ingest_prepare(xt_ingest *in, xt_ingest_job *job);
 /* Puts the server's fields of a hit on its event. */
 XT_MUST_USE int xt_ingest_hit_event(xt_ingest *in, const xt_ingest_hit *hit, xt_event *ret);
-/* Tells the hosts how many events became durable. */
-void xt_ingest_count(xt_ingest *in, const xt_ingest_job *job);

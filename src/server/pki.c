@@ -66,14 +66,30 @@ static int load_key(const char *dir, const char *name, xt_buf *out, xt_problem *
     return xt_error_trace(write_file(dir, name, xt_buf_slice(out), 0600, reterr_problem));
 }
 
+/* Made only where no certificate is: a new key under an old one would lock every agent out. */
+static int load_ca_key(const char *dir, bool may_make, xt_buf *out, xt_problem *reterr_problem)
+{
+    if (may_make)
+        return xt_error_trace(load_key(dir, "ca.key", out, reterr_problem));
+    int r = read_file(dir, "ca.key", out, reterr_problem);
+    if (r > 0) {
+        xt_problem_set(reterr_problem, "%s/ca.key is missing while ca.pem is there", dir);
+        xt_problem_hint(reterr_problem, "restore it from a backup; without it no host can be enrolled");
+        return xt_error_origin(-ENOENT);
+    }
+    return xt_error_trace(r);
+}
+
 static int load_ca(const char *dir, xt_pki *pki, xt_problem *reterr_problem)
 {
-    int r = load_key(dir, "ca.key", &pki->ca_key_pem, reterr_problem);
+    int found = read_file(dir, "ca.pem", &pki->ca_pem, reterr_problem), r;
 
+    if (found < 0)
+        return xt_error_trace(found);
+    r = load_ca_key(dir, found > 0, &pki->ca_key_pem, reterr_problem);
     if (r)
         return xt_error_trace(r);
-    r = read_file(dir, "ca.pem", &pki->ca_pem, reterr_problem);
-    if (r > 0) {
+    if (found > 0) {
         r = xt_tls_ca_make(xt_buf_slice(&pki->ca_key_pem), &pki->ca_pem);
         if (r == 0)
             r = write_file(dir, "ca.pem", xt_buf_slice(&pki->ca_pem), 0644, reterr_problem);

@@ -15,9 +15,10 @@
 
 enum {
     GROUP_JOBS = 256,
-    GROUP_BYTES = 8 << 20, /* compressed */
+    GROUP_BYTES = 8 << 20,      /* compressed */
+    GROUP_RAW_BYTES = 64 << 20, /* decompressed: what a commit may hold in memory, but for its last batch */
     EVENT_ARENA_BYTES = 128 << 20,
-    HIT_ARENA_BYTES = 64 << 20,
+    GROUP_ARENA_BYTES = 64 << 20,
 };
 
 struct xt_writer {
@@ -147,13 +148,46 @@ static void alerts(xt_writer *writer, const xt_ingest_job *jobs)
 
 static void tell(xt_writer *writer, xt_ingest_job *job)
 {
-    if (job->outcome == 0)
-        xt_ingest_count(&writer->in, job);
-    else if (job->outcome == XT_STORE_E_CORRUPT && xt_problem_is_set(&job->problem))
+    for (const xt_ingest_run *run = job->outcome ? NULL : job->runs; run; run = run->next)
+        xt_hosts_count(writer->app->hosts, run->host_id, run->host_name, run->n_events, run->last_ms);
+    if (job->outcome == XT_STORE_E_CORRUPT && xt_problem_is_set(&job->problem))
         xt_log(XT_LOG_WARN, "batch %llu of host %s refused: %s", (unsigned long long)job->batch.number,
                job->host_id[0] ? job->host_id : "(import)", job->problem.sentence);
     job->done(job->context, job->outcome, job->batch.number);
     xt_ingest_job_free(job);
+}
+
+/* Prepares jobs until they fill a commit; cuts the list behind them and returns the rest. */
+static xt_ingest_job *prepare(xt_writer *writer, xt_ingest_job *jobs)
+{
+    size_t n_bytes = 0;
+
+    for (xt_ingest_job *job = jobs; job; job = job->next) {
+        xt_ingest_prepare(&writer->in, job);
+        n_bytes += job->events.n;
+        if (n_bytes >= GROUP_RAW_BYTES) {
+            xt_ingest_job *rest = job->next;
+            job->next = NULL;
+            return rest;
+        }
+    }
+    return NULL;
+}
+
+/* One commit. Returns the jobs that it had no room for. */
+static xt_ingest_job *commit(xt_writer *writer, xt_ingest_job *jobs)
+{
+    writer->in.rules = xt_app_rules(writer->app);
+    xt_ingest_job *rest = prepare(writer, jobs), *next;
+    append(writer, jobs);
+    alerts(writer, jobs);
+    for (; jobs; jobs = next) {
+        next = jobs->next;
+        tell(writer, jobs);
+    }
+    xt_arena_reset(&writer->in.group_arena);
+    writer->in.rules = xt_ruleset_unref(writer->in.rules);
+    return rest;
 }
 
 static void *run(void *context)
@@ -161,20 +195,9 @@ static void *run(void *context)
     xt_writer *writer = context;
     xt_ingest_job *jobs;
 
-    while ((jobs = take(writer)) != NULL) {
-        writer->in.rules = xt_app_rules(writer->app);
-        for (xt_ingest_job *job = jobs; job; job = job->next)
-            xt_ingest_prepare(&writer->in, job);
-        append(writer, jobs);
-        alerts(writer, jobs);
-        while (jobs) {
-            xt_ingest_job *next = jobs->next;
-            tell(writer, jobs);
-            jobs = next;
-        }
-        xt_arena_reset(&writer->in.hit_arena);
-        writer->in.rules = xt_ruleset_unref(writer->in.rules);
-    }
+    while ((jobs = take(writer)) != NULL)
+        while (jobs)
+            jobs = commit(writer, jobs);
     return NULL;
 }
 
@@ -191,7 +214,7 @@ int xt_writer_open(xt_app *app, xt_writer **ret)
     pthread_cond_init(&writer->filled, NULL);
     pthread_cond_init(&writer->drained, NULL);
     xt_arena_init(&writer->in.event_arena, EVENT_ARENA_BYTES);
-    xt_arena_init(&writer->in.hit_arena, HIT_ARENA_BYTES);
+    xt_arena_init(&writer->in.group_arena, GROUP_ARENA_BYTES);
     r = xt_noise_state_new(&writer->in.noise);
     if (r == 0)
         r = -pthread_create(&writer->thread, NULL, run, writer);
@@ -216,7 +239,7 @@ xt_writer *xt_writer_close(xt_writer *writer)
         pthread_join(writer->thread, NULL);
     xt_noise_state_free(writer->in.noise);
     xt_arena_fini(&writer->in.event_arena);
-    xt_arena_fini(&writer->in.hit_arena);
+    xt_arena_fini(&writer->in.group_arena);
     xt_buf_fini(&writer->in.scratch);
     pthread_cond_destroy(&writer->filled);
     pthread_cond_destroy(&writer->drained);

@@ -1,6 +1,8 @@
 #include "server_fixture.h"
 
 #include "io/tls.h"
+#include <errno.h>
+
 #include "server/app_parts.h"
 #include "server/tokens.h"
 #include "wire/token.h"
@@ -58,6 +60,22 @@ static void first_start_makes_keys_and_keeps_them(void **state)
     xt_buf_fini(&after);
     for (size_t i = 0; i < 5; i++)
         xt_buf_fini(&before[i]);
+}
+
+/* The CA is what agents pin: a lost key is said, never replaced. */
+static void a_lost_ca_key_is_an_error(void **state)
+{
+    fixture *f = *state;
+    xt_problem problem = XT_PROBLEM_INIT;
+    char path[200];
+
+    fixture_open(f);
+    fixture_close(f);
+    snprintf(path, sizeof path, "%s/ca.key", f->data);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(xt_app_open(&f->settings, &f->app, &problem), -ENOENT);
+    assert_non_null(strstr(problem.sentence, "ca.key"));
+    assert_int_equal(access(path, F_OK), -1);
 }
 
 static void admin_token_is_admin(void **state)
@@ -272,8 +290,13 @@ static void links_expire_and_need_a_user(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(first_start_makes_keys_and_keeps_them), TEST(admin_token_is_admin),     TEST(token_life),
-        TEST(unknown_token_and_wrong_secret),        TEST(bad_request_uses_nothing), TEST(link_becomes_a_session_once),
+        TEST(first_start_makes_keys_and_keeps_them),
+        TEST(a_lost_ca_key_is_an_error),
+        TEST(admin_token_is_admin),
+        TEST(token_life),
+        TEST(unknown_token_and_wrong_secret),
+        TEST(bad_request_uses_nothing),
+        TEST(link_becomes_a_session_once),
         TEST(links_expire_and_need_a_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
