@@ -1,0 +1,194 @@
+/*
+ * Queries on a real store, while everything is pending, half of it sealed, and all of it: counts and all rows in order
+ * against the naive evaluator.
+ */
+#include "unit/query/query_fixture.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include "query/row_order.h"
+#include "store/derived.h"
+
+#define N_EVENTS  3000
+#define PER_BATCH 100
+
+typedef struct world {
+    dice dice;
+    xt_arena events_arena, arena;
+    xt_event events[N_EVENTS];
+    char dir[64];
+    xt_store *store;
+    uint64_t number;
+    xt_hash128 last;
+} world;
+
+static void remove_folder(const char *path)
+{
+    DIR *dir = opendir(path);
+
+    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
+        char sub[512];
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        snprintf(sub, sizeof sub, "%s/%s", path, e->d_name);
+        if (unlink(sub) < 0)
+            remove_folder(sub);
+    }
+    if (dir)
+        closedir(dir);
+    rmdir(path);
+}
+
+static void must(int r, const xt_problem *problem)
+{
+    if (r)
+        fail_msg("%d: %s", r, problem->sentence);
+}
+
+static int world_new(void **state)
+{
+    world *w = calloc(1, sizeof *w);
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    w->dice.state = 13;
+    xt_arena_init(&w->events_arena, 64 << 20);
+    xt_arena_init(&w->arena, 256 << 20);
+    for (uint32_t i = 0; i < N_EVENTS; i++)
+        dice_event(&w->dice, i, &w->events_arena, &w->events[i]);
+    snprintf(w->dir, sizeof w->dir, "/tmp/xt-query-XXXXXX");
+    assert_non_null(mkdtemp(w->dir));
+    must(xt_store_open(w->dir, NULL, &w->store, &problem), &problem);
+    *state = w;
+    return 0;
+}
+
+static int world_free(void **state)
+{
+    world *w = *state;
+
+    xt_store_close(w->store);
+    remove_folder(w->dir);
+    xt_arena_fini(&w->events_arena);
+    xt_arena_fini(&w->arena);
+    free(w);
+    return 0;
+}
+
+static void append(world *w, uint32_t first, uint32_t n)
+{
+    xt_buf events = XT_BUF_INIT, derived = XT_BUF_INIT;
+    xt_derived_writer writer = xt_derived_write_to(&derived);
+    xt_problem problem = XT_PROBLEM_INIT;
+    int outcome = -1;
+
+    for (uint32_t i = 0; i < n; i++) {
+        xt_event server;
+        xt_event_batch_put(&events, &w->events[first + i]);
+        xt_event_reset(&server);
+        dice_server_fields(&w->dice, &w->events_arena, &server);
+        if (server.present.bits[0] | server.present.bits[1])
+            xt_derived_put(&writer, i, &server);
+        for (unsigned f = 1; f < XT_F_END; f++)
+            if (xt_event_has(&server, (xt_field)f))
+                xt_event_set_bytes(&w->events[first + i], (xt_field)f, server.values[f].bytes);
+    }
+    xt_store_batch batch = {.stream = {{1}},
+                            .number = ++w->number,
+                            .n_events = n,
+                            .chain = w->last,
+                            .hash = xt_slice_hash128(xt_buf_slice(&events)),
+                            .host_id = XT_S("0123456789abcdef0123456789abcdef"),
+                            .frame = xt_buf_slice(&events),
+                            .events = xt_buf_slice(&events),
+                            .derived = xt_buf_slice(&derived)};
+    must(xt_store_append(w->store, &batch, 1, &outcome, &problem), &problem);
+    assert_int_equal(outcome, 0);
+    w->last = batch.hash;
+    xt_buf_fini(&events);
+    xt_buf_fini(&derived);
+}
+
+typedef struct seen {
+    xt_row_key last;
+    char host[40];
+    uint64_t n, time_sum;
+} seen;
+
+static int on_row(void *context, xt_event *event, xt_slice cursor)
+{
+    static const xt_row_order order = {XT_F_INVALID, false};
+    seen *s = context;
+    xt_arena arena;
+    xt_row_key key;
+
+    xt_arena_init(&arena, 4096);
+    assert_int_equal(xt_row_cursor_parse(&order, cursor, &arena, &key, NULL), 0);
+    assert_true(key.time_ms == (int64_t)event->values[XT_F_TIME].num);
+    if (s->n)
+        assert_true(xt_row_key_cmp(&order, &s->last, &key) < 0);
+    s->last = key;
+    snprintf(s->host, sizeof s->host, "%.*s", XT_S_ARGS(key.host_id));
+    s->last.host_id = xt_slice_str(s->host);
+    s->n++;
+    s->time_sum += event->values[XT_F_TIME].num;
+    xt_arena_fini(&arena);
+    return 0;
+}
+
+/* One random query over the first n events. */
+static void check(world *w, uint32_t n)
+{
+    xt_buf kql = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_filter *filter;
+    xt_kql_node *tree;
+    xt_answer answer;
+    uint64_t want = 0, time_sum = 0;
+
+    xt_arena_reset(&w->arena);
+    put_query(&w->dice, dice_below(&w->dice, 3), &kql);
+    must(xt_filter_compile(xt_buf_slice(&kql), FIXTURE_START_MS, &filter, &problem), &problem);
+    must(xt_kql_parse(xt_buf_slice(&kql), FIXTURE_START_MS, &w->arena, &tree, &problem), &problem);
+    for (uint32_t i = 0; i < n; i++) {
+        bool yes = naive(tree, &w->events[i], &w->arena);
+        want += yes;
+        time_sum += yes ? w->events[i].values[XT_F_TIME].num : 0;
+    }
+    xt_query query = {.filter = filter, .to_ms = INT64_C(253402300799999)};
+    must(xt_query_count(w->store, &query, &answer, &problem), &problem);
+    if (answer.n_matched != want)
+        fail_msg("%.*s: %llu rows of %u, not %llu", XT_S_ARGS(xt_buf_slice(&kql)), (unsigned long long)answer.n_matched,
+                 n, (unsigned long long)want);
+    seen s = {.n = 0};
+    xt_query_rows rows = {.query = query, .on_row = on_row, .context = &s, .max_memory_bytes = 40000};
+    must(xt_query_rows_run(w->store, &rows, &answer, &problem), &problem);
+    assert_int_equal(s.n, want);
+    assert_true(s.time_sum == time_sum);
+    xt_filter_free(filter);
+    xt_buf_fini(&kql);
+}
+
+static void test_life_of_a_store(void **state)
+{
+    world *w = *state;
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    for (uint32_t n = 0; n < N_EVENTS; n += PER_BATCH) {
+        append(w, n, PER_BATCH);
+        for (unsigned i = 0; i < 4; i++)
+            check(w, n + PER_BATCH);
+        if (n == N_EVENTS / 2 || n == N_EVENTS / 3)
+            must(xt_store_seal(w->store, &problem), &problem);
+    }
+    must(xt_store_seal(w->store, &problem), &problem);
+    for (unsigned i = 0; i < 200; i++)
+        check(w, N_EVENTS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_life_of_a_store)};
+
+    return cmocka_run_group_tests(tests, world_new, world_free);
+}
