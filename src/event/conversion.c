@@ -126,8 +126,8 @@ void xt_conversion_put_records(xt_conversion *c)
             continue;
         p = xt_pack_varint(p, group->records[i].type);
         p = xt_pack_varint(p, c->spans[i].n);
-        for (const xt_rec_field *f = c->fields + c->spans[i].first; f < c->fields + c->spans[i].first + c->spans[i].n;
-             f++) {
+        for (size_t k = 0; k < c->spans[i].n; k++) {
+            const xt_rec_field *f = &c->fields[c->spans[i].first + k];
             p = xt_pack_block(p, f->name);
             *p++ = (char)f->form;
             p = xt_pack_block(p, f->value);

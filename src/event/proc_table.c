@@ -137,7 +137,7 @@ static int find_or_add(xt_proc_table *table, xt_slice host_id, uint64_t pid, ent
 static int resize_text(xt_proc_table *table, entry *e, size_t n)
 {
     size_t cap = n < 64 ? 64 : n;
-    if (e->text_cap >= n && e->text_cap <= 2 * cap)
+    if (e->text && e->text_cap >= n && e->text_cap <= 2 * cap)
         return 0;
     char *text = malloc(cap);
     if (!text)
