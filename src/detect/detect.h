@@ -2,15 +2,19 @@
  * detect/detect - rules against the stream of events
  *
  * Shape:     a rule set is loaded from folders and files, compiled, immutable and counted; events are matched one by one.
- *            Two kinds stand in the same folders: Sigma rules (logsource product linux, category process_creation;
- *            and rules of ours whose logsource says  product: exectrail, service: event  and whose fields are ECS
- *            names of any event, e.g. for audit tampered with), and noise files (see noise.h).
- * Meaning:   process_creation sees successful execs with args only (DESIGN of Sigma: field: value is a whole-value match
- *            without case, * and ? are wildcards). Image also has the path as typed (SCRIPT) as a second value.
- *            Fields of a rule are the schema's Sigma names, or any ECS name.
- * Errors:    a rule that asks for more than is built is refused as a whole, with file, line and column: unknown
- *            modifier, unknown field, correlation, a log source that is not ours (counted apart: not for us). The other rules load.
+ *            Two kinds stand in the same folders: Sigma rules (product linux, category process_creation; and rules of ours,
+ *            product exectrail, service event, whose fields are ECS names of any event), and noise rules (see noise.h).
+ * Meaning:   process_creation sees successful execs with args only. field: value is a whole-value match without case
+ *            (ASCII), * and ? are wildcards. Image also has the path as it was called as a second value. Fields of a rule
+ *            are the schema's Sigma names (exact case), or any ECS name or alias; of our event rules the latter and
+ *            auditd.data.NAME. A field with several values fits if one of them does. docs/rules.md says all of it.
+ * Errors:    a rule that asks for more than is built is refused as a whole, with file, line and column: modifier,
+ *            unknown field, correlation, an id that another rule has. A log source that is not ours is counted apart.
+ *            The other rules load.
+ * Limits:    a file of 1 MiB, 50,000 YAML nodes a document, 500 selections, conditions of 1,000 words; regexes give up
+ *            after 200,000 steps, which counts as found.
  * Threads:   a rule set may be used by many threads; each brings its own arena.
+ * Ownership: what a set tells is borrowed from it. Matching leaves the arena as it was.
  * Source:    Sigma specification 2.1 (rules, modifiers, conditions).
  */
 #pragma once
@@ -36,7 +40,7 @@ typedef struct xt_rule_info {
     size_t n_tags;
     const char *file;
     uint64_t line;
-    bool enabled;       /* custom attribute `enabled: false`: loaded, listed, not evaluated */
+    bool enabled;       /* custom attribute exectrail.enabled: false: loaded, listed, not evaluated */
     bool raised_by_exe; /* custom attribute exectrail.raise, see docs/rules.md */
 } xt_rule_info;
 
@@ -75,7 +79,6 @@ typedef struct xt_match {
 /* Matches of one event, highest level first; at most XT_DETECT_MAX_MATCHES. */
 XT_MUST_USE int xt_ruleset_match(const xt_ruleset *set, const xt_event *event, xt_arena *arena, xt_match *ret,
                                  size_t *ret_n);
-/* The name of the noise rule that tags this event, or an empty slice (borrowed from the set). State per host is the caller's: noise.h. */
 
 /* Why a rule did or did not match: one line per selection and field, for people. */
 XT_MUST_USE int xt_ruleset_explain(const xt_ruleset *set, xt_slice rule_id, const xt_event *event, xt_arena *arena,

@@ -1,14 +1,14 @@
 /*
- * detect/noise - tagging what a login shell runs before its prompt, and other noise
+ * detect/noise - tagging what a login runs before its prompt, and other noise
  *
- * Shape:     a noise file (rules/noise/NAME.yml) holds named rules; the first that fits tags the event with its name. Each has
- *            an owner and a reason. An event that raised an alert keeps its tag but is never hidden.
- *            Two kinds of rule: `match` (selections and a condition as in Sigma), and `login-shell`: what is run by
- *            a login's start-up files: execs of a session, from its session leader shell (argv[0] begins with '-', or PAM/sshd
- *            parents) and its descendants, before the first exec that a person can have typed. See docs/rules.md for how that is told.
- * Method:    per session (host, ses) a small state: time of login, the login shell's pid and start, and whether the prompt was reached. Start-up
- *            ends when a child of the login shell starts later than `quiet_ms` after the one before it ended up being started, or after `max_ms`.
- * Limits:    sessions kept: bounded, least recently used first.
+ * Shape:     noise rules stand in the rule set; the first that fits tags the event with its name. Each has an owner and a
+ *            reason. An event that raised an alert keeps its tag but is never hidden (the caller's part).
+ *            Two kinds: `match` (selections and a condition as in Sigma), and `login-shell` (one rule): what PAM runs when
+ *            a session opens, and what start-up files run while a login shell begins. docs/rules.md says how that is told.
+ * Method:    per (host, session) a small state, kept only while a login is under way: it begins with a LOGIN record or a
+ *            login shell, and ends with a pause above `quiet`, after `max`, or with the first exec that does not belong.
+ * Limits:    16,384 logins at once; the oldest is forgotten first, and what it runs is then shown.
+ * Errors:    -ENOMEM.
  * Threads:   the state belongs to one writer thread.
  */
 #pragma once
