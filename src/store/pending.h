@@ -47,17 +47,17 @@ typedef struct xt_ledger_row {
     xt_ledger_kind kind;
     int64_t at_ms;
     uint64_t n_events, first_arrival;
-    xt_hash128 subject;     /* RECEIVED: the stream; else zero */
-    uint64_t first, last;   /* RECEIVED: batch numbers; SEALED: segment id twice */
-    xt_hash128 hash;        /* RECEIVED: of the last batch; SEALED: of the segment's footer */
+    xt_hash128 subject;   /* RECEIVED: the stream; else zero */
+    uint64_t first, last; /* RECEIVED: batch numbers; SEALED: segment id twice */
+    xt_hash128 hash;      /* RECEIVED: of the last batch; SEALED: of the segment's footer */
 } xt_ledger_row;
 
 typedef struct xt_pending_marks {
-    int64_t sealed_row, last_row;    /* rows up to sealed_row are in segments; last_row: greatest id ever given */
-    uint64_t sealed_arrival;         /* arrivals up to here are sealed */
-    uint64_t last_arrival;           /* of the last batch in the ledger */
-    uint64_t next_segment;           /* id of the next segment */
-    uint64_t n_damaged;              /* rows that were set aside */
+    int64_t sealed_row, last_row; /* rows up to sealed_row are in segments; last_row: greatest id ever given */
+    uint64_t sealed_arrival;      /* arrivals up to here are sealed */
+    uint64_t last_arrival;        /* of the last batch in the ledger */
+    uint64_t next_segment;        /* id of the next segment */
+    uint64_t n_damaged;           /* rows that were set aside */
 } xt_pending_marks;
 
 XT_MUST_USE int xt_pending_open(const char *path, xt_pending **ret, xt_problem *reterr_problem);
@@ -71,10 +71,12 @@ void xt_pending_rollback(xt_pending *pending);
 /* Within a transaction. */
 XT_MUST_USE int xt_pending_put_row(xt_pending *pending, const xt_pending_row *row, xt_problem *reterr_problem);
 XT_MUST_USE int xt_pending_put_stream(xt_pending *pending, const xt_pending_stream *stream, xt_problem *reterr_problem);
-XT_MUST_USE int xt_pending_set_watermark(xt_pending *pending, xt_hash128 stream, uint64_t sealed_number, xt_problem *reterr_problem);
+XT_MUST_USE int xt_pending_set_watermark(xt_pending *pending, xt_hash128 stream, uint64_t sealed_number,
+                                         xt_problem *reterr_problem);
 XT_MUST_USE int xt_pending_put_ledger(xt_pending *pending, const xt_ledger_row *row, xt_problem *reterr_problem);
 /* Adds the segment to the catalog and moves the marks: rows up to sealed_row are in it. */
-XT_MUST_USE int xt_pending_put_segment(xt_pending *pending, const xt_pending_segment *segment, int64_t sealed_row, xt_problem *reterr_problem);
+XT_MUST_USE int xt_pending_put_segment(xt_pending *pending, const xt_pending_segment *segment, int64_t sealed_row,
+                                       xt_problem *reterr_problem);
 /* Takes a damaged row out of the way of sealing and deleting: it is kept, its id made negative. */
 XT_MUST_USE int xt_pending_set_aside(xt_pending *pending, int64_t id, xt_problem *reterr_problem);
 
@@ -84,9 +86,16 @@ XT_MUST_USE int xt_pending_delete_sealed(xt_pending *pending, unsigned n, bool *
 XT_MUST_USE int xt_pending_shrink(xt_pending *pending, xt_problem *reterr_problem);
 
 /* Everything there is, in ascending order. A callback's non-zero ends it and is returned. */
-XT_MUST_USE int xt_pending_each_stream(xt_pending *pending, int (*fn)(void *context, const xt_pending_stream *stream), void *context, xt_problem *reterr_problem);
-XT_MUST_USE int xt_pending_each_segment(xt_pending *pending, int (*fn)(void *context, const xt_pending_segment *segment), void *context, xt_problem *reterr_problem);
+XT_MUST_USE int xt_pending_each_stream(xt_pending *pending, int (*fn)(void *context, const xt_pending_stream *stream),
+                                       void *context, xt_problem *reterr_problem);
+XT_MUST_USE int xt_pending_each_segment(xt_pending *pending,
+                                        int (*fn)(void *context, const xt_pending_segment *segment), void *context,
+                                        xt_problem *reterr_problem);
 /* Rows behind the sealed ones; intact: the row's checksum holds. */
-XT_MUST_USE int xt_pending_each_row(xt_pending *pending, int (*fn)(void *context, const xt_pending_row *row, bool intact), void *context, xt_problem *reterr_problem);
+XT_MUST_USE int xt_pending_each_row(xt_pending *pending,
+                                    int (*fn)(void *context, const xt_pending_row *row, bool intact), void *context,
+                                    xt_problem *reterr_problem);
 /* chained: the row's chain is that of its content and of the row before it. */
-XT_MUST_USE int xt_pending_each_ledger(xt_pending *pending, int (*fn)(void *context, uint64_t id, const xt_ledger_row *row, bool chained), void *context, xt_problem *reterr_problem);
+XT_MUST_USE int xt_pending_each_ledger(xt_pending *pending,
+                                       int (*fn)(void *context, uint64_t id, const xt_ledger_row *row, bool chained),
+                                       void *context, xt_problem *reterr_problem);

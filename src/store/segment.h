@@ -32,7 +32,9 @@ typedef struct xt_segment_group {
 } xt_segment_group;
 
 /* Writes the file at path, a row group for each view, and syncs it; path is made anew. Views ascend in arrival. */
-XT_MUST_USE int xt_segment_write(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms, xt_open_view *const *views, size_t n, xt_segment_info *ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_segment_write(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms,
+                                 xt_open_view *const *views, size_t n, xt_segment_info *ret,
+                                 xt_problem *reterr_problem);
 
 /* Reads the header and the footer. */
 XT_MUST_USE int xt_segment_open(const xt_vfs *vfs, const char *path, xt_segment **ret, xt_problem *reterr_problem);
@@ -49,6 +51,7 @@ typedef struct xt_segment_reader xt_segment_reader;
 XT_MUST_USE xt_segment_reader *xt_segment_reader_new(const xt_vfs *vfs);
 xt_segment_reader *xt_segment_reader_free(xt_segment_reader *reader); /* accepts NULL, returns NULL */
 /* The column of a row group, its arrays in the arena; kind ABSENT when no row has it. */
-XT_MUST_USE int xt_segment_read(xt_segment_reader *reader, const xt_segment *segment, uint32_t group, xt_field field, xt_arena *arena, xt_column *ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_segment_read(xt_segment_reader *reader, const xt_segment *segment, uint32_t group, xt_field field,
+                                xt_arena *arena, xt_column *ret, xt_problem *reterr_problem);
 /* For fuzzing: checksums are computed and not compared, so that what stands behind them is reached. */
 void xt_segment_ignore_checksums(bool ignore);

@@ -20,6 +20,7 @@ void xt_segment_put_dict(xt_buf *out, const xt_slice *dict, uint32_t n, uint64_t
 XT_MUST_USE bool xt_segment_get_for(xt_slice raw, uint64_t *values, uint32_t n);
 XT_MUST_USE bool xt_segment_get_delta(xt_slice raw, uint64_t *values, uint32_t n);
 /* Codes of any encoding that codes may have; each is checked against n_dict. scratch: n values. */
-XT_MUST_USE bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_dict, uint64_t *scratch);
+XT_MUST_USE bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_dict,
+                                      uint64_t *scratch);
 /* Entries point into raw. */
 XT_MUST_USE bool xt_segment_get_dict(xt_slice raw, xt_slice *dict, uint32_t n, uint64_t *scratch);

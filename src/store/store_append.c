@@ -438,9 +438,11 @@ int xt_store_append(xt_store *store, const xt_store_batch *batches, size_t n, in
     int r = seal_when_far_behind(store, reterr_problem);
     if (r < 0)
         return xt_error_trace(r);
+    atomic_fetch_add(&store->n_appending, 1);
     pthread_mutex_lock(&store->write_lock);
     r = append_locked(store, batches, n, ret_outcomes, reterr_problem);
     pthread_mutex_unlock(&store->write_lock);
+    atomic_fetch_sub(&store->n_appending, 1);
     return r;
 }
 
@@ -458,13 +460,16 @@ int xt_store_stream_get(xt_store *store, xt_hash128 key, uint64_t *ret_number, x
 
 typedef struct rebuild_state {
     append_group *group;
+    ZSTD_DCtx *zstd;
     int64_t *damaged; /* rows to be set aside */
     size_t n_damaged, cap_damaged;
 } rebuild_state;
 
 /* The canonical batch of a row; false when it cannot be had. */
-static bool frame_open(xt_store *store, const xt_pending_row *row, xt_slice *ret)
+static bool frame_open(const rebuild_state *rebuild, const xt_pending_row *row, xt_slice *ret)
 {
+    xt_store *store = rebuild->group->store;
+
     if (row->codec == 0) {
         *ret = row->frame;
         return true;
@@ -474,7 +479,7 @@ static bool frame_open(xt_store *store, const xt_pending_row *row, xt_slice *ret
         return false;
     xt_buf_reset(&store->scratch);
     char *to = xt_buf_reserve(&store->scratch, (size_t)size + 1);
-    if (!to || ZSTD_decompress(to, (size_t)size, row->frame.p, row->frame.n) != size)
+    if (!to || ZSTD_decompressDCtx(rebuild->zstd, to, (size_t)size, row->frame.p, row->frame.n) != size)
         return false;
     *ret = xt_slice_of(to, (size_t)size);
     return true;
@@ -514,7 +519,7 @@ static int on_row(void *context, const xt_pending_row *row, bool intact)
         return xt_error_trace(r);
     size_t n_blocks = group->n_blocks;
     xt_open_mark_set(group->batch_mark, group->blocks[n_blocks - 1]);
-    if (intact && frame_open(group->store, row, &events))
+    if (intact && frame_open(rebuild, row, &events))
         r = group_add_events(group, events, row->derived, row->n_events, NULL);
     else
         r = XT_STORE_E_CORRUPT;
@@ -554,8 +559,8 @@ int xt_store_rebuild(xt_store *store, xt_problem *reterr_problem)
 
     if (r < 0)
         return xt_error_trace(r);
-    rebuild_state rebuild = {.group = &group};
-    r = xt_pending_each_row(store->pending, on_row, &rebuild, reterr_problem);
+    rebuild_state rebuild = {.group = &group, .zstd = ZSTD_createDCtx()};
+    r = rebuild.zstd ? xt_pending_each_row(store->pending, on_row, &rebuild, reterr_problem) : xt_error_origin(-ENOMEM);
     uint64_t last_arrival = xt_pending_marks_get(store->pending).last_arrival;
     if (r == 0 && group.next_arrival <= last_arrival)
         r = group_skip_to(&group, last_arrival + 1);
@@ -567,6 +572,7 @@ int xt_store_rebuild(xt_store *store, xt_problem *reterr_problem)
         group_adopt(&group, picture);
     else
         group_back(&group, 1, group.group_mark);
+    ZSTD_freeDCtx(rebuild.zstd);
     free(rebuild.damaged);
     group_fini(&group);
     return r;

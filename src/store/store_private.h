@@ -48,6 +48,7 @@ struct xt_store {
     pthread_mutex_t seal_lock, write_lock, picture_lock;
     pthread_cond_t arrived; /* with picture_lock */
     xt_picture *picture;
+    atomic_int n_appending;           /* writers that have or want write_lock */
     _Atomic(uint64_t) n_damaged;      /* segments and batches found damaged at opening */
     _Atomic(uint64_t) n_pending_rows; /* not sealed */
 
@@ -57,16 +58,17 @@ struct xt_store {
     xt_open_block *tail;
     uint64_t next_arrival;
     uint64_t n_failed_seals; /* whose commit failed, since the last that did not */
-    int64_t oldest_open_ms; /* when the oldest open row came, monotonic; 0: none */
-    xt_buf scratch;         /* frames to be decompressed or compressed */
-    char damaged[200];      /* names of what is damaged since opening */
+    int64_t oldest_open_ms;  /* when the oldest open row came, monotonic; 0: none */
+    xt_buf scratch;          /* frames to be decompressed or compressed */
+    char damaged[200];       /* names of what is damaged since opening */
 };
 
 /* Retains the newest picture. */
 xt_picture *xt_picture_take(xt_store *store);
 xt_picture *xt_picture_unref(xt_picture *picture); /* accepts NULL, returns NULL */
 /* A picture of these views (each is retained) and that list (retained). NULL: no memory. */
-XT_MUST_USE xt_picture *xt_picture_new(xt_segment_list *segments, xt_open_view *const *views, size_t n, uint64_t last_arrival);
+XT_MUST_USE xt_picture *xt_picture_new(xt_segment_list *segments, xt_open_view *const *views, size_t n,
+                                       uint64_t last_arrival);
 /* Puts the picture (whose reference it takes) in the place of the one before, and wakes who waits. */
 void xt_picture_swap(xt_store *store, xt_picture *picture);
 /* A list of the items of `old` and of `more` (both may be NULL), each retained. */

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DELETE_STEP_ROWS 64
@@ -231,8 +232,12 @@ static int delete_all(xt_store *store, xt_problem *reterr_problem)
     bool left = true;
     int r = 0;
 
-    while (left && r == 0)
+    while (left && r == 0) {
+        struct timespec pause = {0, 500000};
         r = delete_step(store, &left, reterr_problem);
+        if (left && atomic_load(&store->n_appending) > 0)
+            nanosleep(&pause, NULL); /* a mutex is not fair: the writer goes first */
+    }
     return r;
 }
 

@@ -1,6 +1,7 @@
 /*
  * Everything that can be held against something else: chunks against their checksums, files against the catalog, the
- * ledger's rows against their chain, and its counts against what segments and pending rows hold.
+ * ledger's rows against their chain, and its counts against what segments and pending rows hold. What pending.db says is
+ * read under the write lock, the segments, which may take hours, without it.
  */
 #include "store/store_private.h"
 
@@ -14,6 +15,7 @@ typedef struct verifying {
     void *context;
     xt_ledger_check check;
     uint64_t n_in_segments; /* rows that the catalog says are in segments */
+    xt_buf catalog;         /* xt_pending_segment, one behind the other */
     xt_segment_reader *reader;
     xt_arena arena;
 } verifying;
@@ -124,13 +126,38 @@ static int segment_check(verifying *v, const xt_pending_segment *row, const char
 static int on_segment(void *context, const xt_pending_segment *row)
 {
     verifying *v = context;
-    char *path = xt_store_segment_path(v->store, row->id, ".xts");
 
     v->n_in_segments += row->n_rows;
-    if (!v->reader)
-        v->reader = xt_segment_reader_new(v->store->vfs);
-    int r = path && v->reader ? segment_check(v, row, path) : xt_error_origin(-ENOMEM);
-    free(path);
+    xt_buf_put(&v->catalog, xt_slice_of(row, sizeof *row));
+    return 0;
+}
+
+static int segments_check(verifying *v)
+{
+    int r = xt_buf_done(&v->catalog);
+
+    for (size_t at = 0; at < v->catalog.n && r == 0; at += sizeof(xt_pending_segment)) {
+        const xt_pending_segment *row = (const xt_pending_segment *)(v->catalog.p + at);
+        char *path = xt_store_segment_path(v->store, row->id, ".xts");
+        if (!v->reader)
+            v->reader = xt_segment_reader_new(v->store->vfs);
+        r = path && v->reader ? segment_check(v, row, path) : xt_error_origin(-ENOMEM);
+        free(path);
+    }
+    return r;
+}
+
+static int records_check(verifying *v, xt_problem *reterr_problem)
+{
+    xt_pending *pending = v->store->pending;
+
+    pthread_mutex_lock(&v->store->write_lock);
+    int r = xt_pending_each_ledger(pending, on_ledger, v, reterr_problem);
+    if (r == 0)
+        r = xt_pending_each_row(pending, on_row, v, reterr_problem);
+    if (r == 0)
+        r = xt_pending_each_segment(pending, on_segment, v, reterr_problem);
+    pthread_mutex_unlock(&v->store->write_lock);
     return r;
 }
 
@@ -140,18 +167,15 @@ int xt_store_verify(xt_store *store, void (*report_fn)(void *context, const xt_p
     verifying v = {.store = store, .report = report_fn, .context = context, .check = {.chain_ok = true}};
 
     xt_arena_init(&v.arena, SIZE_MAX);
-    pthread_mutex_lock(&store->write_lock);
-    int r = xt_pending_each_ledger(store->pending, on_ledger, &v, reterr_problem);
+    int r = records_check(&v, reterr_problem);
     if (r == 0)
-        r = xt_pending_each_row(store->pending, on_row, &v, reterr_problem);
-    if (r == 0)
-        r = xt_pending_each_segment(store->pending, on_segment, &v, reterr_problem);
-    pthread_mutex_unlock(&store->write_lock);
+        r = segments_check(&v);
     if (r == 0) {
         counts_check(&v);
         *ret = v.check;
     }
     xt_segment_reader_free(v.reader);
+    xt_buf_fini(&v.catalog);
     xt_arena_fini(&v.arena);
     return r;
 }

@@ -21,7 +21,8 @@ typedef struct xt_sqlite_migration {
 } xt_sqlite_migration;
 
 /* Opens or makes the file (mode by umask) and migrates it; XT_SQLITE_E_NEWER. */
-XT_MUST_USE int xt_sqlite_open(const char *path, const xt_sqlite_migration *migrations, size_t n, sqlite3 **ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_sqlite_open(const char *path, const xt_sqlite_migration *migrations, size_t n, sqlite3 **ret,
+                               xt_problem *reterr_problem);
 sqlite3 *xt_sqlite_close(sqlite3 *db); /* accepts NULL, returns NULL */
 /* 0 for OK, ROW and DONE; else the errno and a problem that says what was being done (db may be NULL). */
 int xt_sqlite_error(sqlite3 *db, int rc, const char *doing, xt_problem *reterr_problem);

@@ -131,7 +131,7 @@ int main(int argc, char **argv)
            (unsigned long long)b.n_events, b.n_batches, (double)text_bytes / (double)b.n_events,
            (double)plain / (double)b.n_events, (double)frames / (double)b.n_events);
 
-    char *dir = folder_new();
+    char *dir = folder_new_in("/tmp");
     xt_store *store = store_open(dir, NULL);
     int *outcomes = calloc(b.n_batches, sizeof *outcomes);
     start();
