@@ -237,6 +237,18 @@ static int wait_ms(const xt_collector *c, int64_t now_ms)
     return left > 0 ? (int)left : 0;
 }
 
+/*
+ * The decoder's clock goes on before it is fed, so that what comes now does not look as old as the last turn, and by one
+ * step at most: after a stall the second half of an event stands in the ring, and must not find the first one given up.
+ */
+static int decoder_tick(xt_collector *c, int64_t now_ms)
+{
+    int64_t passed = now_ms - c->turn_ms;
+    c->turn_ms = now_ms;
+    c->decoder_ms += passed < 2 * TICK_MS ? passed : 2 * TICK_MS;
+    return xt_decoder_tick(c->decoder, c->decoder_ms);
+}
+
 static int turn(xt_collector *c, int signals)
 {
     struct pollfd fds[] = {
@@ -246,18 +258,17 @@ static int turn(xt_collector *c, int signals)
     };
     if (poll(fds, XT_COUNT_OF(fds), wait_ms(c, xt_clock_mono_ms(&xt_clock_system))) < 0)
         return errno == EINTR ? 0 : xt_error_origin(-errno);
-    int r = 0;
+    int r;
     int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
     if (fds[0].revents)
         on_signal(c, signals);
     if (fds[1].revents)
         on_shipper(c);
-    if (fds[2].revents) {
+    r = decoder_tick(c, now_ms);
+    if (r == 0 && fds[2].revents) {
         c->last_input_ms = now_ms;
         r = c->settings->from_stdin ? take_stdin(c) : take_ring(c);
     }
-    if (r == 0)
-        r = xt_decoder_tick(c->decoder, now_ms);
     if (r == 0 && now_ms - c->last_beat_ms >= XT_BEAT_MS)
         xt_collector_beat(c);
     return r == 0 ? xt_collector_flush(c) : r;
@@ -330,6 +341,8 @@ static void wind_up(xt_collector *c)
         xt_watch_restore(&c->watch);
     c->receiver = xt_receiver_stop(c->receiver);
     if (c->decoder && c->ring)
+        r = decoder_tick(c, xt_clock_mono_ms(&xt_clock_system));
+    if (c->decoder && c->ring && r == 0)
         r = take_ring(c);
     if (c->decoder && r == 0)
         r = xt_decoder_finish(c->decoder);

@@ -36,6 +36,7 @@ typedef struct xt_collector {
     uint64_t n_out, n_events;
     int out_fd; /* --output, or -1 */
     int64_t started_ms, last_input_ms, last_beat_ms;
+    int64_t turn_ms, decoder_ms; /* when the last turn was; the decoder's clock, see collector.c */
     unsigned n_beats;
     xt_beat_seen seen;
     uint64_t lost_at_start;

@@ -334,15 +334,19 @@ static void on_event(struct bufferevent *stream, short what, void *context)
     }
     int error = EVUTIL_SOCKET_ERROR();
     unsigned long code = bufferevent_get_openssl_error(stream);
+    bool untrusted = SSL_get_verify_result(bufferevent_openssl_get_ssl(stream)) != X509_V_OK;
     problem_of(link, &problem, "the server closed the connection");
     if (what & BEV_EVENT_TIMEOUT)
         xt_problem_set(&problem, "the server does not answer");
-    else if (link->phase == CONNECTING &&
-             (code || SSL_get_verify_result(bufferevent_openssl_get_ssl(stream)) != X509_V_OK))
+    else if (link->phase == CONNECTING && (code || untrusted))
         xt_tls_problem_of(bufferevent_openssl_get_ssl(stream), code, &problem);
     else if (what & BEV_EVENT_ERROR && error)
         xt_problem_set(&problem, "%s: %s", link->phase == CONNECTING ? "cannot connect" : "the connection broke",
                        evutil_socket_error_to_string(error));
+    if (untrusted && link->enrolling) {
+        fatal(link, &problem); /* the token is of another server: waiting does not help */
+        return;
+    }
     broken(link, &problem, 0);
 }
 

@@ -34,7 +34,7 @@ typedef struct shipper {
     struct event_base *base;
     int collector_fd;
     struct event *collector_event, *pack_timer, *end_timer, *report_timer;
-    xt_buf in, pack, payload, hello;
+    xt_buf in, pack, payload, hello, beat;
     uint64_t n_packed, n_batches;
     xt_identity identity;
     xt_token token;
@@ -189,6 +189,32 @@ static void on_hello(void *context, xt_hello *hello)
     hello->completeness = s->ready.completeness;
 }
 
+/* The collector's last heartbeat with what is known here. */
+static void beat_send(shipper *s)
+{
+    xt_heartbeat beat;
+    xt_spool_stats stats = xt_spool_stats_get(s->spool);
+    xt_buf out = XT_BUF_INIT;
+    if (s->beat.n > 0 && xt_heartbeat_decode(xt_buf_slice(&s->beat), &beat, NULL) == 0) {
+        beat.n_batches = s->n_batches;
+        beat.spool_batches = stats.n_batches;
+        beat.spool_bytes = stats.n_bytes;
+        beat.spool_dropped_events = stats.n_dropped_events + s->n_unspooled;
+        xt_heartbeat_put(&out, &beat);
+        if (xt_buf_done(&out) == 0)
+            (void)xt_link_send(s->link, XT_FRAME_HEARTBEAT, xt_buf_slice(&out));
+    }
+    xt_buf_fini(&out);
+}
+
+static void on_heartbeat(shipper *s, xt_slice payload)
+{
+    xt_buf_reset(&s->beat);
+    xt_buf_put(&s->beat, payload);
+    beat_send(s);
+    report(s);
+}
+
 static void on_welcome(void *context, const xt_welcome *welcome)
 {
     shipper *s = context;
@@ -209,6 +235,7 @@ static void on_welcome(void *context, const xt_welcome *welcome)
     s->sent = welcome->number;
     s->window = welcome->window > 0 ? welcome->window : 1;
     s->progress_ms = xt_clock_mono_ms(&xt_clock_system);
+    beat_send(s);
     pump(s);
     report(s);
     check_end(s);
@@ -258,24 +285,6 @@ static void on_ready(shipper *s, xt_slice payload)
     if (xt_buf_done(&s->hello) < 0 || xt_hello_decode(xt_buf_slice(&s->hello), &s->ready, NULL) != 0)
         return;
     xt_link_start(s->link, true);
-}
-
-static void on_heartbeat(shipper *s, xt_slice payload)
-{
-    xt_heartbeat beat;
-    xt_spool_stats stats = xt_spool_stats_get(s->spool);
-    xt_buf out = XT_BUF_INIT;
-    if (xt_heartbeat_decode(payload, &beat, NULL) == 0) {
-        beat.n_batches = s->n_batches;
-        beat.spool_batches = stats.n_batches;
-        beat.spool_bytes = stats.n_bytes;
-        beat.spool_dropped_events = stats.n_dropped_events + s->n_unspooled;
-        xt_heartbeat_put(&out, &beat);
-        if (xt_buf_done(&out) == 0)
-            (void)xt_link_send(s->link, XT_FRAME_HEARTBEAT, xt_buf_slice(&out));
-    }
-    xt_buf_fini(&out);
-    report(s);
 }
 
 static void on_end(shipper *s)
@@ -389,7 +398,7 @@ static void finish(shipper *s)
     if (s->base)
         event_base_free(s->base);
     xt_identity_fini(&s->identity);
-    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->hello};
+    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->hello, &s->beat};
     for (size_t i = 0; i < XT_COUNT_OF(bufs); i++)
         xt_buf_fini(bufs[i]);
 }

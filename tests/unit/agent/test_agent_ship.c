@@ -1,0 +1,466 @@
+/*
+ * The agent itself (the program beside this test's folder) against a small TLS server in this process: enrolment,
+ * batches, lost connections, refusals. Records come as text, so no kernel is needed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "event/event.h"
+#include "io/tls.h"
+#include "wire/batch.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+#include "wire/token.h"
+
+#define HOST_ID  "00112233445566778899aabbccddeeff"
+#define N_EVENTS 3000
+
+static struct {
+    xt_buf ca_key, ca, server_key, server;
+    SSL_CTX *context;
+    int listener;
+    uint16_t port;
+    char dir[64], agent[512], token[128];
+    pthread_t thread;
+    /* what the server does, set before it runs */
+    unsigned close_after; /* batches of a connection, with the last one or its acknowledgement lost; 0: never */
+    uint64_t refuse;      /* xt_refusal of the first frame, 0: none */
+    bool forget;          /* a welcome that knows nothing of the stream */
+    /* what it saw; read after the thread has ended */
+    unsigned n_connections, n_enrolled, n_hello, n_heartbeats;
+    uint64_t number; /* durable */
+    xt_hash128 hash, stream;
+    unsigned seen[N_EVENTS + 1];
+    uint64_t n_events, n_own;
+    bool broken_chain;
+} t;
+
+static void send_frame(SSL *ssl, xt_frame_type type, const xt_buf *payload)
+{
+    xt_buf out = XT_BUF_INIT;
+    xt_frame_put(&out, type, xt_buf_slice(payload));
+    (void)!SSL_write(ssl, out.p, (int)out.n);
+    xt_buf_fini(&out);
+}
+
+static void count_event(const xt_event *event)
+{
+    xt_list_iter iter = xt_list_iterate(xt_event_bytes(event, XT_F_ARGS));
+    xt_slice item;
+    uint64_t n;
+    t.n_events++;
+    if (!xt_event_has(event, XT_F_ARGS))
+        t.n_own++;
+    else if (xt_list_next(&iter, &item) && xt_list_next(&iter, &item) && xt_slice_parse_u64(item, &n) && n <= N_EVENTS)
+        t.seen[n]++;
+}
+
+/* Takes a batch as a real server does: the next number with the right chain, or one it has already. */
+static void take_batch(xt_slice payload)
+{
+    xt_batch batch;
+    xt_buf events = XT_BUF_INIT;
+    if (xt_batch_decode(payload, &batch, NULL) != 0 || xt_batch_events(&batch, &events, NULL) != 0) {
+        t.broken_chain = true;
+        return;
+    }
+    if (batch.number != t.number + 1 || !xt_hash128_eq(batch.chain, t.hash)) {
+        t.broken_chain = true;
+    } else {
+        t.number = batch.number;
+        t.hash = xt_batch_hash(payload);
+        xt_slice rest = xt_buf_slice(&events), bytes;
+        xt_event event;
+        while (xt_event_batch_next(&rest, &bytes) && xt_event_decode(bytes, &event, NULL) == 0)
+            count_event(&event);
+    }
+    xt_buf_fini(&events);
+}
+
+static void answer_enroll(SSL *ssl, xt_slice payload)
+{
+    xt_enroll enroll;
+    xt_token token;
+    xt_buf cert = XT_BUF_INIT, out = XT_BUF_INIT;
+    bool ok = xt_enroll_decode(payload, &enroll, NULL) == 0 &&
+              xt_token_parse(xt_slice_str(t.token), &token, NULL) == 0 && enroll.secret.n == 32 &&
+              memcmp(enroll.secret.p, token.id, 16) == 0 && memcmp(enroll.secret.p + 16, token.secret, 16) == 0;
+    if (ok && xt_tls_host_cert_make(xt_buf_slice(&t.ca), xt_buf_slice(&t.ca_key), enroll.csr_der, XT_S(HOST_ID), 30,
+                                    &cert, NULL) == 0) {
+        t.n_enrolled++;
+        xt_enrolled_put(&out, &(xt_enrolled){XT_S(HOST_ID), xt_buf_slice(&cert), xt_buf_slice(&t.ca)});
+        send_frame(ssl, XT_FRAME_ENROLLED, &out);
+    }
+    xt_buf_fini(&cert);
+    xt_buf_fini(&out);
+}
+
+static void answer_hello(SSL *ssl, xt_slice payload)
+{
+    xt_hello hello;
+    char peer[64];
+    xt_buf out = XT_BUF_INIT;
+    xt_tls_peer_name(ssl, peer, sizeof peer);
+    if (xt_hello_decode(payload, &hello, NULL) == 0 && strcmp(peer, HOST_ID) == 0) {
+        t.n_hello++;
+        if (!xt_hash128_eq(hello.stream, t.stream) || t.forget) {
+            t.number = 0;
+            t.hash = (xt_hash128){{0}};
+            t.forget = false;
+        }
+        t.stream = hello.stream;
+        xt_welcome_put(&out, &(xt_welcome){.version = 1, .number = t.number, .hash = t.hash, .window = 3});
+        send_frame(ssl, XT_FRAME_WELCOME, &out);
+    }
+    xt_buf_fini(&out);
+}
+
+/* False: close the connection. */
+static bool answer(SSL *ssl, const xt_frame *frame, unsigned *n_batches)
+{
+    xt_buf out = XT_BUF_INIT;
+    if (t.refuse) {
+        xt_refused_put(&out, &(xt_refused){.reason = t.refuse, .sentence = XT_S("the server's own words")});
+        send_frame(ssl, XT_FRAME_REFUSED, &out);
+    } else if (frame->type == XT_FRAME_ENROLL) {
+        answer_enroll(ssl, frame->payload);
+    } else if (frame->type == XT_FRAME_HELLO) {
+        answer_hello(ssl, frame->payload);
+    } else if (frame->type == XT_FRAME_HEARTBEAT) {
+        t.n_heartbeats++;
+    } else if (frame->type == XT_FRAME_BATCH) {
+        /* Every other time the batch is lost with the connection, every other time only its acknowledgement is. */
+        bool cut = t.close_after && ++*n_batches >= t.close_after;
+        if (!cut || t.n_connections % 2)
+            take_batch(frame->payload);
+        if (cut)
+            return false;
+        xt_ack_put(&out, &(xt_ack){t.number});
+        send_frame(ssl, XT_FRAME_ACK, &out);
+    }
+    xt_buf_fini(&out);
+    return true;
+}
+
+static void serve(int fd)
+{
+    SSL *ssl = SSL_new(t.context);
+    xt_buf in = XT_BUF_INIT;
+    unsigned n_batches = 0;
+    SSL_set_fd(ssl, fd);
+    bool go_on = SSL_accept(ssl) == 1;
+    while (go_on) {
+        char *p = xt_buf_reserve(&in, 65536);
+        int n = SSL_read(ssl, p, 65536);
+        if (n <= 0)
+            break;
+        in.n += (size_t)n;
+        xt_frame frame;
+        size_t taken;
+        while (go_on && xt_frame_next(xt_buf_slice(&in), &frame, &taken, NULL) == 0) {
+            go_on = answer(ssl, &frame, &n_batches);
+            xt_buf_consume(&in, taken);
+        }
+    }
+    xt_buf_fini(&in);
+    SSL_free(ssl);
+    close(fd);
+}
+
+/* Serves one connection after another until the listener is shut down. */
+static void *server_run(void *context)
+{
+    for (;;) {
+        int fd = accept(t.listener, NULL, NULL);
+        if (fd < 0)
+            return NULL;
+        t.n_connections++;
+        serve(fd);
+    }
+}
+
+static int setup(void **state)
+{
+    memset(&t, 0, sizeof t);
+    signal(SIGPIPE, SIG_IGN);
+    snprintf(t.dir, sizeof t.dir, "/tmp/xt-ship-XXXXXX");
+    assert_non_null(mkdtemp(t.dir));
+    ssize_t n = readlink("/proc/self/exe", t.agent, sizeof t.agent - 32);
+    assert_true(n > 0);
+    t.agent[n] = '\0';
+    snprintf(strrchr(t.agent, 0x2f), 32, "/../exectrail-agent");
+    assert_int_equal(access(t.agent, X_OK), 0);
+    xt_problem problem = XT_PROBLEM_INIT;
+    assert_int_equal(xt_tls_key_make(&t.ca_key), 0);
+    assert_int_equal(xt_tls_ca_make(xt_buf_slice(&t.ca_key), &t.ca), 0);
+    assert_int_equal(xt_tls_key_make(&t.server_key), 0);
+    assert_int_equal(xt_tls_server_cert_make(xt_buf_slice(&t.ca), xt_buf_slice(&t.ca_key), xt_buf_slice(&t.server_key),
+                                             "localhost", 30, &t.server, &problem),
+                     0);
+    assert_int_equal(xt_tls_server_context(xt_buf_slice(&t.ca), xt_buf_slice(&t.server), xt_buf_slice(&t.server_key),
+                                           &t.context, &problem),
+                     0);
+    xt_token token = {.id = {1}, .secret = {2}};
+    xt_buf text = XT_BUF_ON(t.token);
+    assert_int_equal(xt_tls_fingerprint(xt_buf_slice(&t.ca), token.ca_sha256), 0);
+    xt_token_format(&token, &text);
+    t.token[text.n] = '\0';
+
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    t.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(t.listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(t.listener, 8), 0);
+    assert_int_equal(getsockname(t.listener, (struct sockaddr *)&address, &size), 0);
+    t.port = ntohs(address.sin_port);
+    return 0;
+}
+
+static void server_start(void)
+{
+    assert_int_equal(pthread_create(&t.thread, NULL, server_run, NULL), 0);
+}
+
+static int teardown(void **state)
+{
+    close(t.listener);
+    SSL_CTX_free(t.context);
+    xt_buf *all[] = {&t.ca_key, &t.ca, &t.server_key, &t.server};
+    for (size_t i = 0; i < XT_COUNT_OF(all); i++)
+        xt_buf_fini(all[i]);
+    static const char *const files[] = {"shipper/spool/stream",
+                                        "shipper/key.pem",
+                                        "shipper/cert.pem",
+                                        "shipper/ca.pem",
+                                        "shipper/host-id",
+                                        "shipper/spool",
+                                        "shipper",
+                                        "status",
+                                        "lock",
+                                        "audit-before",
+                                        "log",
+                                        ""};
+    char path[256];
+    for (unsigned i = 1; i < 200; i++) {
+        snprintf(path, sizeof path, "%s/shipper/spool/%016x.spool", t.dir, i);
+        remove(path);
+    }
+    for (size_t i = 0; i < XT_COUNT_OF(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", t.dir, files[i]);
+        remove(path);
+    }
+    return 0;
+}
+
+typedef struct child {
+    pid_t pid;
+    int input;
+} child;
+
+static child agent_start(bool with_token)
+{
+    int input[2];
+    char server[32], log[128];
+    assert_int_equal(pipe2(input, O_CLOEXEC), 0);
+    snprintf(server, sizeof server, "127.0.0.1:%u", t.port);
+    snprintf(log, sizeof log, "%s/log", t.dir);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(input[0], STDIN_FILENO);
+        dup2(open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+        execl(t.agent, t.agent, "--config", "/dev/null", "--stdin", "--state", t.dir, "--host", "unit", "--server",
+              server, with_token ? "--token" : NULL, t.token, (char *)NULL);
+        _exit(127);
+    }
+    close(input[0]);
+    return (child){pid, input[1]};
+}
+
+/* Ends its input and waits; the exit status, or -1. */
+static int agent_end(child agent)
+{
+    int status = -1;
+    close(agent.input);
+    for (unsigned i = 0; i < 300; i++) {
+        if (waitpid(agent.pid, &status, WNOHANG) == agent.pid)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        poll(NULL, 0, 100);
+    }
+    kill(agent.pid, SIGKILL);
+    waitpid(agent.pid, &status, 0);
+    return -1;
+}
+
+static void server_stop(void)
+{
+    shutdown(t.listener, SHUT_RDWR);
+    pthread_join(t.thread, NULL);
+}
+
+static bool log_has(const char *words)
+{
+    char path[128], text[8192] = "";
+    snprintf(path, sizeof path, "%s/log", t.dir);
+    FILE *f = fopen(path, "r");
+    if (f) {
+        text[fread(text, 1, sizeof text - 1, f)] = '\0';
+        fclose(f);
+    }
+    if (!strstr(text, words))
+        print_message("the agent's log: %s\n", text);
+    return strstr(text, words) != NULL;
+}
+
+/* Execs number from..to as auditd's text. */
+static void feed(const child *agent, unsigned from, unsigned to)
+{
+    xt_buf out = XT_BUF_INIT;
+    for (unsigned i = from; i <= to; i++) {
+        xt_buf_printf(
+            &out,
+            "type=SYSCALL msg=audit(1800000000.%03u:%u): arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 "
+            "a3=4 items=0 ppid=1 pid=%u auid=1001 uid=1001 gid=1001 euid=1001 suid=1001 fsuid=1001 egid=1001 sgid=1001 "
+            "fsgid=1001 tty=pts0 ses=7 comm=\"load\" exe=\"/usr/bin/load\" key=\"exec\"\n",
+            i / 10, i, i);
+        xt_buf_printf(&out, "type=EXECVE msg=audit(1800000000.%03u:%u): argc=2 a0=\"load\" a1=\"%u\"\n", i / 10, i, i);
+        xt_buf_printf(&out, "type=PROCTITLE msg=audit(1800000000.%03u:%u): proctitle=\"load\"\n", i / 10, i);
+    }
+    for (size_t n = 0; n < out.n;) {
+        ssize_t r = write(agent->input, out.p + n, out.n - n);
+        assert_true(r > 0);
+        n += (size_t)r;
+    }
+    xt_buf_fini(&out);
+}
+
+static void assert_all_once(unsigned to)
+{
+    assert_false(t.broken_chain);
+    for (unsigned i = 1; i <= to; i++)
+        assert_int_equal(t.seen[i], 1);
+}
+
+static void test_enrol_and_ship(void **state)
+{
+    server_start();
+    child agent = agent_start(true);
+    feed(&agent, 1, 1200);
+    assert_int_equal(agent_end(agent), 0);
+    assert_int_equal(t.n_enrolled, 1);
+    assert_true(t.n_heartbeats > 0);
+    assert_int_equal(t.n_events - t.n_own, 1200);
+    assert_int_equal(t.n_own, 2); /* started, stopped */
+    assert_all_once(1200);
+    /* Again without a token: the certificate is enough, and the stream goes on. */
+    xt_hash128 stream = t.stream;
+    agent = agent_start(false);
+    feed(&agent, 1201, 1300);
+    assert_int_equal(agent_end(agent), 0);
+    server_stop();
+    assert_int_equal(t.n_enrolled, 1);
+    assert_true(xt_hash128_eq(t.stream, stream));
+    assert_all_once(1300);
+}
+
+static void test_connection_lost(void **state)
+{
+    t.close_after = 2;
+    server_start();
+    child agent = agent_start(true);
+    for (unsigned i = 0; i < N_EVENTS; i += 100) {
+        feed(&agent, i + 1, i + 100);
+        poll(NULL, 0, 20);
+    }
+    poll(NULL, 0, 3000);
+    assert_int_equal(agent_end(agent), 0);
+    t.close_after = 0;
+    agent = agent_start(false);
+    poll(NULL, 0, 500);
+    assert_int_equal(agent_end(agent), 0);
+    server_stop();
+    assert_true(t.n_connections > 3);
+    assert_all_once(N_EVENTS);
+}
+
+/* A server that was set up anew from a backup does not know the stream: it gets a new one with what still waits. */
+static void test_forgetful_server(void **state)
+{
+    server_start();
+    child agent = agent_start(true);
+    feed(&agent, 1, 100);
+    assert_int_equal(agent_end(agent), 0);
+    xt_hash128 stream = t.stream;
+    t.forget = true;
+    agent = agent_start(false);
+    feed(&agent, 101, 200);
+    assert_int_equal(agent_end(agent), 0);
+    server_stop();
+    assert_false(xt_hash128_eq(t.stream, stream));
+    assert_all_once(200);
+}
+
+static void check_refusal(uint64_t reason, const char *words)
+{
+    t.refuse = reason;
+    child agent = agent_start(true);
+    assert_int_equal(agent_end(agent), 1);
+    assert_true(log_has(words));
+}
+
+static void test_refusals(void **state)
+{
+    server_start();
+    check_refusal(XT_REFUSED_TOKEN_UNKNOWN, "does not know this enrolment token");
+    check_refusal(XT_REFUSED_TOKEN_EXPIRED, "expired");
+    check_refusal(XT_REFUSED_TOKEN_USED, "used up");
+    check_refusal(XT_REFUSED_VERSION, "another version");
+    server_stop();
+}
+
+static void test_token_of_another_server(void **state)
+{
+    xt_token token = {.id = {1}, .ca_sha256 = {9}};
+    xt_buf text = XT_BUF_ON(t.token);
+    xt_token_format(&token, &text);
+    server_start();
+    child agent = agent_start(true);
+    assert_int_equal(agent_end(agent), 1);
+    assert_true(log_has("another CA"));
+    t.token[10] ^= 1;
+    agent = agent_start(true);
+    assert_int_equal(agent_end(agent), 1);
+    assert_true(log_has("token"));
+    agent = agent_start(false);
+    assert_int_equal(agent_end(agent), 1);
+    assert_true(log_has("not enrolled"));
+    server_stop();
+    assert_int_equal(t.n_enrolled, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_enrol_and_ship, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_connection_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forgetful_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_token_of_another_server, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
