@@ -11,6 +11,7 @@ struct xt_store {
     const uint32_t *block_ends; /* ascending, the last is n */
     uint32_t n_blocks;
     unsigned n_scans, n_read; /* how often scans were opened, blocks read */
+    uint32_t damaged;         /* this block (from 1) cannot be read with ARGS */
 };
 
 struct xt_scan {
@@ -75,6 +76,11 @@ int xt_scan_next(xt_scan *scan, const xt_block **ret, xt_problem *reterr_problem
         if (zone.max_ms < scan->spec.from_ms || zone.min_ms > scan->spec.to_ms || end <= scan->spec.after_arrival ||
             (scan->spec.may_match && !scan->spec.may_match(scan->spec.context, &zone))) {
             scan->info.n_blocks_skipped++;
+            continue;
+        }
+        if (b + 1 == store->damaged && xt_field_set_has(&scan->spec.fields, XT_F_ARGS)) {
+            scan->info.n_damaged++;
+            snprintf(scan->info.damaged, sizeof scan->info.damaged, "block %u", b);
             continue;
         }
         if (begin < scan->spec.after_arrival)

@@ -310,6 +310,37 @@ static void test_stop_early(void **state)
     query_fini(&query, &kql);
 }
 
+static int count_row(void *context, xt_event *event, xt_slice cursor)
+{
+    ++*(unsigned *)context;
+    return 0;
+}
+
+/* Rows that are found but cannot be read are left out, named, and do not keep the run from going on. */
+static void test_damage(void **state)
+{
+    world *w = *state;
+    xt_filter *filter;
+    xt_answer answer;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_buf none = XT_BUF_INIT;
+    unsigned n = 0;
+
+    assert_int_equal(xt_filter_compile(XT_S(""), 0, &filter, &problem), 0);
+    cut_blocks(w, false);
+    w->store.damaged = w->store.n_blocks / 2;
+    xt_query_rows rows = {.query = {.filter = filter, .to_ms = INT64_MAX}, .on_row = count_row, .context = &n};
+    rows.max_memory_bytes = 500;
+    xt_field_set_add(&rows.fields, XT_F_ARGS);
+    assert_int_equal(xt_query_rows_run(&w->store, &rows, &answer, &problem), 0);
+    uint32_t b = w->store.damaged - 1;
+    assert_int_equal(n, N_EVENTS - (w->block_ends[b] - fake_begin(&w->store, b)));
+    assert_int_equal(answer.n_matched, n);
+    assert_true(answer.scan.n_damaged > 0);
+    assert_true(strncmp(answer.scan.damaged, "block ", 6) == 0);
+    query_fini(&rows.query, &none);
+}
+
 static void test_cancel_and_cursors(void **state)
 {
     world *w = *state;
@@ -562,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_groups_refused),
         cmocka_unit_test(test_cancel_and_cursors),
         cmocka_unit_test(test_stop_early),
+        cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, world_new, world_free);
 }
