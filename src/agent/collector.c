@@ -165,7 +165,8 @@ static void on_message(xt_collector *c, const xt_frame *frame)
     }
 }
 
-static void on_shipper(xt_collector *c)
+/* -EPIPE: the shipper has closed its end. */
+static int on_shipper(xt_collector *c)
 {
     int r = xt_channel_receive(c->family.shipper_fd, &c->in);
     xt_slice rest = xt_buf_slice(&c->in);
@@ -176,12 +177,11 @@ static void on_shipper(xt_collector *c)
         rest = xt_slice_skip(rest, taken);
     }
     xt_buf_consume(&c->in, c->in.n - rest.n);
-    if (r == -EPIPE)
-        c->end = c->failed = true;
+    return r < 0 ? r : 0;
 }
 
 /* True when that child has ended; says how when it should not have. */
-static bool child_ended(pid_t *pid, const char *name, bool expected)
+static bool child_ended(xt_collector *c, pid_t *pid, const char *name, bool expected)
 {
     int status;
     if (*pid <= 0 || waitpid(*pid, &status, WNOHANG) != *pid)
@@ -191,6 +191,7 @@ static bool child_ended(pid_t *pid, const char *name, bool expected)
                name, WTERMSIG(status));
     else if (!expected && WEXITSTATUS(status) == 0)
         xt_log(XT_LOG_ERROR, "the %s process ended by itself: the audit state is given back and the agent ends", name);
+    c->failed |= !expected || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
     *pid = 0;
     return true;
 }
@@ -202,8 +203,8 @@ static void on_signal(xt_collector *c, int fd)
         return;
     if (info.ssi_signo != SIGCHLD)
         c->end = true;
-    if (child_ended(&c->family.shipper, "shipper", false) || child_ended(&c->family.helper, "helper", false))
-        c->end = c->failed = true;
+    if (child_ended(c, &c->family.shipper, "shipper", false) || child_ended(c, &c->family.helper, "helper", false))
+        c->end = true;
 }
 
 static int take_ring(xt_collector *c)
@@ -262,8 +263,8 @@ static int turn(xt_collector *c, int signals)
     int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
     if (fds[0].revents)
         on_signal(c, signals);
-    if (fds[1].revents)
-        on_shipper(c);
+    if (fds[1].revents && on_shipper(c) == -EPIPE)
+        c->end = c->failed = true;
     r = decoder_tick(c, now_ms);
     if (r == 0 && fds[2].revents) {
         c->last_input_ms = now_ms;
@@ -282,8 +283,8 @@ static void wait_identity(xt_collector *c, int signals)
             continue;
         if (fds[0].revents)
             on_signal(c, signals);
-        if (fds[1].revents)
-            on_shipper(c);
+        if (fds[1].revents && on_shipper(c) == -EPIPE)
+            c->end = c->failed = true;
     }
 }
 
@@ -361,7 +362,7 @@ static void end_family(xt_collector *c, int signals)
     if (c->family.shipper > 0 && xt_channel_send(c->family.shipper_fd, XT_CHANNEL_END, XT_S_NULL) < 0)
         xt_log(XT_LOG_DEBUG, "the shipper is gone already");
     int64_t end_ms = xt_clock_mono_ms(&xt_clock_system) + END_WAIT_MS;
-    while (c->family.shipper > 0 && !child_ended(&c->family.shipper, "shipper", true)) {
+    while (c->family.shipper > 0 && !child_ended(c, &c->family.shipper, "shipper", true)) {
         int64_t left_ms = end_ms - xt_clock_mono_ms(&xt_clock_system);
         if (left_ms <= 0) {
             kill(c->family.shipper, SIGKILL);
@@ -372,11 +373,8 @@ static void end_family(xt_collector *c, int signals)
         struct signalfd_siginfo info;
         if (fds[0].revents && read(signals, &info, sizeof info) < 0)
             continue;
-        if (fds[1].revents) {
-            on_shipper(c);
-            if (c->failed || c->end)
-                poll(fds, 1, 20);
-        }
+        if (fds[1].revents && on_shipper(c) == -EPIPE)
+            poll(fds, 1, 20); /* it has closed and is about to end */
     }
     if (c->watching)
         xt_collector_status_write(c, true);

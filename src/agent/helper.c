@@ -68,9 +68,11 @@ static void put_addresses(xt_slice data, xt_buf *out)
     xt_slice name;
     if (!xt_slice_cut(&data, '\0', &name) || name.n >= sizeof host || data.n >= sizeof port)
         return;
-    memcpy(host, name.p, name.n);
+    if (name.n > 0)
+        memcpy(host, name.p, name.n);
     host[name.n] = '\0';
-    memcpy(port, data.p, data.n);
+    if (data.n > 0)
+        memcpy(port, data.p, data.n);
     port[data.n] = '\0';
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *all = NULL;
