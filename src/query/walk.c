@@ -122,6 +122,10 @@ void xt_walk_close(xt_walk *walk, xt_answer *answer)
         answer->scan.n_blocks += before.n_blocks;
         answer->scan.n_blocks_skipped += before.n_blocks_skipped;
         answer->scan.n_rows_read += before.n_rows_read;
+        if (before.n_damaged > answer->scan.n_damaged) { /* what an earlier scan met stays said */
+            answer->scan.n_damaged = before.n_damaged;
+            memcpy(answer->scan.damaged, before.damaged, sizeof before.damaged);
+        }
         answer->n_hidden = walk->n_hidden;
         answer->partial |= xt_filter_gave_up(walk->query->filter) != walk->n_gave_up;
     }
