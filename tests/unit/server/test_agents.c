@@ -422,12 +422,14 @@ static void hellos_are_refused_by_reason(void **state)
     XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
     fixture_stream s = {.stream = {{9}}};
     door d;
-    host h, bare;
+    host h, neighbour, bare;
     client c;
 
     fixture_open(f);
     door_open(&d, f);
     enroll(&d, &h);
+    enroll(&d, &neighbour);
+    assert_int_equal(refused_hello(&d, &h, neighbour.id, XT_WIRE_VERSION), XT_REFUSED_IDENTITY);
     assert_int_equal(refused_hello(&d, &h, OTHER, XT_WIRE_VERSION), XT_REFUSED_IDENTITY);
     assert_int_equal(refused_hello(&d, &h, h.id, 99), XT_REFUSED_VERSION);
     bare = (host){.ca = h.ca};
@@ -442,6 +444,7 @@ static void hellos_are_refused_by_reason(void **state)
     client_close(&c);
     assert_int_equal(refused_hello(&d, &h, h.id, XT_WIRE_VERSION), XT_REFUSED_REVOKED);
     door_close(&d);
+    host_fini(&neighbour);
     host_fini(&h);
 }
 
@@ -449,7 +452,7 @@ static void bad_frames_and_gaps(void **state)
 {
     fixture *f = *state;
     XT_CLEANUP(xt_buf_fini) xt_buf lost = XT_BUF_INIT, junk = XT_BUF_INIT;
-    fixture_stream s = {.stream = {{9}}}, before;
+    fixture_stream s = {.stream = {{9}}};
     static const char endless[16] = {(char)0xff, (char)0xff, (char)0xff, (char)0xff, XT_FRAME_HELLO};
     door d;
     host h;
@@ -481,15 +484,13 @@ static void bad_frames_and_gaps(void **state)
     client_send(&c, XT_FRAME_BATCH, &lost);
     assert_int_equal(refusal_of(&c), XT_REFUSED_CORRUPT);
     client_close(&c);
-    before = s;
-    talk(&c, &d, &h, &s); /* another host's events */
+    s = (fixture_stream){.stream = {{10}}};
+    talk(&c, &d, &h, &s);
     welcome_of(&c);
-    memcpy(h.id, OTHER, sizeof h.id);
-    s.number = 2;
+    memcpy(h.id, OTHER, sizeof h.id); /* another host's events */
     batch_send(&c, &h, &s);
     assert_int_equal(refusal_of(&c), XT_REFUSED_CORRUPT);
     client_close(&c);
-    s = before;
     door_close(&d);
     host_fini(&h);
 }

@@ -208,6 +208,21 @@ static void status_of_an_alert(void **state)
     assert_int_equal(xt_app_alert_get(f->app, 4711, fixture_keep_alert, &a, NULL), XT_APP_E_NOT_FOUND);
 }
 
+/* An event that comes in two batches (a spool that was copied) counts once. */
+static void an_event_is_folded_once(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}}, other = {.stream = {{2}}};
+    fixture_alerts a;
+
+    fixture_open(f);
+    send_one(f, &s, T0, 1, "evil", "/usr/bin/php");
+    send_one(f, &other, T0, 1, "evil", "/usr/bin/php");
+    fixture_alerts_get(f, NULL, &a);
+    assert_int_equal(a.n, 1);
+    assert_int_equal(a.all[0].count, 1);
+}
+
 /* What a kill between the events' commit and that of their alerts leaves: state.db without the alerts. */
 static void forget_alerts(const fixture *f, const char *sql)
 {
@@ -343,6 +358,7 @@ int main(void)
         TEST(close_finishes_the_queue),
         TEST(alerts_fold_by_host_rule_and_parent),
         TEST(status_of_an_alert),
+        TEST(an_event_is_folded_once),
         TEST(alerts_are_made_again_once),
         TEST(alerts_are_made_again_of_sealed_events),
         TEST(alerts_are_not_doubled),
