@@ -18,6 +18,8 @@ typedef struct xt_local_request {
     /* Once, before the first bytes. extra: more header lines or "". May be NULL. */
     int (*on_begin)(void *context, int status, const char *content_type, const char *extra);
     int (*on_bytes)(void *context, xt_slice bytes);
+    /* After streamed rows: JSON with total, hidden, partial, truncated, skipped, took_ms. May be NULL. */
+    int (*on_summary)(void *context, xt_slice json);
     void *context;
     const atomic_bool *cancelled; /* set from elsewhere to end it early; may be NULL */
 } xt_local_request;

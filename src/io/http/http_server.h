@@ -12,7 +12,7 @@
  *            answer -EPIPE. So does close of the server for every handler.
  * Limits:    XT_HTTP_MAX_*. A head must be in within 30 s, a body at 16 KiB/s at least; an answer that nobody takes for 30 s is
  *            given up, and so is a connection idle for 75 s. What waits for a worker is bounded too: 503.
- * Source:    RFC 9110, RFC 9112; libevent 2.1's evhttp.
+ * Source:    RFC 9110, RFC 9112.
  */
 #pragma once
 #include <event2/event.h>
@@ -79,3 +79,8 @@ XT_MUST_USE int xt_http_begin(xt_http_exchange *exchange, int status, const char
 /* Blocks above XT_HTTP_MAX_UNSENT. -EPIPE: the client is gone. */
 XT_MUST_USE int xt_http_write(xt_http_exchange *exchange, xt_slice bytes);
 XT_MUST_USE int xt_http_end(xt_http_exchange *exchange);
+/* The same with trailer lines, each ended by "\r\n"; left out where the answer is not chunked. */
+XT_MUST_USE int xt_http_end_with(xt_http_exchange *exchange, const char *trailer);
+
+/* Whether HOST:PORT names this machine alone. */
+bool xt_http_address_is_loopback(const char *address);

@@ -1,0 +1,102 @@
+/*
+ * io/http/http_private - the inside of the HTTP door, for src/io/http alone
+ *
+ * Shape:     server -> listeners; server -> connections -> at most one exchange each; two pools of threads.
+ * Threads:   connections, listeners and bufferevents belong to the loop. An exchange is shared: what stands below `lock` under
+ *            its lock, `conn` by the loop alone, the rest by its handler. Workers hand it to the loop through
+ *            server->ready and an eventfd; no libevent call is ever made by a worker.
+ * Ownership: an exchange is counted: its connection, its handler and the ready list hold one each.
+ */
+#pragma once
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <pthread.h>
+
+#include "io/http/http_head.h"
+#include "io/http/http_server.h"
+
+typedef struct xt_http_conn xt_http_conn;
+
+struct xt_http_exchange {
+    xt_http_server *server;
+    const void *door;
+    char *head_bytes;
+    xt_http_head head;
+    xt_buf body;
+    size_t n_body_read;
+    xt_http_conn *conn; /* NULL: gone */
+    atomic_bool cancelled;
+    atomic_uint n_refs;
+    bool begun, chunked, no_body, has_ended; /* the handler's */
+    xt_http_exchange *next_queued, *next_ready;
+
+    pthread_mutex_t lock;
+    pthread_cond_t sent;
+    xt_buf out;      /* for the loop to take */
+    size_t n_unsent; /* with what the loop has taken and the client has not */
+    bool is_ready;   /* stands in server->ready */
+    bool ended;
+    bool close_after; /* the answer's end is the connection's end */
+    bool aborted;     /* the handler left in the middle */
+};
+
+/* http_exchange.c */
+xt_http_exchange *xt_http_exchange_new(xt_http_server *server, xt_http_conn *conn);
+xt_http_exchange *xt_http_exchange_ref(xt_http_exchange *exchange);
+xt_http_exchange *xt_http_exchange_unref(xt_http_exchange *exchange);
+/* The client is gone, or the server goes. */
+void xt_http_exchange_cancel(xt_http_exchange *exchange);
+/* Runs the handler, sees to it that there is an end, and gives the handler's reference up. */
+void xt_http_exchange_run(xt_http_exchange *exchange);
+/* Status line and header lines, the empty line too. length <0: unknown. */
+void xt_http_answer_head(xt_buf *out, const char *fixed_headers, int status, const char *content_type,
+                         const char *extra, bool chunked, bool close);
+
+/* http_conn.c */
+typedef struct xt_http_listener {
+    xt_http_server *server;
+    struct evconnlistener *listener;
+    struct event *pause; /* out of descriptors: listen again a little later */
+    SSL_CTX *tls;
+    const void *door;
+    char *unix_path;
+    struct xt_http_listener *next;
+} xt_http_listener;
+
+void xt_http_conn_accept(xt_http_listener *listener, int fd);
+xt_http_conn *xt_http_conn_close(xt_http_conn *conn);
+/* Passes on what an exchange has written. */
+void xt_http_conn_flush(xt_http_conn *conn, xt_http_exchange *exchange);
+
+/* http_pool.c */
+typedef struct xt_http_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    xt_http_exchange *first, **last;
+    unsigned n_threads, n_idle, n_waiting;
+    unsigned max_threads, max_waiting;
+    bool stop;
+    pthread_t threads[XT_HTTP_MAX_STREAMS];
+} xt_http_pool;
+
+void xt_http_pool_init(xt_http_pool *pool, unsigned max_threads, unsigned max_waiting);
+/* False: all are busy and as many wait as may. Takes the reference otherwise. */
+bool xt_http_pool_push(xt_http_pool *pool, xt_http_exchange *exchange);
+/* Lets go what waits, waits for what runs. */
+void xt_http_pool_fini(xt_http_pool *pool);
+
+struct xt_http_server {
+    struct event_base *base;
+    xt_http_settings settings;
+    xt_http_listener *listeners;
+    xt_http_conn *conns;
+    size_t n_conns;
+    xt_http_pool workers, streams;
+    int wake_fd;
+    struct event *wake;
+    pthread_mutex_t ready_lock;
+    xt_http_exchange *ready;
+};
+/* From a handler: the loop is to look at this exchange. Called with its lock held. */
+void xt_http_server_ready(xt_http_server *server, xt_http_exchange *exchange);

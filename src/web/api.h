@@ -1,0 +1,36 @@
+/*
+ * web/api - the handlers behind the table of routes, one file a resource; docs/api.md says what each answers
+ */
+#pragma once
+#include "web/route.h"
+
+int xt_api_login(xt_app *app, xt_request *request, xt_response *response); /* api_login.c */
+int xt_api_logout(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_me(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_status(xt_app *app, xt_request *request, xt_response *response); /* api_status.c */
+int xt_api_fields(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_search(xt_app *app, xt_request *request, xt_response *response); /* api_search.c */
+int xt_api_by(xt_app *app, xt_request *request, xt_response *response);     /* api_by.c: search?by= */
+int xt_api_histogram(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_event(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_tail(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_session(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_alerts(xt_app *app, xt_request *request, xt_response *response); /* api_alerts.c */
+int xt_api_alert(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_alert_ack(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_alert_close(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_alert_reopen(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_hosts(xt_app *app, xt_request *request, xt_response *response); /* api_hosts.c */
+int xt_api_host_revoke(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_host_restore(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_rules(xt_app *app, xt_request *request, xt_response *response); /* api_rules.c */
+int xt_api_rules_reload(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_token_new(xt_app *app, xt_request *request, xt_response *response); /* api_users.c */
+int xt_api_users(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_user_add(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_user_link(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_import(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_seal(xt_app *app, xt_request *request, xt_response *response); /* api_store.c */
+int xt_api_verify(xt_app *app, xt_request *request, xt_response *response);
+int xt_page_index(xt_app *app, xt_request *request, xt_response *response); /* page_files.c */
+int xt_page_file(xt_app *app, xt_request *request, xt_response *response);

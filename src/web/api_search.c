@@ -1,0 +1,253 @@
+/*
+ * Rows are rendered as they come. JSON is gathered (it is bounded by its limit), the other formats are sent in pieces;
+ * their first piece goes out when there is one, so that what is wrong with a request can still be said by status.
+ */
+#include <errno.h>
+
+#include "web/api.h"
+#include "web/respond.h"
+#include "web/search_params.h"
+
+#define JSON_ROWS      100
+#define JSON_MAX_ROWS  10000
+#define JSON_MAX_BYTES (256u << 20)
+#define PIECE_BYTES    (64u << 10)
+#define ROW_ARENA      (64u << 20)
+
+typedef struct rows_out {
+    xt_request *request;
+    xt_response *response;
+    bool is_json;
+    xt_render render;
+    xt_field fields[XT_SEARCH_MAX_FIELDS];
+    size_t n_fields;
+    xt_arena arena; /* of one row */
+    xt_buf out;     /* rendered, not sent */
+    xt_buf row;     /* JSON: one row */
+    xt_buf last;    /* cursor of the last row */
+    uint64_t n_rows;
+} rows_out;
+
+static int begin_rows(rows_out *rows)
+{
+    static const char *const types[] = {"text/plain; charset=utf-8", "application/x-ndjson", "text/csv; charset=utf-8",
+                                        "text/plain; charset=utf-8"};
+    static const char *const names[] = {"txt", "ndjson", "csv", "log"};
+    XT_CLEANUP(xt_buf_fini) xt_buf extra = XT_BUF_INIT;
+    xt_buf_puts(&extra, "Trailer: Exectrail-Answer\r\n");
+    if (xt_request_flag(rows->request, "download"))
+        xt_buf_printf(&extra, "Content-Disposition: attachment; filename=\"exectrail.%s\"\r\n",
+                      names[rows->render.format]);
+    xt_buf_putc(&extra, '\0');
+    int r = xt_buf_done(&extra);
+    return r ? xt_error_trace(r) : rows->response->begin(rows->response, 200, types[rows->render.format], extra.p);
+}
+
+static int send_rows(rows_out *rows)
+{
+    int r = xt_buf_done(&rows->out);
+    if (r == 0 && !rows->response->begun)
+        r = begin_rows(rows);
+    if (r == 0 && rows->out.n > 0)
+        r = rows->response->write(rows->response, xt_buf_slice(&rows->out));
+    xt_buf_reset(&rows->out);
+    return r;
+}
+
+static int put_json_row(rows_out *rows, xt_event *event, xt_slice cursor)
+{
+    xt_buf_reset(&rows->row);
+    int r = rows->n_fields ? xt_event_json_fields(event, rows->fields, rows->n_fields, &rows->arena, &rows->row)
+                           : xt_event_json(event, 0, &rows->arena, &rows->row);
+    if (r == 0)
+        r = xt_buf_done(&rows->row);
+    if (r)
+        return xt_error_trace(r);
+    if (rows->n_rows > 0)
+        xt_buf_putc(&rows->out, ',');
+    xt_row_with_cursor(xt_buf_slice(&rows->row), cursor, &rows->out);
+    xt_buf_reset(&rows->last);
+    xt_buf_put(&rows->last, cursor);
+    return xt_buf_done(&rows->out);
+}
+
+static int on_row(void *context, xt_event *event, xt_slice cursor)
+{
+    rows_out *rows = context;
+    int r = rows->is_json ? put_json_row(rows, event, cursor) : xt_render_row(&rows->render, event, &rows->arena);
+    xt_arena_reset(&rows->arena);
+    rows->n_rows++;
+    if (r == 0 && !rows->is_json && rows->out.n >= PIECE_BYTES)
+        r = send_rows(rows);
+    return r;
+}
+
+static int end_json(rows_out *rows, const xt_answer *answer)
+{
+    xt_buf_puts(&rows->out, "],\"next\":");
+    xt_json json = xt_json_to(&rows->out);
+    if (answer->truncated && rows->last.n)
+        xt_json_string(&json, xt_buf_slice(&rows->last));
+    else
+        xt_json_null(&json);
+    xt_buf_putc(&rows->out, ',');
+    XT_CLEANUP(xt_buf_fini) xt_buf rest = XT_BUF_INIT;
+    json = xt_json_to(&rest);
+    xt_json_object_begin(&json);
+    xt_json_answer(&json, answer);
+    xt_json_object_end(&json);
+    xt_buf_put(&rows->out, xt_slice_skip(xt_buf_slice(&rest), 1));
+    xt_buf_putc(&rows->out, '\n');
+    rows->out.failed |= rest.failed;
+    return xt_respond_json(rows->response, 200, &rows->out);
+}
+
+static int end_stream(rows_out *rows, const xt_answer *answer)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf summary = XT_BUF_INIT;
+    xt_json json = xt_json_to(&summary);
+    xt_json_object_begin(&json);
+    xt_json_answer(&json, answer);
+    xt_json_object_end(&json);
+    int r = send_rows(rows);
+    return r == 0 ? rows->response->end(rows->response, xt_buf_slice(&summary)) : r;
+}
+
+/* sort=F, sort=F:asc, sort=F:desc */
+static int parse_sort(const xt_request *request, xt_query_rows *spec, xt_problem *problem)
+{
+    xt_slice rest = xt_request_get(request, "sort"), name;
+    if (rest.n == 0)
+        return 0;
+    (void)xt_slice_cut(&rest, ':', &name);
+    xt_problem_source(problem, "sort");
+    if (rest.p && !xt_slice_eq(rest, XT_S("asc")) && !xt_slice_eq(rest, XT_S("desc"))) {
+        xt_problem_set(problem, "a sort direction is asc or desc");
+        xt_problem_excerpt(problem, rest);
+        return XT_REQUEST_E_BAD;
+    }
+    xt_field field;
+    size_t n;
+    int r = xt_fields_parse(name, &field, 1, &n, problem);
+    xt_problem_source(problem, "sort");
+    if (r)
+        return r > 0 ? XT_REQUEST_E_BAD : r;
+    spec->sort_field = field == XT_F_TIME ? XT_F_INVALID : field;
+    spec->oldest_first = xt_slice_eq(rest, XT_S("asc"));
+    return 0;
+}
+
+static int find_format(rows_out *rows, xt_problem *problem)
+{
+    xt_slice format = xt_request_get(rows->request, "format");
+    rows->is_json = format.n == 0 || xt_slice_eq(format, XT_S("json"));
+    rows->render.format = XT_FORMAT_NDJSON;
+    if (rows->is_json || xt_format_by_name(format, &rows->render.format))
+        return 0;
+    xt_problem_source(problem, "format");
+    xt_problem_set(problem, "there is no format of this name");
+    xt_problem_excerpt(problem, format);
+    xt_problem_hint(problem, "json, ndjson, csv, table or raw");
+    return XT_REQUEST_E_BAD;
+}
+
+static int plan_rows(rows_out *rows, xt_query_rows *spec, xt_problem *problem)
+{
+    bool json = rows->is_json;
+    int r =
+        xt_search_fields(rows->request, "fields", rows->fields, XT_COUNT_OF(rows->fields), &rows->n_fields, problem);
+    if (r == 0)
+        r = xt_request_number(rows->request, "limit", json ? JSON_ROWS : 0, json ? JSON_MAX_ROWS : UINT64_MAX,
+                              &spec->limit, problem);
+    if (r == 0)
+        r = parse_sort(rows->request, spec, problem);
+    if (r)
+        return r;
+    if (json && spec->limit == 0)
+        spec->limit = JSON_MAX_ROWS;
+    rows->render.fields = rows->n_fields ? rows->fields : NULL;
+    rows->render.n_fields = rows->n_fields;
+    rows->render.out = &rows->out;
+    spec->fields = xt_render_fields(&rows->render);
+    spec->after = xt_request_get(rows->request, "after");
+    spec->on_row = on_row;
+    spec->context = rows;
+    return 0;
+}
+
+static int run_rows(xt_app *app, rows_out *rows, const xt_query_rows *spec, xt_problem *problem)
+{
+    xt_answer answer;
+    if (rows->is_json) {
+        rows->out.max_bytes = JSON_MAX_BYTES;
+        xt_buf_puts(&rows->out, "{\"rows\":[");
+    } else {
+        xt_render_begin(&rows->render);
+    }
+    int r = xt_query_rows_run(xt_app_store(app), spec, &answer, problem);
+    if (r == XT_QUERY_E_BAD_CURSOR)
+        xt_problem_source(problem, "after");
+    if (r == XT_QUERY_E_CANCELLED)
+        return -EPIPE;
+    if (r)
+        return r > 0 ? XT_REQUEST_E_BAD : r;
+    return rows->is_json ? end_json(rows, &answer) : end_stream(rows, &answer);
+}
+
+static int search_rows(xt_app *app, xt_request *request, xt_response *response, const xt_search_params *params)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    rows_out rows = {.request = request, .response = response};
+    xt_query_rows spec = {.query = params->query};
+    xt_arena_init(&rows.arena, ROW_ARENA);
+    int r = find_format(&rows, &problem);
+    if (r == 0)
+        r = plan_rows(&rows, &spec, &problem);
+    if (r == 0)
+        r = run_rows(app, &rows, &spec, &problem);
+    xt_arena_fini(&rows.arena);
+    xt_buf_fini(&rows.out);
+    xt_buf_fini(&rows.row);
+    xt_buf_fini(&rows.last);
+    return r ? xt_respond_failure(response, r, 400, &problem) : 0;
+}
+
+static int search_count(xt_app *app, xt_request *request, xt_response *response, const xt_search_params *params)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    xt_answer answer;
+    int r = xt_query_count(xt_app_store(app), &params->query, &answer, &problem);
+    if (r)
+        return r == XT_QUERY_E_CANCELLED ? -EPIPE : xt_respond_failure(response, r, 500, &problem);
+    xt_slice format = xt_request_get(request, "format");
+    if (format.n > 0 && !xt_slice_ends(format, XT_S("json"))) {
+        xt_buf_put_dec(&out, answer.n_matched);
+        xt_buf_putc(&out, '\n');
+        return xt_respond_text(response, "text/plain; charset=utf-8", &out);
+    }
+    xt_json json = xt_json_to(&out);
+    xt_json_object_begin(&json);
+    xt_json_field_u64(&json, "count", answer.n_matched);
+    xt_json_answer(&json, &answer);
+    xt_json_object_end(&json);
+    xt_buf_putc(&out, '\n');
+    return xt_respond_json(response, 200, &out);
+}
+
+int xt_api_search(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_search_params params;
+    if (xt_request_get(request, "by").n > 0)
+        return xt_api_by(app, request, response);
+    int r = xt_search_params_init(&params, app, request, XT_S_NULL, &problem);
+    if (r)
+        r = xt_respond_failure(response, r, 400, &problem);
+    else if (xt_request_flag(request, "count"))
+        r = search_count(app, request, response, &params);
+    else
+        r = search_rows(app, request, response, &params);
+    xt_search_params_fini(&params);
+    return r;
+}

@@ -1,0 +1,45 @@
+/* What an administrator does to the store. */
+#include "web/api.h"
+#include "web/respond.h"
+
+int xt_api_seal(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    (void)request;
+    int r = xt_store_seal(xt_app_store(app), &problem);
+    xt_buf_puts(&out, "{}\n");
+    return r ? xt_respond_failure(response, r, 503, &problem) : xt_respond_json(response, 200, &out);
+}
+
+static void on_problem(void *context, const xt_problem *problem)
+{
+    xt_problem_json(problem, context);
+}
+
+int xt_api_verify(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT, problems = XT_BUF_INIT;
+    xt_ledger_check check = {.n_rows = 0};
+    xt_json list = xt_json_to(&problems), json = xt_json_to(&out);
+    (void)request;
+    xt_json_array_begin(&list);
+    int r = xt_store_verify(xt_app_store(app), on_problem, &list, &check, &problem);
+    xt_json_array_end(&list);
+    if (r)
+        return xt_respond_failure(response, r, 500, &problem);
+    bool ok = check.chain_ok && check.counts_ok && problems.n == 2; /* "[]" */
+    xt_json_object_begin(&json);
+    xt_json_field_bool(&json, "ok", ok);
+    xt_json_key(&json, XT_S("problems"));
+    xt_json_raw(&json, xt_buf_slice(&problems));
+    xt_json_field_u64(&json, "received", check.n_received);
+    xt_json_field_u64(&json, "sealed", check.n_sealed);
+    xt_json_field_u64(&json, "retired", check.n_retired);
+    xt_json_field_u64(&json, "pending", check.n_pending);
+    xt_json_object_end(&json);
+    out.failed |= problems.failed;
+    xt_buf_putc(&out, '\n');
+    return xt_respond_json(response, 200, &out);
+}

@@ -1,0 +1,90 @@
+#include "web/search_params.h"
+
+#include <errno.h>
+
+#include "base/json_out.h"
+#include "base/timestamp.h"
+
+static int find_noise(const xt_request *request, xt_noise *ret, xt_problem *reterr_problem)
+{
+    static const char *const names[] = {[XT_NOISE_SHOW] = "show", [XT_NOISE_HIDE] = "hide", [XT_NOISE_ONLY] = "only"};
+    xt_slice wanted = xt_request_get(request, "noise");
+    for (size_t i = 0; i < XT_COUNT_OF(names); i++)
+        if (wanted.n == 0 || xt_slice_eq(wanted, xt_slice_str(names[i]))) {
+            *ret = (xt_noise)i;
+            return 0;
+        }
+    xt_problem_source(reterr_problem, "noise");
+    xt_problem_set(reterr_problem, "noise must be show, hide or only");
+    xt_problem_excerpt(reterr_problem, wanted);
+    return XT_REQUEST_E_BAD;
+}
+
+static int compile(xt_search_params *params, xt_slice kql, xt_problem *reterr_problem)
+{
+    int r = xt_filter_compile(kql, params->now_ms, &params->filter, reterr_problem);
+    if (r <= 0)
+        return r;
+    if (reterr_problem) {
+        xt_problem_source(reterr_problem, "query");
+        if (!reterr_problem->line)
+            xt_problem_at(reterr_problem, 1, reterr_problem->column);
+    }
+    return XT_REQUEST_E_BAD;
+}
+
+int xt_search_params_init(xt_search_params *params, xt_app *app, const xt_request *request, xt_slice kql,
+                          xt_problem *reterr_problem)
+{
+    *params = (xt_search_params){.now_ms = xt_clock_wall_ms(xt_app_clock(app))};
+    xt_query *query = &params->query;
+    query->cancel = request->cancelled;
+    params->has_from = xt_request_get(request, "from").n > 0;
+    params->has_to = xt_request_get(request, "to").n > 0;
+    int r = xt_request_time(request, "from", params->now_ms, false, 0, &query->from_ms, reterr_problem);
+    if (r == 0)
+        r = xt_request_time(request, "to", params->now_ms, true, XT_TIMESTAMP_MAX_MS, &query->to_ms, reterr_problem);
+    if (r == 0)
+        r = find_noise(request, &query->noise, reterr_problem);
+    if (r == 0)
+        r = compile(params, kql.p ? kql : xt_request_get(request, "q"), reterr_problem);
+    query->filter = params->filter;
+    return r;
+}
+
+void xt_search_params_fini(xt_search_params *params)
+{
+    params->filter = xt_filter_free(params->filter);
+}
+
+int xt_search_fields(const xt_request *request, const char *name, xt_field *ret, size_t max, size_t *ret_n,
+                     xt_problem *reterr_problem)
+{
+    xt_slice list = xt_request_get(request, name);
+    *ret_n = 0;
+    if (list.n == 0)
+        return 0;
+    int r = xt_fields_parse(list, ret, max, ret_n, reterr_problem);
+    xt_problem_source(reterr_problem, name);
+    return r > 0 ? XT_REQUEST_E_BAD : r;
+}
+
+void xt_row_with_cursor(xt_slice document, xt_slice cursor, xt_buf *out)
+{
+    /* Inside of a string the quotes would be escaped: this is the member and nothing else. */
+    xt_slice member = XT_S("\"exectrail\":{");
+    ptrdiff_t at = xt_slice_find(document, member);
+    size_t split = at >= 0 ? (size_t)at + member.n : document.n - 1;
+    xt_slice tail = xt_slice_skip(document, split);
+    xt_buf_put(out, xt_slice_head(document, split));
+    if (at < 0)
+        xt_buf_puts(out, split > 1 ? ",\"exectrail\":{" : "\"exectrail\":{");
+    xt_buf_puts(out, "\"cursor\":");
+    xt_json json = xt_json_to(out);
+    xt_json_string(&json, cursor);
+    if (at < 0)
+        xt_buf_putc(out, '}');
+    else if (!xt_slice_starts(tail, XT_S("}")))
+        xt_buf_putc(out, ',');
+    xt_buf_put(out, tail);
+}

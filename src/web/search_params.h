@@ -1,0 +1,28 @@
+/*
+ * web/search_params - q, from, to, noise, ... of a request as a query
+ *
+ * Errors:    XT_REQUEST_E_BAD with a problem: that of a query has the source "query", line 1 and the column.
+ */
+#pragma once
+#include "query/query.h"
+#include "query/render.h"
+#include "web/request.h"
+
+#define XT_SEARCH_MAX_FIELDS 64
+
+typedef struct xt_search_params {
+    xt_filter *filter;
+    xt_query query;
+    int64_t now_ms;
+    bool has_from, has_to;
+} xt_search_params;
+
+/* kql p NULL: the parameter q. The filter is freed by fini. */
+XT_MUST_USE int xt_search_params_init(xt_search_params *params, xt_app *app, const xt_request *request, xt_slice kql,
+                                      xt_problem *reterr_problem);
+void xt_search_params_fini(xt_search_params *params);
+/* fields= or by=: *ret_n 0 when it is not there. */
+XT_MUST_USE int xt_search_fields(const xt_request *request, const char *name, xt_field *ret, size_t max, size_t *ret_n,
+                                 xt_problem *reterr_problem);
+/* The row as JSON with its cursor in exectrail.cursor. document: an object, as xt_event_json writes it. */
+void xt_row_with_cursor(xt_slice document, xt_slice cursor, xt_buf *out);
