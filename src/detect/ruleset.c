@@ -2,8 +2,8 @@
  * A rule set is built once and then only read. Everything of its rules stands in the program's arena, file texts
  * excepted: the YAML tree holds copies.
  *
- * Matching asks every enabled rule in turn. That is quick enough because rules share their tests, and because most of
- * them end at their first one (detect/sigma_match).
+ * Matching asks the rules that the index lets in (detect/rule_index). Of these, most end at their first test, and tests
+ * that rules share are asked once (detect/sigma_match).
  */
 #include "detect/ruleset.h"
 
@@ -193,6 +193,11 @@ static int new_set(xt_ruleset **ret)
     return 0;
 }
 
+static int build_index(xt_ruleset *set)
+{
+    return xt_rule_index_build(&set->index, &set->program, set->rules, set->n_rules);
+}
+
 int xt_ruleset_load_text(const char *name, xt_slice text, void (*refused)(void *context, const xt_problem *problem),
                          void *context, xt_ruleset **ret)
 {
@@ -202,6 +207,8 @@ int xt_ruleset_load_text(const char *name, xt_slice text, void (*refused)(void *
     if (r)
         return xt_error_trace(r);
     r = load_text(&l, name, text);
+    if (!r)
+        r = build_index(l.set);
     if (r) {
         xt_ruleset_unref(l.set);
         return xt_error_trace(r);
@@ -220,6 +227,8 @@ int xt_ruleset_load(const char *const *paths, size_t n_paths, void (*refused)(vo
         return xt_error_trace(r);
     for (size_t i = 0; !r && i < n_paths; i++)
         r = xt_rule_files_read(paths[i], on_file, on_unreadable, &l, reterr_problem);
+    if (!r)
+        r = build_index(l.set);
     if (r) {
         xt_ruleset_unref(l.set);
         return r < 0 ? xt_error_trace(r) : XT_RULESET_E_PATH;
@@ -238,6 +247,7 @@ xt_ruleset *xt_ruleset_unref(xt_ruleset *set)
 {
     if (!set || atomic_fetch_sub_explicit(&set->n_refs, 1, memory_order_acq_rel) > 1)
         return NULL;
+    xt_rule_index_fini(&set->index);
     xt_sigma_program_fini(&set->program);
     free(set->rules);
     free(set->noise);
@@ -272,19 +282,27 @@ const xt_rule_info *xt_ruleset_find(const xt_ruleset *set, xt_slice id)
     return rule ? &rule->info : NULL;
 }
 
-/* Keeps the matches with the highest levels; equal ones in order of loading. */
+/* Higher levels first, then in order of loading. */
+static bool goes_before(const xt_match *a, const xt_match *b)
+{
+    return a->level != b->level ? a->level > b->level : a->rule < b->rule; /* both in one array */
+}
+
+/* Keeps the first XT_DETECT_MAX_MATCHES; one rule, found under two names, once. */
 static void keep(xt_match *matches, size_t *n, xt_match match)
 {
     size_t at = *n;
 
-    if (*n == XT_DETECT_MAX_MATCHES) {
-        if (matches[*n - 1].level >= match.level)
+    for (size_t i = 0; i < *n; i++)
+        if (matches[i].rule == match.rule)
             return;
-        at = *n - 1;
-    } else {
+    if (*n < XT_DETECT_MAX_MATCHES)
         ++*n;
-    }
-    for (; at > 0 && matches[at - 1].level < match.level; at--)
+    else if (goes_before(&match, &matches[--at]))
+        matches[at] = match;
+    else
+        return;
+    for (; at > 0 && goes_before(&match, &matches[at - 1]); at--)
         matches[at] = matches[at - 1];
     matches[at] = match;
 }
@@ -297,18 +315,27 @@ static xt_level level_of(xt_sigma_match *m, const xt_sigma_rule *rule)
     return rule->info.level;
 }
 
+static void match_list(const xt_ruleset *set, const xt_rule_list *list, xt_sigma_match *m, xt_match *ret, size_t *n)
+{
+    for (size_t i = 0; list && i < list->n; i++) {
+        const xt_sigma_rule *rule = &set->rules[list->numbers[i]];
+        if (xt_sigma_match_eval(m, rule->detection.condition))
+            keep(ret, n, (xt_match){&rule->info, level_of(m, rule)});
+    }
+}
+
 static size_t match_all(const xt_ruleset *set, xt_sigma_match *m, xt_match *ret)
 {
-    bool is_process = xt_sigma_is_process(m->event);
+    const xt_rule_index *index = &set->index;
+    xt_slice image;
     size_t n = 0;
 
-    for (size_t i = 0; i < set->n_rules; i++) {
-        const xt_sigma_rule *rule = &set->rules[i];
-        if (!rule->info.enabled || (rule->scope == XT_SIGMA_PROCESS && !is_process))
-            continue;
-        if (xt_sigma_match_eval(m, rule->detection.condition))
-            keep(ret, &n, (xt_match){&rule->info, level_of(m, rule)});
-    }
+    match_list(set, &index->events, m, ret, &n);
+    if (!xt_sigma_is_process(m->event))
+        return n;
+    match_list(set, &index->processes, m, ret, &n);
+    for (size_t i = 0; index->has_image && xt_sigma_match_value(m, index->image, i, &image); i++)
+        match_list(set, xt_rule_index_find(index, image), m, ret, &n);
     return n;
 }
 

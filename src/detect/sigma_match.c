@@ -96,6 +96,14 @@ static bool contains(xt_slice s, xt_slice text)
     return text.n <= s.n && (text.n == 0 || memmem(s.p, s.n, text.p, text.n) != NULL);
 }
 
+/* One byte settles nearly every comparison, before memcmp is called. */
+static bool ends_with(xt_slice s, xt_slice text)
+{
+    if (text.n == 0)
+        return true;
+    return text.n <= s.n && s.p[s.n - 1] == text.p[text.n - 1] && memcmp(s.p + s.n - text.n, text.p, text.n) == 0;
+}
+
 static bool compare_number(const xt_sigma_test *test, xt_slice s)
 {
     int64_t v;
@@ -117,7 +125,7 @@ static bool ask_value(xt_sigma_match *match, const xt_sigma_test *test, xt_slice
     case XT_SIGMA_PREFIX:
         return xt_slice_starts(s, test->text);
     case XT_SIGMA_SUFFIX:
-        return xt_slice_ends(s, test->text);
+        return ends_with(s, test->text);
     case XT_SIGMA_CONTAINS:
         return contains(s, test->text);
     case XT_SIGMA_GLOB:

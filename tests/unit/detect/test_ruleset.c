@@ -228,6 +228,58 @@ static void test_order_and_raise(void **state)
     xt_buf_fini(&text);
 }
 
+/* Rules that a name of the file decides are found by it, by either of the two paths, once; the others always. */
+static void test_index(void **state)
+{
+    static const struct {
+        const char *condition;
+        const char *expected; /* which of nc, NC called as /bin/sh, bash, and a name of 300 bytes */
+    } cases[] = {
+        {"nc", "yy--"},
+        {"not nc", "--yy"},
+        {"nc or bash", "yyy-"},
+        {"nc and bash", "----"},
+        {"nc and not sh", "y---"},
+        {"sh", "-y--"},
+        {"nc and sh", "-y--"},
+        {"nc or any", "yyyy"},
+        {"nc and any", "yy--"},
+        {"path", "yy--"},
+        {"not (nc or sh)", "--yy"},
+        {"long", "---y"},
+        {"nc or not bash", "yy-y"},
+        {"cased", "y---"},
+        {"not not sh", "-y--"},
+    };
+    char name[302] = "/";
+    xt_arena arena;
+
+    memset(name + 1, 'n', 300);
+    xt_arena_init(&arena, 1u << 20);
+    for (size_t i = 0; i < XT_COUNT_OF(cases); i++) {
+        const char *exes[] = {"/usr/bin/nc", "/opt/NC", "/usr/bin/bash", name};
+        char text[2000];
+        xt_ruleset *set;
+        snprintf(text, sizeof text,
+                 RULE_HEAD "detection:\n    nc: {Image|endswith: /Nc}\n    bash: {Image|endswith: /bash}\n"
+                           "    sh: {Image|endswith: [/sh, /ksh]}\n    any: {CommandLine: '*'}\n"
+                           "    path: {Image: [/usr/bin/nc, /opt/nc]}\n    long: {Image|endswith: '%s'}\n"
+                           "    cased: {Image|endswith|cased: /nc}\n    condition: %s\n",
+                 name, cases[i].condition);
+        set = load_good(text);
+        for (size_t k = 0; k < 4; k++) {
+            xt_event event;
+            set_exec(&event, &arena, exes[k], "x");
+            if (k == 1)
+                xt_event_set_bytes(&event, XT_F_SCRIPT, XT_S("/bin/SH"));
+            if (count_matches(set, &event) != (cases[i].expected[k] == 'y'))
+                fail_msg("%s on %s", cases[i].condition, exes[k]);
+        }
+        xt_ruleset_unref(set);
+    }
+    xt_arena_fini(&arena);
+}
+
 /* A full arena is an error and never a wrong answer. */
 static void test_no_memory(void **state)
 {
@@ -318,10 +370,10 @@ static void test_match_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_levels),          cmocka_unit_test(test_folder),    cmocka_unit_test(test_missing_path),
-        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_documents), cmocka_unit_test(test_scope),
-        cmocka_unit_test(test_order_and_raise), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_explain),
-        cmocka_unit_test(test_match_json),
+        cmocka_unit_test(test_levels),          cmocka_unit_test(test_folder),     cmocka_unit_test(test_missing_path),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_documents),  cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_order_and_raise), cmocka_unit_test(test_no_memory),  cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_index),           cmocka_unit_test(test_match_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
