@@ -51,6 +51,15 @@ static struct {
     bool broken_chain;
 } t;
 
+/* Held while the server's thread uses t; taken and given back by the test between two agents, so that each sees the other's part. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void settle(void)
+{
+    pthread_mutex_lock(&lock);
+    pthread_mutex_unlock(&lock);
+}
+
 static void send_frame(SSL *ssl, xt_frame_type type, const xt_buf *payload)
 {
     xt_buf out = XT_BUF_INIT;
@@ -174,7 +183,9 @@ static void serve(int fd)
         xt_frame frame;
         size_t taken;
         while (go_on && xt_frame_next(xt_buf_slice(&in), &frame, &taken, NULL) == 0) {
+            pthread_mutex_lock(&lock);
             go_on = answer(ssl, &frame, &n_batches);
+            pthread_mutex_unlock(&lock);
             xt_buf_consume(&in, taken);
         }
     }
@@ -190,7 +201,9 @@ static void *server_run(void *context)
         int fd = accept(t.listener, NULL, NULL);
         if (fd < 0)
             return NULL;
+        pthread_mutex_lock(&lock);
         t.n_connections++;
+        pthread_mutex_unlock(&lock);
         serve(fd);
     }
 }
@@ -277,6 +290,7 @@ static child agent_start(bool with_token)
 {
     int input[2];
     char server[32], log[128];
+    settle();
     assert_int_equal(pipe2(input, O_CLOEXEC), 0);
     snprintf(server, sizeof server, "127.0.0.1:%u", t.port);
     snprintf(log, sizeof log, "%s/log", t.dir);
@@ -298,6 +312,7 @@ static int agent_end(child agent)
     int status = -1;
     close(agent.input);
     for (unsigned i = 0; i < 300; i++) {
+        settle();
         if (waitpid(agent.pid, &status, WNOHANG) == agent.pid)
             return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
         poll(NULL, 0, 100);
