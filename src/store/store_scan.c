@@ -237,7 +237,10 @@ int xt_scan_next(xt_scan *scan, const xt_block **ret, xt_problem *reterr_problem
             continue;
         }
         xt_arena_reset(&scan->arena);
-        int r = part_read(scan, part, reterr_problem);
+        xt_problem problem = XT_PROBLEM_INIT; /* of damage, which is no failure of ours */
+        int r = part_read(scan, part, &problem);
+        if (r < 0 && reterr_problem)
+            *reterr_problem = problem;
         if (r > 0) {
             damaged_note(scan, part->segment);
             continue;

@@ -1,0 +1,127 @@
+/*
+ * Pending rows become open blocks again, under the arrival numbers that they had. A row whose checksum does not hold, or
+ * that cannot be unpacked or decoded, is set aside: named, kept, and out of the way of sealing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+#include "store/growth.h"
+
+typedef struct rebuild_state {
+    xt_growth *growth;
+    uint64_t n_rows; /* sound ones */
+    ZSTD_DCtx *zstd;
+    int64_t *damaged; /* rows to be set aside */
+    size_t n_damaged, cap_damaged;
+} rebuild_state;
+
+/* The canonical batch of a row; false when it cannot be had. */
+static bool frame_open(const rebuild_state *rebuild, const xt_pending_row *row, xt_slice *ret)
+{
+    xt_store *store = rebuild->growth->store;
+
+    if (row->codec == 0) {
+        *ret = row->frame;
+        return true;
+    }
+    unsigned long long size = ZSTD_getFrameContentSize(row->frame.p, row->frame.n);
+    if (row->codec != 1 || size > XT_GROWTH_MAX_BATCH_BYTES)
+        return false;
+    xt_buf_reset(&store->scratch);
+    char *to = xt_buf_reserve(&store->scratch, (size_t)size + 1);
+    if (!to || ZSTD_decompressDCtx(rebuild->zstd, to, (size_t)size, row->frame.p, row->frame.n) != size)
+        return false;
+    *ret = xt_slice_of(to, (size_t)size);
+    return true;
+}
+
+static int damaged_add(rebuild_state *rebuild, int64_t id)
+{
+    if (rebuild->n_damaged == rebuild->cap_damaged) {
+        size_t cap = rebuild->cap_damaged ? rebuild->cap_damaged * 2 : 16;
+        int64_t *damaged = reallocarray(rebuild->damaged, cap, sizeof *damaged);
+        if (!damaged)
+            return xt_error_origin(-ENOMEM);
+        rebuild->damaged = damaged;
+        rebuild->cap_damaged = cap;
+    }
+    rebuild->damaged[rebuild->n_damaged++] = id;
+    return 0;
+}
+
+static int on_row(void *context, const xt_pending_row *row, bool intact)
+{
+    rebuild_state *rebuild = context;
+    xt_growth *growth = rebuild->growth;
+    xt_slice events;
+    int r = xt_growth_skip_to(growth, row->first_arrival);
+
+    if (r < 0)
+        return xt_error_trace(r);
+    if (intact && frame_open(rebuild, row, &events))
+        r = xt_growth_add(growth, events, row->derived, row->n_events, NULL);
+    else
+        r = XT_STORE_E_CORRUPT;
+    if (r == 0)
+        rebuild->n_rows++;
+    if (r <= 0)
+        return r;
+    r = damaged_add(rebuild, row->id);
+    if (r == 0 && row->n_events <= UINT32_MAX)
+        r = xt_growth_skip_to(growth, row->first_arrival + row->n_events);
+    return r;
+}
+
+static int damaged_set_aside(xt_store *store, const rebuild_state *rebuild, xt_problem *reterr_problem)
+{
+    if (rebuild->n_damaged == 0)
+        return 0;
+    int r = xt_pending_begin(store->pending, reterr_problem);
+    for (size_t i = 0; i < rebuild->n_damaged && r == 0; i++) {
+        r = xt_pending_set_aside(store->pending, rebuild->damaged[i], reterr_problem);
+        xt_store_name_damaged(store, "pending:%lld", (long long)rebuild->damaged[i]);
+    }
+    if (r == 0)
+        r = xt_pending_commit(store->pending, reterr_problem);
+    if (r < 0)
+        xt_pending_rollback(store->pending);
+    return r;
+}
+
+static int rebuild_run(rebuild_state *rebuild, xt_problem *reterr_problem)
+{
+    xt_store *store = rebuild->growth->store;
+    xt_picture *picture = NULL;
+    int r = xt_pending_each_row(store->pending, on_row, rebuild, reterr_problem);
+    uint64_t last_arrival = xt_pending_marks_get(store->pending).last_arrival;
+
+    if (r == 0 && rebuild->growth->next_arrival <= last_arrival)
+        r = xt_growth_skip_to(rebuild->growth, last_arrival + 1);
+    if (r == 0)
+        r = damaged_set_aside(store, rebuild, reterr_problem);
+    if (r == 0)
+        r = xt_growth_picture(rebuild->growth, &picture);
+    if (r < 0) {
+        xt_growth_undo(rebuild->growth);
+        return xt_error_trace(r);
+    }
+    xt_growth_adopt(rebuild->growth, picture);
+    atomic_fetch_add(&store->n_pending_rows, rebuild->n_rows);
+    return 0;
+}
+
+int xt_store_rebuild(xt_store *store, xt_problem *reterr_problem)
+{
+    xt_growth growth;
+    int r = xt_growth_init(&growth, store);
+
+    if (r < 0)
+        return xt_error_trace(r);
+    rebuild_state rebuild = {.growth = &growth, .zstd = ZSTD_createDCtx()};
+    r = rebuild.zstd ? rebuild_run(&rebuild, reterr_problem) : xt_error_origin(-ENOMEM);
+    ZSTD_freeDCtx(rebuild.zstd);
+    free(rebuild.damaged);
+    xt_growth_fini(&growth);
+    return r;
+}
