@@ -75,9 +75,10 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* Rules about secrets stand in the same folder and are another kind (event/secrets). */
 static int is_visible(const struct dirent *entry)
 {
-    return entry->d_name[0] != '.';
+    return entry->d_name[0] != '.' && strcmp(entry->d_name, "secrets") != 0;
 }
 
 static int walk_entry(struct walk *w, const char *folder, const char *name)

@@ -2,7 +2,8 @@
  * detect/rule_files - rule files on disk, in an order that is the same everywhere
  *
  * Shape:     a path is a file, or a folder whose *.yml and *.yaml are read with those of its sub-folders, by name.
- *            Names that begin with a dot are left out.
+ *            Names that begin with a dot are left out, and
+ *            folders named secrets, whose rules are another kind.
  * Errors:    XT_RULE_FILES_E_PATH with a problem: the path itself is not there. A file or folder below it that cannot be
  *            read is told to unreadable. What `each` returns other than 0 ends the reading and is returned.
  * Limits:    16 folders deep, a file of 1 MiB.

@@ -34,9 +34,35 @@ static void make_rule(char *text, size_t size, const char *id, const char *sourc
              DETECTION, more);
 }
 
+static void remove_files(const char *folder)
+{
+    static const char *const names[] = {
+        "b-second.yml",
+        "ignored.txt",
+        ".hidden.yml",
+        "a-first.yml",
+        "broken.yml",
+        "empty.yml",
+        "sub/c-third.yaml",
+        "sub/d-same-id.yml",
+        "sub/windows.yml",
+        "sub/auditd.yml",
+        "secrets/other.yml",
+        "secrets",
+        "sub",
+        "",
+    };
+
+    for (size_t k = 0; k < XT_COUNT_OF(names); k++) {
+        char path[300];
+        snprintf(path, sizeof path, "%s/%s", folder, names[k]);
+        assert_int_equal(remove(path), 0);
+    }
+}
+
 static void test_folder(void **state)
 {
-    char folder[] = "/tmp/xt-detect-test-XXXXXX", sub[64], text[1024], command[100];
+    char folder[] = "/tmp/xt-detect-test-XXXXXX", sub[64], text[1024];
     const char *paths[] = {folder};
     xt_buf problems = XT_BUF_INIT;
     xt_ruleset *set = NULL;
@@ -48,6 +74,10 @@ static void test_folder(void **state)
     make_rule(text, sizeof text, "", "product: linux, category: process_creation", "");
     write_file(folder, "b-second.yml", text);
     write_file(folder, "ignored.txt", text);
+    snprintf(sub, sizeof sub, "%s/secrets", folder);
+    assert_int_equal(mkdir(sub, 0700), 0);
+    write_file(sub, "other.yml", "not: a rule\n");
+    snprintf(sub, sizeof sub, "%s/sub", folder);
     write_file(folder, ".hidden.yml", "{");
     make_rule(text, sizeof text, "X-1", "product: linux, category: process_creation", "exectrail: {enabled: false}\n");
     write_file(sub, "c-third.yaml", text);
@@ -79,19 +109,7 @@ static void test_folder(void **state)
     assert_null(xt_ruleset_unref(xt_ruleset_ref(set)));
     xt_ruleset_unref(set);
     xt_buf_fini(&problems);
-    snprintf(command, sizeof command, "%s/sub", folder);
-    for (size_t i = 0; i < 2; i++) {
-        static const char *const names[] = {"b-second.yml",    "ignored.txt",   ".hidden.yml",      "a-first.yml",
-                                            "broken.yml",      "empty.yml",     "sub/c-third.yaml", "sub/d-same-id.yml",
-                                            "sub/windows.yml", "sub/auditd.yml"};
-        char path[200];
-        for (size_t k = 0; k < XT_COUNT_OF(names); k++) {
-            snprintf(path, sizeof path, "%s/%s", folder, names[k]);
-            unlink(path);
-        }
-    }
-    rmdir(sub);
-    rmdir(folder);
+    remove_files(folder);
 }
 
 static void test_missing_path(void **state)
