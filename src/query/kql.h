@@ -16,30 +16,33 @@
  * Format:    xt_kql_print gives text that parses to the same tree.
  */
 #pragma once
-#include "event/schema.h"
 #include "base/arena.h"
 #include "base/problem.h"
+#include "event/schema.h"
 
 enum {
     XT_KQL_E_SYNTAX = 1,
 };
 
-#define XT_KQL_MAX_BYTES (64u << 10) /* of a query */
-#define XT_KQL_MAX_DEPTH 64          /* of parentheses and `not` */
-#define XT_KQL_MAX_TERMS 4096
+#define XT_KQL_MAX_BYTES    (64u << 10) /* of a query */
+#define XT_KQL_MAX_DEPTH    64          /* of parentheses and `not` */
+#define XT_KQL_MAX_TERMS    4096
 #define XT_KQL_REGEX_SUBSET ". [] () | ? * + {n,m} ^ $ \\d \\w \\s and their capitals"
 
 typedef enum xt_kql_kind {
-    XT_KQL_ALL,    /* matches everything (empty query) */
+    XT_KQL_ALL, /* matches everything (empty query) */
     XT_KQL_AND,
     XT_KQL_OR,
-    XT_KQL_NOT,    /* left only */
-    XT_KQL_EQUAL,  /* field has this whole value (numbers compare as numbers) */
-    XT_KQL_GLOB,   /* whole value against a pattern with * */
+    XT_KQL_NOT,   /* left only */
+    XT_KQL_EQUAL, /* field has this whole value (numbers compare as numbers) */
+    XT_KQL_GLOB,  /* whole value against a pattern with * */
     XT_KQL_SUBSTRING,
     XT_KQL_REGEX,
     XT_KQL_EXISTS,
-    XT_KQL_LESS, XT_KQL_LESS_EQUAL, XT_KQL_GREATER, XT_KQL_GREATER_EQUAL,
+    XT_KQL_LESS,
+    XT_KQL_LESS_EQUAL,
+    XT_KQL_GREATER,
+    XT_KQL_GREATER_EQUAL,
 } xt_kql_kind;
 
 typedef struct xt_kql_node {
@@ -47,9 +50,9 @@ typedef struct xt_kql_node {
     struct xt_kql_node *left, *right;
     const xt_field_info *field; /* NULL with data_name set: auditd.data.NAME that is no row of the schema */
     xt_slice data_name;
-    xt_slice text;              /* literal, pattern or expression; unescaped; GLOB keeps `\*` for a literal star */
-    uint64_t number;            /* of numeric fields and times (ms); INT cast */
-    uint32_t column;            /* where it began, for messages */
+    xt_slice text;   /* literal, pattern or expression; unescaped; GLOB keeps `\*` for a literal star */
+    uint64_t number; /* of numeric fields and times (ms); INT cast */
+    uint32_t column; /* where it began, for messages */
 } xt_kql_node;
 
 /* now_ms: what date math counts from. Tree and its text live in the arena. */

@@ -34,14 +34,15 @@ typedef enum xt_noise { XT_NOISE_SHOW, XT_NOISE_HIDE, XT_NOISE_ONLY } xt_noise;
 
 typedef struct xt_query {
     const xt_filter *filter;
-    int64_t from_ms, to_ms;  /* inclusive */
-    xt_noise noise;          /* HIDE keeps noise that raised an alert */
+    int64_t from_ms, to_ms;    /* inclusive */
+    xt_noise noise;            /* HIDE keeps noise that raised an alert */
     const atomic_bool *cancel; /* may be NULL */
 } xt_query;
 
 typedef struct xt_answer {
-    uint64_t n_matched;      /* rows that matched and were counted (all of them unless partial or truncated); of rows: given */
-    uint64_t n_hidden;       /* matched, but hidden as noise (of rows: met on the way, counts and histograms know all) */
+    uint64_t
+        n_matched; /* rows that matched and were counted (all of them unless partial or truncated); of rows: given */
+    uint64_t n_hidden; /* matched, but hidden as noise (of rows: met on the way, counts and histograms know all) */
     bool partial, truncated;
     xt_scan_info scan;
     int64_t took_us;
@@ -54,30 +55,34 @@ typedef struct xt_query_rows {
     uint64_t limit;          /* 0: all, in bounded memory */
     size_t max_memory_bytes; /* of events held at once, 0: 64 MiB; what does not fit is looked for in another pass */
     bool oldest_first;       /* reverse order (with sort_field: smallest first) */
-    xt_field sort_field;     /* XT_F_INVALID: by time; else greatest first, texts by their first 256 bytes, lists by their
+    xt_field sort_field; /* XT_F_INVALID: by time; else greatest first, texts by their first 256 bytes, lists by their
                                 first item, absent ones last */
-    xt_slice after;          /* cursor of a row given earlier, empty: from the start */
-    uint64_t after_arrival;  /* live tail: only rows that arrived later */
+    xt_slice after;      /* cursor of a row given earlier, empty: from the start */
+    uint64_t after_arrival; /* live tail: only rows that arrived later */
     /* event: bytes valid during the call. cursor: pass as `after` to go on behind this row. >0 ends the
      * run, which is then truncated; <0 ends it and is returned. */
     int (*on_row)(void *context, xt_event *event, xt_slice cursor);
     void *context;
 } xt_query_rows;
-XT_MUST_USE int xt_query_rows_run(xt_store *store, const xt_query_rows *rows, xt_answer *ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_query_rows_run(xt_store *store, const xt_query_rows *rows, xt_answer *ret,
+                                  xt_problem *reterr_problem);
 
 XT_MUST_USE int xt_query_count(xt_store *store, const xt_query *query, xt_answer *ret, xt_problem *reterr_problem);
 
-#define XT_QUERY_MAX_BY 4
+#define XT_QUERY_MAX_BY     4
 #define XT_QUERY_MAX_GROUPS (1u << 20) /* more distinct tuples than this: partial */
 typedef struct xt_query_group {
     xt_slice values[XT_QUERY_MAX_BY]; /* as text; p NULL: absent */
     uint64_t count;
 } xt_query_group;
 /* Counts per distinct tuple of `by`, greatest first (ties by value), at most limit (0: all). Result in the arena. */
-XT_MUST_USE int xt_query_by(xt_store *store, const xt_query *query, const xt_field *by, size_t n_by, uint64_t limit, xt_arena *arena, xt_query_group **ret, size_t *ret_n, xt_answer *ret_answer, xt_problem *reterr_problem);
+XT_MUST_USE int xt_query_by(xt_store *store, const xt_query *query, const xt_field *by, size_t n_by, uint64_t limit,
+                            xt_arena *arena, xt_query_group **ret, size_t *ret_n, xt_answer *ret_answer,
+                            xt_problem *reterr_problem);
 
 typedef struct xt_query_bucket {
     uint64_t count, n_alerts; /* n_alerts: those with rule.id */
 } xt_query_bucket;
 /* n buckets of interval_ms from from_ms on; buckets: caller's, zeroed by the call. */
-XT_MUST_USE int xt_query_histogram(xt_store *store, const xt_query *query, int64_t interval_ms, xt_query_bucket *buckets, size_t n, xt_answer *ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_query_histogram(xt_store *store, const xt_query *query, int64_t interval_ms,
+                                   xt_query_bucket *buckets, size_t n, xt_answer *ret, xt_problem *reterr_problem);

@@ -256,6 +256,25 @@ static bool says_terminal(const raw_event *raw)
     return false;
 }
 
+/*
+ * The pointers of an exec are not kept, but ausearch takes no system call without them. Of execveat's directory it is
+ * known whether names count from the working directory: then the path in the event is absolute.
+ */
+static void put_pointers(raw_event *raw)
+{
+    xt_slice call = xt_event_bytes(raw->event, XT_F_SYSCALL), kept;
+    xt_slice path = xt_event_bytes(raw->event, is_exe_of_record(raw) ? XT_F_SCRIPT : XT_F_EXE);
+    bool at = xt_slice_eq(call, XT_S("execveat"));
+
+    put_kept_fields(raw, is_pointer);
+    if (!raw->has_head || find_kept(raw, XT_S("a0"), &kept) ||
+        (!at && !xt_slice_eq(call, XT_S("execve")) && !xt_event_has(raw->event, XT_F_ARGS)))
+        return;
+    put_name(raw, XT_S("a0"));
+    xt_buf_puts(raw->out, at && (path.n == 0 || path.p[0] == '/') ? "ffffff9c" : "0");
+    xt_buf_puts(raw->out, " a1=0 a2=0 a3=0");
+}
+
 static void put_columns(raw_event *raw)
 {
     bool always = raw->has_head || xt_event_has(raw->event, XT_F_PID);
@@ -263,7 +282,7 @@ static void put_columns(raw_event *raw)
     put_call(raw);
     put_word(raw, "success", XT_F_SUCCESS);
     put_number(raw, "exit", XT_F_EXIT, false);
-    put_kept_fields(raw, is_pointer);
+    put_pointers(raw);
     put_number(raw, "items", XT_F_ITEMS, false);
     put_number(raw, "ppid", XT_F_PPID, false);
     put_number(raw, "pid", XT_F_PID, false);

@@ -85,13 +85,13 @@ static int on_row(void *context, xt_event *event, xt_slice cursor)
 
 typedef enum work { WORK_COUNT, WORK_ROWS, WORK_ALL, WORK_BY, WORK_BY_TWO, WORK_HISTOGRAM } work;
 
-static int run(xt_store *store, work work, const xt_query *query, xt_answer *answer, uint64_t *result)
+static int run(xt_store *store, work what, const xt_query *query, xt_answer *answer, uint64_t *result)
 {
     static const xt_field by[] = {XT_F_EXE, XT_F_USER};
     static xt_query_bucket buckets[100];
     xt_problem problem = XT_PROBLEM_INIT;
     xt_query_group *groups;
-    xt_query_rows rows = {.query = *query, .limit = work == WORK_ALL ? 0 : 100, .on_row = on_row, .context = result};
+    xt_query_rows rows = {.query = *query, .limit = what == WORK_ALL ? 0 : 100, .on_row = on_row, .context = result};
     xt_store_stats stats;
     xt_arena arena;
     size_t n;
@@ -100,7 +100,7 @@ static int run(xt_store *store, work work, const xt_query *query, xt_answer *ans
     rows.fields = (xt_field_set){{UINT64_MAX, UINT64_MAX}};
     xt_arena_init(&arena, 1 << 30);
     *result = 0;
-    switch (work) {
+    switch (what) {
     case WORK_COUNT:
         r = xt_query_count(store, query, answer, &problem);
         *result = answer->n_matched;
@@ -120,7 +120,7 @@ static int run(xt_store *store, work work, const xt_query *query, xt_answer *ans
         }
         break;
     default:
-        r = xt_query_by(store, query, by, work == WORK_BY ? 1 : 2, 10, &arena, &groups, &n, answer, &problem);
+        r = xt_query_by(store, query, by, what == WORK_BY ? 1 : 2, 10, &arena, &groups, &n, answer, &problem);
         *result = n;
     }
     xt_arena_fini(&arena);
@@ -156,13 +156,15 @@ int main(int argc, char **argv)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     xt_store *store = NULL;
-    int repeat = argc > 2 ? atoi(argv[2]) : 5;
+    uint64_t repeat = 5;
     int r = argc > 1 ? xt_store_open(argv[1], NULL, &store, &problem) : -1;
 
     if (r)
         die("usage: query_bench DIR [REPEAT|load]", r, &problem);
-    if (argc > 2 && strcmp(argv[2], "load") == 0)
+    if (argc > 2 && !xt_slice_parse_u64(xt_slice_str(argv[2]), &repeat)) {
+        repeat = 0;
         fill(store);
+    }
     for (size_t c = 0; c < XT_COUNT_OF(cases) && repeat > 0; c++) {
         xt_filter *filter;
         xt_answer answer = {0};
@@ -171,7 +173,7 @@ int main(int argc, char **argv)
         if (xt_filter_compile(xt_slice_str(cases[c].kql), 0, &filter, &problem))
             die(cases[c].kql, 1, &problem);
         xt_query query = {.filter = filter, .to_ms = INT64_C(253402300799999)};
-        for (int i = 0; i < (cases[c].work == WORK_ALL ? 1 : repeat); i++) {
+        for (int i = 0; i < (cases[c].work == WORK_ALL ? 1 : (int)repeat); i++) {
             run(store, cases[c].work, &query, &answer, &result);
             best = answer.took_us < best ? answer.took_us : best;
         }
