@@ -172,9 +172,11 @@ static int leaf_new(const xt_kql_context *context, const xt_kql_target *target, 
 /* auid and ses are absent when unset, however the kernel spells that. */
 static bool is_unset(const xt_kql_target *target, xt_kql_kind op, xt_slice text)
 {
+    uint64_t number = 0;
+
     return op == XT_KQL_EQUAL && (target->field->id == XT_F_AUID || target->field->id == XT_F_SES) &&
            (xt_slice_eq_nocase(text, XT_S("unset")) || xt_slice_eq(text, XT_S("-1")) ||
-            xt_slice_eq(text, XT_S("4294967295")));
+            (xt_slice_parse_u64(text, &number) && number == UINT32_MAX));
 }
 
 static int term_unset(const xt_kql_context *context, const xt_kql_target *target, xt_kql_node **ret)
