@@ -175,40 +175,44 @@ static int make_id(char ret[static 33])
     return xt_error_trace(r);
 }
 
+static void fill(host_entry *entry, const xt_enroll *enroll, const char *address, int64_t now_ms)
+{
+    xt_text_copy(entry->host.name, sizeof entry->host.name, enroll->host_name);
+    xt_text_copy(entry->host.os, sizeof entry->host.os, enroll->os);
+    xt_text_copy(entry->machine_id, sizeof entry->machine_id, enroll->machine_id);
+    xt_text_copy(entry->host.address, sizeof entry->host.address, xt_slice_str(address));
+    entry->host.enrolled_ms = entry->host.last_seen_ms = now_ms;
+}
+
 int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *address, char ret_id[static 33],
                     xt_problem *reterr_problem)
+{
+    host_entry entry = {0};
+    int r = make_id(entry.host.id);
+
+    fill(&entry, enroll, address, xt_clock_wall_ms(hosts->clock));
+    if (r == 0)
+        r = save(hosts, &entry, reterr_problem);
+    if (r == 0)
+        xt_text_copy(ret_id, 33, id_of(&entry));
+    return xt_error_trace(r);
+}
+
+int xt_hosts_admit(xt_hosts *hosts, const xt_enroll *enroll, const char *address, const char *id)
 {
     host_entry *entry = calloc(1, sizeof *entry);
     int r;
 
     if (!entry)
         return xt_error_origin(-ENOMEM);
-    r = make_id(entry->host.id);
-    xt_text_copy(entry->host.name, sizeof entry->host.name, enroll->host_name);
-    xt_text_copy(entry->host.os, sizeof entry->host.os, enroll->os);
-    xt_text_copy(entry->machine_id, sizeof entry->machine_id, enroll->machine_id);
-    xt_text_copy(entry->host.address, sizeof entry->host.address, xt_slice_str(address));
-    entry->host.enrolled_ms = entry->host.last_seen_ms = xt_clock_wall_ms(hosts->clock);
-    if (r == 0)
-        r = save(hosts, entry, reterr_problem);
-    if (r == 0) {
-        xt_text_copy(ret_id, 33, id_of(entry));
-        pthread_mutex_lock(&hosts->lock);
-        r = add(hosts, entry);
-        pthread_mutex_unlock(&hosts->lock);
-    }
+    xt_text_copy(entry->host.id, sizeof entry->host.id, xt_slice_str(id));
+    fill(entry, enroll, address, xt_clock_wall_ms(hosts->clock));
+    pthread_mutex_lock(&hosts->lock);
+    r = add(hosts, entry);
+    pthread_mutex_unlock(&hosts->lock);
     if (r)
         free(entry);
     return xt_error_trace(r);
-}
-
-void xt_hosts_unenroll(xt_hosts *hosts, const char *id)
-{
-    pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find(hosts, xt_slice_str(id));
-    if (entry)
-        entry->host.revoked = true; /* nobody has its certificate; the entry goes with the process */
-    pthread_mutex_unlock(&hosts->lock);
 }
 
 int xt_hosts_check(xt_hosts *hosts, xt_slice id)

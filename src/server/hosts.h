@@ -16,11 +16,11 @@ typedef struct xt_hosts xt_hosts;
 XT_MUST_USE int xt_hosts_open(xt_state *state, const xt_clock *clock, xt_hosts **ret, xt_problem *reterr_problem);
 xt_hosts *xt_hosts_close(xt_hosts *hosts); /* does not flush */
 
-/* A new host with a random id; inside the caller's transaction, visible at once. */
+/* A new host's row with a random id, inside the caller's transaction; known to nobody until it is admitted. */
 XT_MUST_USE int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *address, char ret_id[static 33],
                                 xt_problem *reterr_problem);
-/* Takes back an enrolment whose transaction failed. */
-void xt_hosts_unenroll(xt_hosts *hosts, const char *id);
+/* After the commit: the host may come. */
+XT_MUST_USE int xt_hosts_admit(xt_hosts *hosts, const xt_enroll *enroll, const char *address, const char *id);
 /* 0, XT_APP_E_NOT_FOUND, XT_APP_E_DENIED (revoked). */
 XT_MUST_USE int xt_hosts_check(xt_hosts *hosts, xt_slice id);
 void xt_hosts_hello(xt_hosts *hosts, const xt_hello *hello, const char *address);

@@ -30,8 +30,9 @@ struct xt_import {
     uint64_t n_stored, n_known;
     pthread_mutex_t lock;
     pthread_cond_t settled;
-    size_t n_waiting; /* batches with the writer */
-    int failure;      /* the first bad outcome */
+    size_t n_waiting;   /* batches with the writer */
+    int failure;        /* the first bad outcome */
+    xt_problem problem; /* of a flush inside the decoder */
 };
 
 static void done(void *context, int outcome, uint64_t number)
@@ -141,7 +142,7 @@ static int on_event(void *context, xt_event *event, xt_arena *arena)
     entry->end = import->events.n;
     entry->known = false;
     import->n++;
-    return import->n == BATCH_EVENTS || import->events.n >= BATCH_BYTES ? flush(import, NULL) : 0;
+    return import->n == BATCH_EVENTS || import->events.n >= BATCH_BYTES ? flush(import, &import->problem) : 0;
 }
 
 static int name_host(xt_import *import, const char *host)
@@ -184,6 +185,7 @@ static int import_open(xt_app *app, const char *host, const char *source, bool l
     if (!import)
         return xt_error_origin(-ENOMEM);
     import->app = app;
+    import->problem = XT_PROBLEM_INIT;
     pthread_mutex_init(&import->lock, NULL);
     pthread_cond_init(&import->settled, NULL);
     import->arrival = live ? 0 : xt_store_wait(app->store, 0, 0);
@@ -218,8 +220,11 @@ int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem
 {
     int r = failure_of(import, reterr_problem);
 
-    if (r == 0)
-        r = xt_decoder_feed(import->decoder, bytes);
+    if (r)
+        return xt_error_trace(r);
+    r = xt_decoder_feed(import->decoder, bytes);
+    if (r && reterr_problem && xt_problem_is_set(&import->problem))
+        *reterr_problem = import->problem;
     return xt_error_fold(r);
 }
 

@@ -105,10 +105,9 @@ int xt_tokens_enroll(xt_app *app, const xt_enroll *enroll, const char *address, 
 
     if (r)
         return xt_error_trace(r);
-    ret_id[0] = '\0';
     r = enroll_in(app, enroll, address, ret_id, ret_pem, reterr_problem);
     r = xt_state_end(app->state, r, reterr_problem);
-    if (r && ret_id[0])
-        xt_hosts_unenroll(app->hosts, ret_id);
-    return r;
+    if (r)
+        return r;
+    return xt_error_trace(xt_hosts_admit(app->hosts, enroll, address, ret_id));
 }

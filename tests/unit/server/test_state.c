@@ -210,11 +210,13 @@ static void bad_request_uses_nothing(void **state)
     memcpy(secret, token.id, 16);
     memcpy(secret + 16, token.secret, 16);
     xt_enroll m = {.version = 1, .secret = xt_slice_of(secret, 32), .csr_der = XT_S("junk"), .host_name = XT_S("x")};
+    int n = 0;
     assert_int_equal(xt_tokens_enroll(f->app, &m, "", id, &cert, NULL), XT_APP_E_INVALID);
+    assert_int_equal(xt_app_hosts_list(f->app, count_host, &n, NULL), 0);
+    assert_int_equal(n, 0);
     assert_int_equal(enroll_with(f, text, id), 0);
     fixture_close(f);
     fixture_open(f);
-    int n = 0;
     assert_int_equal(xt_app_hosts_list(f->app, count_host, &n, NULL), 0);
     assert_int_equal(n, 1);
     xt_buf_fini(&cert);
