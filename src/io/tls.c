@@ -110,7 +110,8 @@ static SSL_CTX *context_base(const SSL_METHOD *method)
     SSL_CTX_set_mode(context,
                      SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    if (SSL_CTX_set_num_tickets(context, 0) == 1 && SSL_CTX_set1_groups_list(context, "P-256") == 1)
+    int groups[] = {NID_X9_62_prime256v1};
+    if (SSL_CTX_set_num_tickets(context, 0) == 1 && SSL_CTX_set1_groups(context, groups, 1) == 1)
         return context;
     SSL_CTX_free(context);
     return NULL;
