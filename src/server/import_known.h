@@ -1,8 +1,8 @@
 /*
  * server/import_known - which events of a batch does the store have already
  *
- * Shape:     events are named by event.id. Only what arrived before the import began counts: a file may hold two events of one
- *            id (a group and its late records), and both are kept.
+ * Shape:     events are named by event.id. Only what arrived before the import began counts, so that the answer does not depend on
+ *            how far the writer has come with the import's own batches.
  * Errors:    <0 memory or I/O.
  */
 #pragma once
