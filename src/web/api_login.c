@@ -66,6 +66,7 @@ int xt_api_login(xt_app *app, xt_request *request, xt_response *response)
         r = parse_secret(xt_buf_slice(&body), &secret, &problem);
     if (r)
         return xt_respond_failure(response, r, 400, &problem);
+    problem = XT_PROBLEM_INIT;
     r = xt_app_login(app, xt_buf_slice(&secret), &cookie, &problem);
     if (r > 0) {
         if (!xt_problem_is_set(&problem))

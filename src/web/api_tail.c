@@ -10,7 +10,7 @@
 #include "web/search_params.h"
 
 #define HEARTBEAT_MS 10000
-#define WAIT_MS      1000 /* how soon a cancel is noticed */
+#define WAIT_MS      250 /* how soon a cancel is noticed */
 #define PIECE_BYTES  (64u << 10)
 #define ROW_ARENA    (64u << 20)
 
