@@ -116,7 +116,7 @@ def end_to_end(words, tally):
         name = f"e2e:{path.stem}"
         if not wanted(name, words):
             continue
-        code, output, seconds = run_program([sys.executable, str(path), "-v"], 1800)
+        code, output, seconds = run_program([sys.executable, "-W", "ignore::ResourceWarning", str(path), "-v"], 1800)
         ran = re.search(r"^Ran (\d+) tests?", output, re.M)
         if not ran:
             tally.add(name, 0, 1, 0, seconds, output, "./dev test " + name)

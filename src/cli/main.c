@@ -16,6 +16,7 @@ int main(int argc, char **argv)
     if (r == XT_OPT_E_HELP)
         return fwrite(help.p, 1, help.n, stdout) == help.n ? 0 : 1;
     if (r != 0) {
+        xt_problem_source(&problem, ""); /* the line begins with the program's name anyway */
         (void)xt_cli_fail(&problem);
         return r == XT_OPT_E_USAGE ? 2 : 1;
     }

@@ -66,8 +66,11 @@ def free_port():
 class Process:
     """A program in the background, its standard error in a file; stopped by its own pid."""
 
+    started = []
+
     def __init__(self, command, log, env=None, stdin=subprocess.DEVNULL, stdout=None, **options):
         self.log = pathlib.Path(log)
+        Process.started.append(self)
         self.errors = open(self.log, "ab")
         self.child = subprocess.Popen(command, stdin=stdin, stdout=stdout or self.errors, stderr=self.errors,
                                       env=dict(os.environ, **(env or {})), **options)
@@ -91,6 +94,14 @@ class Process:
                 raise AssertionError(f"{self.child.args[0]} did not end in {timeout} s:\n{self.text()}") from None
         self.errors.close()
         return self.child.returncode
+
+
+def end_all_processes():
+    """Ends what a failed test left running, latest first; audit is given back by the agent's own end."""
+    while Process.started:
+        process = Process.started.pop()
+        if process.child.poll() is None:
+            process.stop()
 
 
 class Server:
@@ -268,7 +279,10 @@ def audit_lock():
             raise unittest.SkipTest(reason)
         before = audit_status()
         rules = run("auditctl", "-l").stdout
-        yield
+        try:
+            yield
+        finally:
+            end_all_processes()
         after = audit_status()
         left = {name: (before[name], after[name]) for name in ("enabled", "pid", "backlog_limit", "backlog_wait_time", "failure")
                 if before[name] != after[name]}
@@ -340,12 +354,13 @@ class Users:
 
 
 class Scene(unittest.TestCase):
-    """A test with a folder of its own, kept when it fails (KEEP=1 keeps it always)."""
+    """A test with a folder of its own, kept when it fails (KEEP=1 keeps it always); what it started is ended with it."""
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="exectrail-"))
         os.chmod(self.folder, 0o755)
         self.addCleanup(self.remove_folder)
+        self.addCleanup(end_all_processes)
 
     def remove_folder(self):
         outcome = getattr(self, "_outcome", None)

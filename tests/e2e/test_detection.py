@@ -57,10 +57,10 @@ class Detection(Scene):
         self.assertTrue(alerts)
         if self.webhook.received:
             print(f"    webhook {1000 * (self.webhook.received[0][0] - asked):.0f} ms after the request", flush=True)
-        top = max(alerts, key=lambda a: ["informational", "low", "medium", "high", "critical"].index(a["rule"]["level"]))
-        self.assertEqual(top["rule"]["level"], "critical", "a shell under a web server raises the level")
-        self.assertEqual(top["event"]["user"]["name"], "www-data")
-        self.assertEqual(top["event"]["process"]["args"][:2], ["sh", "-c"])
+        shell = [a for a in alerts if a["event"]["process"].get("args", [])[:2] == ["sh", "-c"]]
+        self.assertTrue(shell, "the shell under the web server is an alert")
+        self.assertEqual(shell[0]["rule"]["level"], "critical", "a shell raises the level")
+        self.assertEqual(shell[0]["event"]["user"]["name"], "www-data")
         marked = self.server.search("user:www-data and rule:*")
         self.assertTrue(marked, "the event itself carries the mark")
         again = len(self.server.alerts())
@@ -91,17 +91,14 @@ class Detection(Scene):
     def test_login_shows_what_was_typed(self):
         self.users.add("xtalice", "-m", "-s", "/bin/bash")
         self.users.start_sshd("xtalice")
-        out = self.type_in_session("whoami", "uname -a", "printf 'a b' | cat - /etc/hostname >/dev/null", "id -u")
+        out = self.type_in_session("whoami", "uname -a", "printf 'a b' | cat - /etc/hostname >/dev/null", "id -un")
         self.assertIn("xtalice", out)
-        self.assertTrue(wait_for(lambda: self.server.count('login:xtalice and cmd:"id -u"'), 20, 0.2))
-        shown = [e["process"]["command_line"] for e in self.server.search("login:xtalice and action:executed and user:xtalice", "--noise", "hide", "--sort", "time:asc")]
-        typed = ["whoami", "uname -a", "cat - /etc/hostname", "id -u"]
-        hidden = [e["process"]["command_line"] for e in self.server.search("login:xtalice and action:executed", "--noise", "only")]
-        rest = [c for c in shown if c not in typed]
-        self.assertEqual([c for c in shown if c in typed], typed)
-        self.assertLessEqual(len(rest), 2, f"more than the shell itself is shown: {rest}")
-        for command in rest:
-            self.assertIn("bash", command, "only the login shell itself may stand beside what was typed")
+        self.assertTrue(wait_for(lambda: self.server.count('login:xtalice and cmd:"id -un"'), 20, 0.2))
+        typed = ["whoami", "uname -a", "cat - /etc/hostname", "id -un"]
+        shown = [e["process"].get("command_line") or e["event"]["action"]
+                 for e in self.server.search("login:xtalice", "--noise", "hide", "--sort", "time:asc")]
+        self.assertEqual(shown, ["logged-in", *typed], "noise hidden: that she logged in, and just what she typed")
+        hidden = [e["process"]["command_line"] for e in self.server.search("login:xtalice and args:*", "--noise", "only")]
         self.assertTrue(hidden, "what the shell ran by itself is tagged")
         for command in typed:
             self.assertNotIn(command, hidden)

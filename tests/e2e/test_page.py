@@ -28,12 +28,12 @@ class Page(Scene):
         return exectrail("user", "link", "--data", server.data, "--http", f"http://127.0.0.1:{server.http_port}", "tester").stdout.decode().split()[-1] + view
 
     def test_live_page(self):
-        with audit_lock():
-            users = Users(self.folder)
-            try:
-                self.scenario(users)
-            finally:
-                users.remove()
+        lock = audit_lock()
+        lock.__enter__()
+        self.addCleanup(lock.__exit__, None, None, None)
+        users = Users(self.folder)
+        self.addCleanup(users.remove)
+        self.scenario(users)
 
     def scenario(self, users):
         users.add("xtalice", "-m", "-s", "/bin/bash")
@@ -43,7 +43,7 @@ class Page(Scene):
         service = pwd.getpwnam("www-data")
         subprocess.run(["sh", "-c", "id"], user=service.pw_uid, group=service.pw_gid, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        start_new_session=True, check=True)
-        run(*users.ssh_command("xtalice", tty=True), stdin=b"", check=False)
+        run(*users.ssh_command("xtalice", tty=True), stdin=b"exit\n", check=False)
         self.assertTrue(wait_for(lambda: server.count("login:xtalice", "--noise", "only"), 20, 0.2), "a login makes noise")
         self.assertTrue(wait_for(server.alerts, 20, 0.2))
         witness = str(ROOT / "build/tests/witness")

@@ -223,10 +223,12 @@ export function Events() {
     <main class="events">
       <QueryBar />
       <ProblemLine />
-      {histogram.value && <Histogram data={histogram.value} onRange={(a, b) => look({ from: new Date(a).toISOString(), to: new Date(b).toISOString(), live: false })} />}
-      <SumLine />
-      <EventTable rows={rows.value} onEnd={() => !live && next.value && !busy.value && void search(true)} />
-      <Drawer />
+      <div class="stage">
+        {histogram.value && <Histogram data={histogram.value} onRange={(a, b) => look({ from: new Date(a).toISOString(), to: new Date(b).toISOString(), live: false })} />}
+        <SumLine />
+        <EventTable rows={rows.value} onEnd={() => !live && next.value && !busy.value && void search(true)} />
+        <Drawer />
+      </div>
     </main>
   );
 }

@@ -48,8 +48,10 @@ export function SessionPage() {
           </button>
         </p>
       )}
-      <EventTable rows={rows} />
-      <Drawer />
+      <div class="stage">
+        <EventTable rows={rows} />
+        <Drawer />
+      </div>
     </main>
   );
 }
