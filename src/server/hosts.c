@@ -38,7 +38,7 @@ static int add(xt_hosts *hosts, host_entry *entry)
 {
     if (hosts->n == hosts->cap) {
         size_t cap = hosts->cap ? hosts->cap * 2 : 16;
-        host_entry **grown = reallocarray(hosts->entries, cap, sizeof *grown);
+        host_entry **grown = reallocarray(hosts->entries, cap, sizeof(void *));
         if (!grown)
             return xt_error_origin(-ENOMEM);
         hosts->entries = grown;

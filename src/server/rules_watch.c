@@ -218,9 +218,11 @@ int xt_rules_watch_open(const xt_app_settings *settings, xt_rules_watch **ret, x
         return xt_error_origin(-ENOMEM);
     pthread_mutex_init(&watch->lock, NULL);
     watch->paths = calloc(settings->n_rules + 2, sizeof *watch->paths);
-    if (!watch->paths)
-        r = xt_error_origin(-ENOMEM);
-    if (r == 0 && !settings->no_own_rules)
+    if (!watch->paths) {
+        xt_rules_watch_close(watch);
+        return xt_error_origin(-ENOMEM);
+    }
+    if (!settings->no_own_rules)
         r = add_builtin(watch, settings->data, reterr_problem);
     for (size_t i = 0; r == 0 && i < settings->n_rules; i++)
         r = add_path(watch, settings->rules[i]);
