@@ -1,4 +1,4 @@
-/* Without from the first event of the store begins it, without to the last one ends it: an empty store gives no buckets. */
+/* Without from the first event of the store begins it, without to the last one ends it: an empty store gives one empty bucket. */
 #include <errno.h>
 
 #include "web/api.h"

@@ -55,26 +55,31 @@ static bool has_hashed_name(xt_slice name)
            xt_slice_parse_hex(xt_slice_of(name.p + dash + 1, 12), &hash);
 }
 
-/* `gzip` or `*` in Accept-Encoding, unless its quality is 0. */
+/* "q=0", "q=0.0", ... */
+static bool is_unwanted(xt_slice quality)
+{
+    xt_slice rest = xt_slice_trim(quality);
+    if (!xt_slice_starts_nocase(rest, XT_S("q=0")))
+        return false;
+    for (rest = xt_slice_skip(rest, 2); rest.n > 0 && (rest.p[0] == '0' || rest.p[0] == '.');)
+        rest = xt_slice_skip(rest, 1);
+    return rest.n == 0;
+}
+
+/* `gzip`, else `*`, in Accept-Encoding; none where it is not sent. */
 static bool takes_gzip(xt_slice accept)
 {
     xt_slice item, coding;
-    bool named = false, any = false;
+    bool any = false;
     while (xt_slice_cut(&accept, ',', &item)) {
         xt_slice quality = item;
         if (!xt_slice_cut(&quality, ';', &coding))
             continue;
-        quality = xt_slice_trim(quality);
-        coding = xt_slice_trim(coding);
-        bool wanted = !xt_slice_starts_nocase(quality, XT_S("q=0")) || xt_slice_find(quality, XT_S("0.")) >= 0;
-        if (xt_slice_starts_nocase(quality, XT_S("q=0.0")) && quality.n == 5)
-            wanted = false;
-        if (xt_slice_eq_nocase(coding, XT_S("gzip")))
-            return wanted;
-        named |= xt_slice_eq_nocase(coding, XT_S("identity")) && wanted;
-        any |= xt_slice_eq(coding, XT_S("*")) && wanted;
+        if (xt_slice_eq_nocase(xt_slice_trim(coding), XT_S("gzip")))
+            return !is_unwanted(quality);
+        any |= xt_slice_eq(xt_slice_trim(coding), XT_S("*")) && !is_unwanted(quality);
     }
-    return any && !named;
+    return any;
 }
 
 static int send_file(const xt_request *request, xt_response *response, const xt_embedded *file, xt_slice name,

@@ -23,6 +23,7 @@
 #define MAX_CHUNK_LINE    1024
 #define LOW_WATER_BYTES   (256u << 10)
 #define MAX_TRAILER_BYTES (8u << 10)
+#define UNIX_CONNECTIONS  64 /* above those of all addresses */
 
 typedef enum xt_http_state {
     XT_HTTP_HEAD,
@@ -442,7 +443,9 @@ void xt_http_conn_accept(xt_http_listener *listener, int fd)
     xt_http_server *server = listener->server;
     int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* unix sockets have none */
-    xt_http_conn *conn = server->n_conns < XT_HTTP_MAX_CONNECTIONS ? calloc(1, sizeof *conn) : NULL;
+    /* Whoever fills the address with connections does not shut the administrator's socket. */
+    size_t most = XT_HTTP_MAX_CONNECTIONS + (listener->unix_path ? UNIX_CONNECTIONS : 0);
+    xt_http_conn *conn = server->n_conns < most ? calloc(1, sizeof *conn) : NULL;
     struct bufferevent *bev = conn ? bev_of(listener, fd) : NULL;
     if (!bev) {
         free(conn);
