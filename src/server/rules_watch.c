@@ -240,7 +240,7 @@ xt_rules_watch *xt_rules_watch_close(xt_rules_watch *watch)
 {
     if (!watch)
         return NULL;
-    for (size_t i = 0; i < watch->n_paths; i++)
+    for (size_t i = 0; watch->paths && i < watch->n_paths; i++)
         free(watch->paths[i]);
     free(watch->paths);
     free(watch->refused);
