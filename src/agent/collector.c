@@ -22,7 +22,9 @@
 #include "event/event_json.h"
 #include "wire/message.h"
 
-#define FLUSH_BYTES   65536
+#define FLUSH_BYTES   65536 /* events are handed on when they are this many bytes, */
+#define FLUSH_EVENTS  500   /* this many, */
+#define FLUSH_MS      100   /* or this old */
 #define INPUT_BYTES   65536
 #define TICK_MS       100  /* while groups may be open */
 #define OPEN_MS       3000 /* how long after the last record that may be */
@@ -84,9 +86,10 @@ int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *arena)
     } else {
         xt_event_batch_put(&c->out, event);
     }
-    c->n_out++;
+    if (c->n_out++ == 0)
+        c->out_ms = xt_clock_mono_ms(&xt_clock_system);
     c->n_events++;
-    if (r == 0 && c->out.n >= FLUSH_BYTES)
+    if (r == 0 && (c->out.n >= FLUSH_BYTES || c->n_out >= FLUSH_EVENTS))
         r = xt_collector_flush(c);
     return r;
 }
@@ -235,6 +238,8 @@ static int wait_ms(const xt_collector *c, int64_t now_ms)
     int64_t left = c->last_beat_ms + XT_BEAT_MS - now_ms;
     if (now_ms - c->last_input_ms < OPEN_MS && left > TICK_MS)
         left = TICK_MS;
+    if (c->n_out > 0 && c->out_ms + FLUSH_MS - now_ms < left)
+        left = c->out_ms + FLUSH_MS - now_ms;
     return left > 0 ? (int)left : 0;
 }
 
@@ -272,7 +277,7 @@ static int turn(xt_collector *c, int signals)
     }
     if (r == 0 && now_ms - c->last_beat_ms >= XT_BEAT_MS)
         xt_collector_beat(c);
-    return r == 0 ? xt_collector_flush(c) : r;
+    return r == 0 && c->n_out > 0 && now_ms - c->out_ms >= FLUSH_MS ? xt_collector_flush(c) : r;
 }
 
 static void wait_identity(xt_collector *c, int signals)

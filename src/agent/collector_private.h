@@ -34,7 +34,8 @@ typedef struct xt_collector {
     xt_buf report; /* its last one */
     xt_buf out;    /* events to the shipper, or JSON */
     uint64_t n_out, n_events;
-    int out_fd; /* --output, or -1 */
+    int64_t out_ms; /* since when something stands in out */
+    int out_fd;     /* --output, or -1 */
     int64_t started_ms, last_input_ms, last_beat_ms;
     int64_t turn_ms, decoder_ms; /* when the last turn was; the decoder's clock, see collector.c */
     unsigned n_beats;

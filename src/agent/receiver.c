@@ -1,11 +1,12 @@
 /*
- * How it works: while nothing comes, the thread sleeps in poll. After the first records it rests for some milliseconds
- * between drains, so that a burst of execs costs a wake-up per drain and not one per record; the socket's buffer
- * holds far more than can come meanwhile. A drain that filled its batch goes on at once.
+ * How it works: while nothing comes, the thread sleeps in poll. When something does it rests for some milliseconds and
+ * then takes everything at once, so that an exec with its six records, or a burst of them, costs one wake-up of this
+ * thread and one of the main thread. The socket's buffer holds far more than can come meanwhile.
  */
 #include "agent/receiver.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -21,33 +22,36 @@ struct xt_receiver {
     atomic_bool stop;
 };
 
-/* How many records came. */
-static size_t drain(xt_receiver *receiver, int timeout_ms)
+static void rest(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
+}
+
+/* Everything that stands in the socket. */
+static void drain(xt_receiver *receiver)
 {
     const xt_netlink_message *messages;
-    size_t n = 0;
-    if (xt_netlink_receive(receiver->nl, timeout_ms, &messages, &n, NULL) < 0) {
-        nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
-        return 0;
-    }
-    xt_netlink_counters counters = xt_netlink_counters_get(receiver->nl);
-    if (n > 0)
-        xt_ring_put(receiver->ring, messages, n, &counters);
-    return n;
+    size_t n;
+    do {
+        n = 0;
+        if (xt_netlink_receive(receiver->nl, 0, &messages, &n, NULL) < 0)
+            return;
+        xt_netlink_counters counters = xt_netlink_counters_get(receiver->nl);
+        if (n > 0)
+            xt_ring_put(receiver->ring, messages, n, &counters);
+    } while (n > 0);
 }
 
 static void *run(void *context)
 {
     xt_receiver *receiver = context;
+    struct pollfd fd = {.fd = xt_netlink_fd(receiver->nl), .events = POLLIN};
     while (!atomic_load(&receiver->stop)) {
-        size_t n = drain(receiver, WAIT_MAX_MS);
-        while (n == XT_NETLINK_BATCH)
-            n = drain(receiver, 0);
-        if (n > 0)
-            nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
+        drain(receiver);
+        if (poll(&fd, 1, WAIT_MAX_MS) > 0)
+            rest();
     }
-    while (drain(receiver, 0) > 0) {
-    }
+    drain(receiver);
     return NULL;
 }
 

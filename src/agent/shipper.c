@@ -1,8 +1,8 @@
 /*
- * How it works: events are packed for at most 100 ms, 64 KiB or 500 events, put into the spool, and sent from there and
- * only from there, so that what is sent first and what is sent again take one path. The window that the server
- * names bounds what is unanswered. Reading from the collector stops for as long as a write to the spool lasts;
- * the collector's own buffers bridge that.
+ * How it works: the collector hands events on in groups (100 ms, 64 KiB or 500 events); what came at once is a batch, which
+ * is put into the spool, and sent from there and only from there, so that what is sent first and what is sent again take
+ * one path. The window that the server names bounds what is unanswered. Reading from the collector stops for as long as
+ * a write to the spool lasts; the collector's own buffers bridge that.
  */
 #include "agent/shipper.h"
 
@@ -21,7 +21,6 @@
 #include "base/utf8.h"
 #include "wire/spool.h"
 
-#define PACK_MS       100
 #define PACK_BYTES    65536
 #define PACK_EVENTS   500
 #define QUEUE_BYTES   ((size_t)4 << 20) /* handed to TLS and not yet gone */
@@ -33,7 +32,7 @@ typedef struct shipper {
     const xt_agent_settings *settings;
     struct event_base *base;
     int collector_fd;
-    struct event *collector_event, *pack_timer, *end_timer, *report_timer;
+    struct event *collector_event, *end_timer, *report_timer;
     xt_buf in, pack, payload, hello, beat;
     uint64_t n_packed, n_batches;
     xt_identity identity;
@@ -131,7 +130,6 @@ static void pump(shipper *s)
 static void pack_flush(shipper *s)
 {
     xt_problem problem = XT_PROBLEM_INIT;
-    evtimer_del(s->pack_timer);
     if (s->n_packed == 0)
         return;
     if (s->n_unspooled > 0)
@@ -150,12 +148,6 @@ static void pack_flush(shipper *s)
     xt_buf_reset(&s->pack);
     s->n_packed = 0;
     pump(s);
-}
-
-static void on_pack_timer(evutil_socket_t fd, short what, void *context)
-{
-    pack_flush(context);
-    check_end(context);
 }
 
 static void on_end_timer(evutil_socket_t fd, short what, void *context)
@@ -270,8 +262,6 @@ static void on_events(shipper *s, xt_slice payload)
 {
     xt_reader reader = xt_reader_of(payload);
     uint64_t n = xt_reader_varint(&reader);
-    if (s->n_packed == 0)
-        timer_set(s->pack_timer, PACK_MS);
     xt_buf_put(&s->pack, xt_reader_bytes(&reader, xt_reader_left(&reader)));
     s->n_packed += n;
     if (s->pack.n >= PACK_BYTES || s->n_packed >= PACK_EVENTS)
@@ -329,6 +319,7 @@ static void on_collector(evutil_socket_t fd, short what, void *context)
         rest = xt_slice_skip(rest, taken);
     }
     xt_buf_consume(&s->in, s->in.n - rest.n);
+    pack_flush(s);
     if (r < 0 || r == XT_FRAME_E_CORRUPT) {
         /* The collector is gone: what it gave is still sent, or waits in the spool. */
         event_del(s->collector_event);
@@ -373,10 +364,9 @@ static int prepare(shipper *s, int helper_fd)
         return r;
     }
     s->collector_event = event_new(s->base, s->collector_fd, EV_READ | EV_PERSIST, on_collector, s);
-    s->pack_timer = evtimer_new(s->base, on_pack_timer, s);
     s->end_timer = evtimer_new(s->base, on_end_timer, s);
     s->report_timer = event_new(s->base, -1, EV_PERSIST, on_report_timer, s);
-    if (!s->collector_event || !s->pack_timer || !s->end_timer || !s->report_timer)
+    if (!s->collector_event || !s->end_timer || !s->report_timer)
         return xt_error_origin(-ENOMEM);
     event_add(s->collector_event, NULL);
     timer_set(s->report_timer, REPORT_MS);
@@ -389,7 +379,7 @@ static int prepare(shipper *s, int helper_fd)
 
 static void finish(shipper *s)
 {
-    struct event *const events[] = {s->collector_event, s->pack_timer, s->end_timer, s->report_timer};
+    struct event *const events[] = {s->collector_event, s->end_timer, s->report_timer};
     for (size_t i = 0; i < XT_COUNT_OF(events); i++)
         if (events[i])
             event_free(events[i]);
