@@ -210,7 +210,8 @@ static void test_refusals(void **state)
     xt_buf_putc(&long_head, '\0');
     assert_int_equal(client_ask(client_tcp(s->port), long_head.p, &out), 431);
     assert_int_equal(client_ask(client_tcp(s->port), "GET /none HTTP/1.1\r\nConnection: close\r\n\r\n", &out), 500);
-    assert_int_equal(client_ask(client_tcp(s->port), "GET /half HTTP/1.1\r\nConnection: close\r\n\r\n", &out), 0);
+    client_ask(client_tcp(s->port), "GET /half HTTP/1.1\r\nConnection: close\r\n\r\n", &out);
+    assert_false(xt_slice_ends(xt_buf_slice(&out), XT_S("0\r\n\r\n"))); /* cut, and seen to be cut */
 }
 
 static void test_old_client(void **state)
