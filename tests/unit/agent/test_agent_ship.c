@@ -23,6 +23,7 @@
 
 #include "event/event.h"
 #include "io/tls.h"
+#include "io/vfs.h"
 #include "wire/batch.h"
 #include "wire/frame.h"
 #include "wire/message.h"
@@ -402,6 +403,51 @@ static void test_enrol_and_ship(void **state)
     assert_all_once(1300);
 }
 
+/* How many different "audit(TIME:SERIAL)" a text holds: the events in it, counted without any of our readers. */
+static unsigned count_stamps(xt_slice text)
+{
+    static xt_slice seen[4096];
+    unsigned n = 0;
+    ptrdiff_t at;
+    while ((at = xt_slice_find(text, XT_S("msg=audit("))) >= 0) {
+        text = xt_slice_skip(text, (size_t)at);
+        xt_slice stamp = xt_slice_head(text, (size_t)xt_slice_find_byte(text, ')'));
+        unsigned i = n > 64 ? n - 64 : 0; /* records of an event stand close together in these files */
+        while (i < n && !xt_slice_eq(seen[i], stamp))
+            i++;
+        if (i == n && n < XT_COUNT_OF(seen))
+            seen[n++] = stamp;
+        text = xt_slice_skip(text, stamp.n);
+    }
+    return n;
+}
+
+static void test_captures(void **state)
+{
+    static const char *const names[] = {"args", "webshell", "tty", "tamper"};
+    unsigned expected = 2; /* started, stopped */
+    server_start();
+    child agent = agent_start(true);
+    for (size_t i = 0; i < XT_COUNT_OF(names); i++) {
+        char path[512];
+        xt_buf text = XT_BUF_INIT;
+        snprintf(path, sizeof path, "%s/capture/%s.log", getenv("XT_TEST_DATA"), names[i]);
+        assert_int_equal(xt_vfs_read_file(&xt_vfs_system, path, 64 << 20, &text), 0);
+        expected += count_stamps(xt_buf_slice(&text));
+        for (size_t n = 0; n < text.n;) {
+            ssize_t r = write(agent.input, text.p + n, text.n - n);
+            assert_true(r > 0);
+            n += (size_t)r;
+        }
+        xt_buf_fini(&text);
+    }
+    agent_end_well(agent);
+    server_stop();
+    assert_true(expected > 400);
+    assert_int_equal(t.n_events, expected);
+    assert_false(t.broken_chain);
+}
+
 static void test_connection_lost(void **state)
 {
     t.close_after = 2;
@@ -481,6 +527,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_enrol_and_ship, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_captures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connection_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forgetful_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
