@@ -19,6 +19,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Suites whose code runs on several threads: they are run under ThreadSanitizer too.
 THREADED = {"store", "query", "server", "web", "agent", "audit"}
+# End-to-end tests whose server and agent run under ThreadSanitizer as well.
+THREADED_E2E = {"test_kill", "test_kernel", "test_modes"}
 ENVIRONMENT = dict(
     os.environ,
     ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:abort_on_error=0:allocator_may_return_null=1",
@@ -111,24 +113,22 @@ def checks(words, tally):
             tally.add(name, int(code == 0), int(code != 0), 0, seconds, output, " ".join(command[1:]))
 
 
-def end_to_end(words, tally):
+def end_to_end(folder, label, words, tally, only=None):
     for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
-        name = f"e2e:{path.stem}"
-        if not wanted(name, words):
+        name = f"e2e-{label}:{path.stem}"
+        if not wanted(name, words) or (only and path.stem not in only):
             continue
-        code, output, seconds = run_program([sys.executable, "-W", "ignore::ResourceWarning", str(path), "-v"], 1800)
+        code, output, seconds = run_program([sys.executable, "-W", "ignore::ResourceWarning", str(path), "-v"], 1800,
+                                            dict(ENVIRONMENT, XT_BUILD=folder))
         ran = re.search(r"^Ran (\d+) tests?", output, re.M)
-        if not ran:
-            tally.add(name, 0, 1, 0, seconds, output, "./dev test " + name)
-            continue
         skipped = sum(map(int, re.findall(r"skipped=(\d+)", output)))
         failed = sum(map(int, re.findall(r"(?:failures|errors)=(\d+)", output)))
-        if code != 0 and failed == 0:
+        if failed == 0 and (code != 0 or not ran):
             failed = 1
-        tally.add(name, max(int(ran[1]) - skipped - failed, 0), failed, skipped, seconds, output, "./dev test " + name)
-        if skipped and not failed:
-            for reason in re.findall(r"skipped '(.*)'", output) + re.findall(r'skipped "(.*)"', output):
-                print(f"          because {reason}", flush=True)
+        passed = max(int(ran[1]) - skipped - failed, 0) if ran else 0
+        tally.add(name, passed, failed, skipped, seconds, output, "./dev test " + name)
+        for reason in re.findall(r"skipped ['\"](.*)['\"]", output):
+            print(f"          because {reason}", flush=True)
 
 
 def main():
@@ -139,7 +139,8 @@ def main():
         build(folder)
     meson_tests("build-asan", "asan", words, tally)
     meson_tests("build-tsan", "tsan", words, tally, THREADED)
-    end_to_end(words, tally)
+    end_to_end("build-asan", "asan", words, tally)
+    end_to_end("build-tsan", "tsan", words, tally, THREADED_E2E)
     if tally.failures:
         print("failed: " + " ".join(tally.failures))
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")

@@ -7,6 +7,7 @@ audit, a real capture is replayed instead into a data folder of its own, under a
     --port N     of the page (default 8514; a free one when it is taken)
     --webhook U  post alerts there
     --rules DIR  more Sigma rules (may be given more than once)
+    --folder DIR for state and logs, instead of .run
 """
 import argparse
 import contextlib
@@ -23,7 +24,6 @@ import time
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RUN = ROOT / ".run"
 EXECTRAIL, AGENT = ROOT / "build/exectrail", ROOT / "build/exectrail-agent"
 
 
@@ -71,7 +71,7 @@ def start(command, log, **options):
 
 
 def start_server(data, arguments, demo=None):
-    log = RUN / "server.log"
+    log = arguments.folder / "server.log"
     data.parent.mkdir(exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         (data / "server.json").unlink()
@@ -88,11 +88,11 @@ def start_server(data, arguments, demo=None):
     return server, json.loads((data / "server.json").read_text())
 
 
-def start_agent(data, where):
+def start_agent(data, where, folder):
     """The agent, or the one line in which it says why the kernel gives no audit."""
-    log, state = RUN / "agent.log", RUN / "agent"
+    log, state = folder / "agent.log", folder / "agent"
     token = subprocess.check_output([EXECTRAIL, "token", "new", "--data", data], stderr=subprocess.DEVNULL).decode().split()[-1]
-    agent = start(as_root([AGENT, "--server", where["agents"], "--state", state, "--token", token]), log)
+    agent = start(as_root([AGENT, "--server", where["agents"], "--state", state, "--token", token, "--audit", "own"]), log)
     end = time.monotonic() + 30
     while time.monotonic() < end:
         hosts = subprocess.run([EXECTRAIL, "hosts", "--data", data, "--format", "ndjson"], capture_output=True).stdout.splitlines()
@@ -103,7 +103,7 @@ def start_agent(data, where):
             return None, re.sub(r"^\S+ ERROR \w+: ", "", lines[-1]) if lines else "the agent ended"
         time.sleep(0.1)
     stop(agent)
-    return None, "the agent did not reach the server within 30 s; see .run/agent.log"
+    return None, f"the agent did not reach the server within 30 s; see agent.log in {folder}"
 
 
 def stop(process):
@@ -125,15 +125,16 @@ def main():
     parser.add_argument("--port", type=int, default=8514)
     parser.add_argument("--webhook")
     parser.add_argument("--rules", action="append")
+    parser.add_argument("--folder", type=pathlib.Path, default=ROOT / ".run")
     arguments = parser.parse_args()
-    RUN.mkdir(exist_ok=True)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     stopped = []
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, lambda *_: stopped.append(1))
 
-    data = RUN / "data"
+    data = arguments.folder / "data"
     server, where = start_server(data, arguments)
-    agent, why = start_agent(data, where)
+    agent, why = start_agent(data, where, arguments.folder)
     view = {"live": "1"}
     if agent:
         name = login_name()
@@ -142,12 +143,12 @@ def main():
         say("\n  Every command on this host is being recorded from the kernel. Open the page:\n")
     else:
         stop(server)
-        data = RUN / "demo"
+        data = arguments.folder / "demo"
         server, where = start_server(data, arguments, demo=ROOT / "tests/data/capture/webshell.log")
         say(f"\n  The kernel gives no audit here: {why}\n  DEMO: a real capture of a web shell is replayed instead. Open the page:\n")
     say("    " + link(data, view), "\n")
     if agent:
-        say("  Then run `whoami` in any terminal. To search:  build/exectrail search --data .run/data 'cmd:whoami'")
+        say(f"  Then run `whoami` in any terminal. To search:  build/exectrail search --data {os.path.relpath(data)} 'cmd:whoami'")
     say("  The link works once, for ten minutes. Ctrl-C ends all of it.\n")
     while not stopped and server.poll() is None and (agent is None or agent.poll() is None):
         time.sleep(0.1)
@@ -155,7 +156,7 @@ def main():
     stop(agent)
     stop(server)
     if failed:
-        sys.exit("dev run: a program ended by itself; see .run/server.log and .run/agent.log")
+        sys.exit(f"dev run: a program ended by itself; see server.log and agent.log in {arguments.folder}")
     say("ended; audit is as it was before")
 
 
