@@ -133,7 +133,7 @@ static int parse_sort(const xt_request *request, xt_query_rows *spec, xt_problem
     if (r)
         return r > 0 ? XT_REQUEST_E_BAD : r;
     spec->sort_field = field == XT_F_TIME ? XT_F_INVALID : field;
-    spec->oldest_first = xt_slice_eq(rest, XT_S("asc"));
+    spec->oldest_first = rest.p && xt_slice_eq(rest, XT_S("asc"));
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "web/respond.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -62,6 +63,7 @@ int xt_response_problem(xt_response *response, int status, const xt_problem *pro
 
 int xt_respond_failure(xt_response *response, int r, int status, xt_problem *problem)
 {
+    assert(r && problem);
     if (response->begun || r == -EPIPE || r == -ECANCELED)
         return r < 0 ? r : -EPIPE;
     if (!xt_problem_is_set(problem))

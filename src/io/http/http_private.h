@@ -64,10 +64,43 @@ typedef struct xt_http_listener {
     struct xt_http_listener *next;
 } xt_http_listener;
 
+#define XT_HTTP_HEAD_S 30 /* a head must be in within */
+
+typedef enum xt_http_state {
+    XT_HTTP_HEAD,
+    XT_HTTP_BODY,
+    XT_HTTP_CHUNK_SIZE,
+    XT_HTTP_CHUNK_DATA,
+    XT_HTTP_CHUNK_END,
+    XT_HTTP_TRAILER,
+    XT_HTTP_ANSWERING,
+    XT_HTTP_REFUSING, /* an answer of the door itself goes out */
+    XT_HTTP_LINGERING /* what still comes is thrown away, so that the answer is not */
+} xt_http_state;
+
+struct xt_http_conn {
+    xt_http_server *server;
+    xt_http_listener *listener;
+    xt_http_conn *next, **link;
+    struct bufferevent *bev;
+    struct event *timer;
+    xt_http_state state;
+    xt_http_exchange *exchange;
+    uint64_t left; /* of the body, of the chunk, of what trailers may take */
+    bool is_last;  /* the answer has its end, the connection too */
+    bool answered; /* the whole answer is in the output buffer */
+};
+
 void xt_http_conn_accept(xt_http_listener *listener, int fd);
 xt_http_conn *xt_http_conn_close(xt_http_conn *conn);
+void xt_http_conn_timer(xt_http_conn *conn, time_t seconds);
+/* Answers with an error of the door itself; the connection is closed behind it. */
+void xt_http_conn_refuse(xt_http_conn *conn, int status, const char *sentence);
 /* Passes on what an exchange has written. */
 void xt_http_conn_flush(xt_http_conn *conn, xt_http_exchange *exchange);
+
+/* http_read.c: takes what is in the input buffer as far as it goes. */
+void xt_http_conn_read(xt_http_conn *conn);
 
 /* http_pool.c */
 typedef struct xt_http_pool {
