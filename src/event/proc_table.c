@@ -194,7 +194,7 @@ static int set_entry(xt_proc_table *table, entry *e, const xt_proc_info *info, x
 
 int xt_proc_table_seed(xt_proc_table *table, const xt_proc_info *info, xt_slice host_id, xt_slice boot_id)
 {
-    entry *e;
+    entry *e = NULL;
     (void)boot_id; /* one boot at a time: after another the pids mean nothing, and the agent seeds anew */
     int r = find_or_add(table, host_id, info->pid, &e);
     if (r == 0) {
@@ -266,7 +266,7 @@ static int enter(xt_proc_table *table, const xt_event *event)
         .exe = xt_event_bytes(event, XT_F_EXE),
         .comm = xt_event_bytes(event, XT_F_COMM),
     };
-    entry *e;
+    entry *e = NULL;
     int r = find_or_add(table, xt_event_bytes(event, XT_F_HOST_ID), xt_event_num(event, XT_F_PID, 0), &e);
     if (r < 0)
         return xt_error_trace(r);
