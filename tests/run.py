@@ -2,6 +2,7 @@
 """Runs all tests and ends with `N passed, N failed, N skipped`.
 
     tests/run.py [WORD...]      those whose name holds one of the words
+    tests/run.py --update       golden files are written anew: read the difference before it is committed
 
 Parts, in this order: checks (floors, generated documents), unit tests of the AddressSanitizer build, unit tests with
 threads of the ThreadSanitizer build, unit tests of the plain build that want the real kernel, end-to-end tests
@@ -132,7 +133,10 @@ def end_to_end(folder, label, words, tally, only=None):
 
 
 def main():
-    words = sys.argv[1:]
+    words = [word for word in sys.argv[1:] if word != "--update"]
+    if "--update" in sys.argv:
+        ENVIRONMENT["XT_GOLDEN_UPDATE"] = "1"
+        words = words or ["golden", "kql"]
     tally = Tally()
     checks(words, tally)
     for folder in ("build", "build-asan", "build-tsan"):

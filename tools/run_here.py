@@ -138,8 +138,7 @@ def main():
     view = {"live": "1"}
     if agent:
         name = login_name()
-        if name:
-            view["q"] = f"login:{name}"
+        view["q"] = f"login:{name}" if name else "tty:pts* or tty:tty*"  # nobody logged in: any terminal
         say("\n  Every command on this host is being recorded from the kernel. Open the page:\n")
     else:
         stop(server)

@@ -1,5 +1,5 @@
 /*
- * Queries -> trees, against tests/golden/query/kql.txt; XT_UPDATE_GOLDEN=1 rewrites it, and the difference is read.
+ * Queries -> trees, against tests/golden/query/kql.txt; XT_GOLDEN_UPDATE=1 rewrites it, and the difference is read.
  * Lines of the file: `? query`, then what comes out: `= tree` and `> printed`, or `! column: sentence; hint`.
  */
 #include <setjmp.h>
@@ -109,7 +109,7 @@ static void test_goldens(void **state)
             xt_buf_put(&now, line), xt_buf_puts(&now, rest.p ? "\n" : "");
     }
     assert_true(n > 50);
-    if (getenv("XT_UPDATE_GOLDEN")) {
+    if (getenv("XT_GOLDEN_UPDATE")) {
         FILE *f = fopen(path, "wb");
         assert_non_null(f);
         fwrite(now.p, 1, now.n, f);
