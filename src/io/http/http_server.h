@@ -8,6 +8,7 @@
  * Ownership: an exchange is valid while its handler runs; what its getters return, too.
  * Threads:   new, listen and close on the loop's thread (or while the loop does not run); handlers on workers; the
  *            functions of an exchange on its handler's thread.
+ * Signals:   the program ignores SIGPIPE (a peer may go while OpenSSL writes).
  * Gone:      a client that closes its connection, or its sending half, is gone: `cancelled` becomes true, writes
  *            answer -EPIPE. So does close of the server for every handler.
  * Limits:    XT_HTTP_MAX_*. A head must be in within 30 s, a body at 16 KiB/s at least; an answer that nobody takes for 30 s is

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -37,6 +38,7 @@ static void *loop_run(void *context)
 
 static inline void loop_init(loop *l)
 {
+    signal(SIGPIPE, SIG_IGN);
     l->base = event_base_new();
     assert_int_equal(pipe2(l->pipe, O_CLOEXEC), 0);
     l->stop = event_new(l->base, l->pipe[0], EV_READ | EV_PERSIST, loop_on_stop, l);
