@@ -219,6 +219,30 @@ static void test_session(void **state)
     web_answer_reset(&a);
 }
 
+#define EXEC(serial, argc, args)                                                                                       \
+    "type=SYSCALL msg=audit(1800000000.100:" serial "): arch=c000003e syscall=59 success=yes exit=0 items=0 ppid=1 "   \
+    "pid=7" serial " auid=0 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=9 comm=\"auditctl\" " \
+    "exe=\"/usr/sbin/auditctl\" key=\"exec\"\n"                                                                        \
+    "type=EXECVE msg=audit(1800000000.100:" serial "): argc=" argc " " args "\n"
+
+/* A session in which one event of two raised an alert. */
+static void test_session_alerts(void **state)
+{
+    char file[128];
+    web_answer a = {.status = 0};
+    (void)state;
+    snprintf(file, sizeof file, "%s/two.log", w.data);
+    FILE *f = fopen(file, "w");
+    fputs(EXEC("1", "1", "a0=\"auditctl\"") EXEC("2", "2", "a0=\"auditctl\" a1=\"-D\""), f);
+    fclose(f);
+    assert_int_equal(web_ask(&w, "POST", "/api/v1/import?host=two", file, &a), 200);
+    json_t *d = web_get(&w, "/api/v1/sessions/two/9");
+    assert_int_equal(number_at(d, "n_events"), 2);
+    assert_int_equal(number_at(d, "n_alerts"), 1);
+    json_decref(d);
+    web_answer_reset(&a);
+}
+
 static void test_alerts(void **state)
 {
     web_answer a = {.status = 0};
@@ -393,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_rules_and_hosts), cmocka_unit_test(test_users_and_tokens),
         cmocka_unit_test(test_problems),        cmocka_unit_test(test_row_with_cursor),
         cmocka_unit_test(test_query_text),      cmocka_unit_test(test_import),
+        cmocka_unit_test(test_session_alerts),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
