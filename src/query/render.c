@@ -97,7 +97,7 @@ static unsigned width_of(xt_field field)
 {
     switch (field) {
     case XT_F_TIME:
-        return 23;
+        return 24;
     case XT_F_HOST:
     case XT_F_USER:
         return 16;

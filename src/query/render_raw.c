@@ -16,6 +16,7 @@ typedef struct raw_event {
     xt_path_iter paths;
     bool has_head, has_carrier, has_execve;
     size_t carrier, index; /* which record carries the columns; which is being written */
+    bool is_login;         /* the record being written says itself whose login it is */
     bool first_field;      /* of the line, or inside of a quote: no space goes before it */
 } raw_event;
 
@@ -246,6 +247,16 @@ static bool is_exe_of_record(const raw_event *raw)
            !xt_slice_eq(xt_event_bytes(raw->event, XT_F_SUCCESS), XT_S("no"));
 }
 
+static bool has_msg(const raw_event *raw)
+{
+    xt_rec_iter iter = raw->iter;
+
+    for (xt_rec_field field; xt_recs_next_field(&iter, &field);)
+        if (is_msg(field.form))
+            return true;
+    return false;
+}
+
 static bool says_terminal(const raw_event *raw)
 {
     xt_rec_iter iter = raw->iter;
@@ -275,9 +286,10 @@ static void put_pointers(raw_event *raw)
     xt_buf_puts(raw->out, " a1=0 a2=0 a3=0");
 }
 
+/* ausearch finds fields in the order of the kernel alone: a program's record has its uid before auid. */
 static void put_columns(raw_event *raw)
 {
-    bool always = raw->has_head || xt_event_has(raw->event, XT_F_PID);
+    bool always = raw->has_head || xt_event_has(raw->event, XT_F_PID), from_program = !raw->has_head && has_msg(raw);
 
     put_call(raw);
     put_word(raw, "success", XT_F_SUCCESS);
@@ -286,8 +298,11 @@ static void put_columns(raw_event *raw)
     put_number(raw, "items", XT_F_ITEMS, false);
     put_number(raw, "ppid", XT_F_PPID, false);
     put_number(raw, "pid", XT_F_PID, false);
+    if (from_program)
+        put_number(raw, "uid", XT_F_UID, false);
     put_number(raw, "auid", XT_F_AUID, always);
-    put_number(raw, "uid", XT_F_UID, false);
+    if (!from_program)
+        put_number(raw, "uid", XT_F_UID, false);
     put_number(raw, "gid", XT_F_GID, false);
     put_number(raw, "euid", XT_F_EUID, false);
     put_number(raw, "suid", XT_F_SUID, false);
@@ -304,6 +319,38 @@ static void put_columns(raw_event *raw)
     put_kept_fields(raw, is_no_pointer);
     if (raw->has_head)
         put_keys(raw);
+}
+
+/*
+ * A LOGIN beside a system call: what it has in common with the call is written again, since ausearch looks for it here.
+ */
+static const struct {
+    xt_slice name;
+    xt_field field; /* INVALID: of no column */
+} login_fields[] = {{{"pid", 3}, XT_F_PID},   {{"uid", 3}, XT_F_UID},         {{"old-auid", 8}, XT_F_INVALID},
+                    {{"auid", 4}, XT_F_AUID}, {{"old-ses", 7}, XT_F_INVALID}, {{"ses", 3}, XT_F_SES}};
+
+static bool is_no_login_field(xt_slice name)
+{
+    for (size_t i = 0; i < XT_COUNT_OF(login_fields); i++)
+        if (xt_slice_eq(name, login_fields[i].name))
+            return false;
+    return true;
+}
+
+static void put_login(raw_event *raw)
+{
+    xt_slice kept;
+
+    for (size_t i = 0; i < XT_COUNT_OF(login_fields); i++) {
+        if (find_kept(raw, login_fields[i].name, &kept)) {
+            put_name(raw, login_fields[i].name);
+            xt_buf_put(raw->out, kept);
+        } else if (login_fields[i].field != XT_F_INVALID) {
+            put_number(raw, login_fields[i].name.p, login_fields[i].field, false);
+        }
+    }
+    put_kept_fields(raw, is_no_login_field);
 }
 
 static void put_enriched(raw_event *raw, xt_slice name, xt_slice value, bool *first)
@@ -334,7 +381,9 @@ static void put_all_enriched(raw_event *raw)
     xt_rec_iter iter = raw->iter;
     bool first = true;
 
-    for (size_t i = 0; raw->has_carrier && raw->index == raw->carrier && i < XT_COUNT_OF(names); i++)
+    size_t n_names = raw->has_carrier && raw->index == raw->carrier ? XT_COUNT_OF(names) : raw->is_login ? 2 : 0;
+
+    for (size_t i = 0; i < n_names; i++)
         put_enriched(raw, names[i].name, xt_event_bytes(raw->event, names[i].field), &first);
     for (xt_rec_field field; xt_recs_next_field(&iter, &field);)
         if (field.form == XT_REC_ENRICHED)
@@ -515,9 +564,12 @@ static void put_proctitle(raw_event *raw)
 
 static void put_record(raw_event *raw, uint16_t type)
 {
+    xt_slice old;
+
     if (type == AUDIT_EXECVE && raw->has_execve)
         return; /* all of them were written at the first */
     line_begin(raw, type);
+    raw->is_login = type == AUDIT_LOGIN && find_kept(raw, XT_S("old-auid"), &old);
     if (raw->has_carrier && raw->index == raw->carrier) {
         put_columns(raw);
     } else if (type == AUDIT_EXECVE) {
@@ -527,6 +579,8 @@ static void put_record(raw_event *raw, uint16_t type)
         put_path(raw);
     } else if (type == AUDIT_PROCTITLE) {
         put_proctitle(raw);
+    } else if (raw->is_login) {
+        put_login(raw);
     } else {
         if (type == AUDIT_CWD)
             put_text(raw, "cwd", XT_F_CWD);
