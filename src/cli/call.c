@@ -25,8 +25,10 @@ typedef struct answer {
     xt_call *call;
     xt_buf error; /* body of an answer of 400 and above */
     int status;
-    bool ended;    /* on_bytes wanted no more */
-    xt_slice body; /* of the body's piece, what was not read yet */
+    bool ended;     /* on_bytes wanted no more */
+    bool more;      /* pieces of the body follow: what is said to this one matters only as an error */
+    xt_slice body;  /* of the body's piece, what was not read yet */
+    xt_buf summary; /* JSON behind streamed rows: whether they are all */
 } answer;
 
 void xt_call_init(xt_call *call, const char *method, const char *path)
@@ -87,6 +89,8 @@ static int hand_on(answer *a, xt_slice bytes)
         xt_buf_put(&a->error, bytes);
         return 0;
     }
+    if (a->more)
+        return 0;
     int r = a->call->on_bytes                                ? a->call->on_bytes(a->call->context, bytes)
             : fwrite(bytes.p, 1, bytes.n, stdout) == bytes.n ? 0
                                                              : -EPIPE;
@@ -118,6 +122,20 @@ static int print_error(const answer *a)
     return xt_cli_fail(&problem);
 }
 
+/* Says on standard error what an answer leaves out. */
+static void print_summary(const answer *a)
+{
+    json_t *d = json_loadb(a->summary.p ? a->summary.p : "", a->summary.n, 0, NULL);
+    size_t i;
+    json_t *name;
+    if (json_is_true(json_object_get(d, "partial")) && json_array_size(json_object_get(d, "skipped")) == 0)
+        fputs("exectrail: this answer is partial; ask for less, or again\n", stderr);
+    json_array_foreach(json_object_get(d, "skipped"), i, name)
+        fprintf(stderr, "exectrail: segment %s is damaged and left out of this answer; exectrail verify says more\n",
+                json_string_value(name));
+    json_decref(d);
+}
+
 /* ------------------------------------------------------------------------------------------------ over HTTP */
 
 static size_t on_curl(char *p, size_t size, size_t n, void *context)
@@ -134,6 +152,11 @@ static size_t on_curl_header(char *p, size_t size, size_t n, void *context)
     if (xt_slice_starts(line, XT_S("HTTP/")) && line.n > 12 &&
         xt_slice_parse_u64(xt_slice_head(xt_slice_skip(line, 9), 3), &status))
         a->status = (int)status;
+    static const xt_slice trailer = {"Exectrail-Answer:", 17};
+    if (xt_slice_starts_nocase(line, trailer)) {
+        xt_buf_reset(&a->summary);
+        xt_buf_put(&a->summary, xt_slice_trim(xt_slice_skip(line, trailer.n)));
+    }
     return size * n;
 }
 
@@ -156,7 +179,10 @@ static int http_once(const xt_opt_args *args, const char *socket_path, answer *a
     XT_CLEANUP(xt_buf_fini) xt_buf url = XT_BUF_INIT;
     const char *base = socket_path ? "http://localhost" : xt_opt_get(args, "server");
     char why[CURL_ERROR_SIZE] = "";
-    xt_buf_printf(&url, "%.*s%.*s?%.*s%s", (int)strcspn(base, "?#"), base, XT_S_ARGS(xt_buf_slice(&a->call->path)),
+    size_t n_base = strcspn(base, "?#");
+    while (n_base > 0 && base[n_base - 1] == '/')
+        n_base--;
+    xt_buf_printf(&url, "%.*s%.*s?%.*s%s", (int)n_base, base, XT_S_ARGS(xt_buf_slice(&a->call->path)),
                   XT_S_ARGS(xt_buf_slice(&a->call->query)), more);
     xt_buf_putc(&url, '\0');
     CURL *curl = curl_easy_init();
@@ -207,6 +233,7 @@ static int http_with_body(const xt_opt_args *args, const char *socket_path, answ
         xt_buf_put(&piece, bytes);
         if (more && piece.n < PIECE_BYTES)
             continue;
+        a->more = more;
         int status = http_once(args, socket_path, a, xt_buf_slice(&piece), more ? "&more=1" : "");
         if (status != 0 || a->status >= 400)
             return status;
@@ -222,6 +249,13 @@ static int local_begin(void *context, int status, const char *content_type, cons
     (void)content_type;
     (void)extra;
     ((answer *)context)->status = status;
+    return 0;
+}
+
+static int local_summary(void *context, xt_slice json)
+{
+    answer *a = context;
+    xt_buf_put(&a->summary, json);
     return 0;
 }
 
@@ -271,6 +305,7 @@ static int in_process(const xt_opt_args *args, answer *a)
         .read_body = a->call->next_body ? local_body : NULL,
         .on_begin = local_begin,
         .on_bytes = local_bytes,
+        .on_summary = local_summary,
         .context = a,
     };
     int r = xt_local_run(app, &request, &a->status);
@@ -332,6 +367,8 @@ int xt_call_run(const xt_opt_args *args, xt_call *call)
     }
     if (status == 0 && a.status >= 400)
         status = print_error(&a);
+    print_summary(&a);
+    xt_buf_fini(&a.summary);
     xt_buf_fini(&a.error);
     xt_call_fini(call);
     if (fflush(stdout) != 0 && errno != EPIPE)
