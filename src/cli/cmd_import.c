@@ -47,7 +47,7 @@ static int import_file(const xt_opt_args *args, const char *path)
     xt_call_init(&call, "POST", "/api/v1/import");
     xt_call_options(&call, args, "host");
     xt_call_param(&call, "source", path);
-    xt_call_param(&call, "compact", xt_call_is_remote(args) ? NULL : "1");
+    xt_call_param(&call, "compact", xt_opt_get(args, "server") ? NULL : "1");
     call.next_body = next_body;
     call.context = &job;
     call.make = true;

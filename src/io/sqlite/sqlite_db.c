@@ -5,7 +5,9 @@
 #include "io/sqlite/sqlite_db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define BUSY_MS 5000
 
@@ -156,6 +158,9 @@ int xt_sqlite_open(const char *path, const xt_sqlite_migration *migrations, size
                    xt_problem *reterr_problem)
 {
     sqlite3 *db = NULL;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* its other files get the mode of this one */
+    if (fd >= 0)
+        close(fd);
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     int r = xt_sqlite_error(db, rc, "opening the database", reterr_problem);
 

@@ -20,7 +20,7 @@ typedef struct xt_sqlite_migration {
     const char *sql; /* brings version - 1 to version */
 } xt_sqlite_migration;
 
-/* Opens or makes the file (mode by umask) and migrates it; XT_SQLITE_E_NEWER. */
+/* Opens or makes the file (mode 0600) and migrates it; XT_SQLITE_E_NEWER. */
 XT_MUST_USE int xt_sqlite_open(const char *path, const xt_sqlite_migration *migrations, size_t n, sqlite3 **ret,
                                xt_problem *reterr_problem);
 sqlite3 *xt_sqlite_close(sqlite3 *db); /* accepts NULL, returns NULL */
