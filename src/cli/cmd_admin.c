@@ -21,7 +21,11 @@ int xt_cmd_rules_list(const xt_opt_args *args)
 
 int xt_cmd_alerts_list(const xt_opt_args *args)
 {
-    return list(args, "/api/v1/alerts", "format,status,limit");
+    xt_call call;
+    xt_call_init(&call, "GET", "/api/v1/alerts");
+    xt_call_options(&call, args, "format,status");
+    xt_call_param(&call, "limit", xt_opt_has(args, "limit") ? xt_opt_get(args, "limit") : "0"); /* all */
+    return xt_call_run(args, &call);
 }
 
 int xt_cmd_hosts(const xt_opt_args *args)

@@ -61,6 +61,15 @@ static void put_quoted(xt_buf *out, const char *text)
 int xt_cmd_session(const xt_opt_args *args)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf query = XT_BUF_INIT;
+    uint64_t session;
+    if (!xt_slice_parse_u64(xt_slice_str(args->operands[1]), &session)) {
+        xt_problem problem = XT_PROBLEM_INIT;
+        xt_problem_set(&problem, "a session is a whole number");
+        xt_problem_excerpt(&problem, xt_slice_str(args->operands[1]));
+        xt_problem_hint(&problem, "exectrail search --by host,ses lists what there is");
+        (void)xt_cli_fail(&problem);
+        return 2;
+    }
     xt_buf_puts(&query, "host:");
     put_quoted(&query, args->operands[0]);
     xt_buf_puts(&query, " and ses:");

@@ -25,22 +25,38 @@ static const char *text_at(const json_t *document, const char *a, const char *b,
     return json_is_string(value) ? json_string_value(value) : "-";
 }
 
+/* The command; without one the action and the program, with the outcome where it failed. */
+static void put_what(const json_t *d, xt_buf *line)
+{
+    const char *command = text_at(d, "process", "command_line", NULL), *exe = text_at(d, "process", "executable", NULL);
+    xt_buf_putc(line, ' ');
+    if (strcmp(command, "-") != 0) {
+        xt_text_visible(line, xt_slice_str(command));
+        return;
+    }
+    bool failed = strcmp(text_at(d, "event", "outcome", NULL), "failure") == 0;
+    xt_buf_printf(line, "(%s%s)", text_at(d, "event", "action", NULL), failed ? ", failed" : "");
+    if (strcmp(exe, "-") != 0) {
+        xt_buf_putc(line, ' ');
+        xt_text_visible(line, xt_slice_str(exe));
+    }
+}
+
 static void print_row(xt_slice data)
 {
     json_t *d = json_loadb(data.p, data.n, 0, NULL);
     if (!d)
         return;
     XT_CLEANUP(xt_buf_fini) xt_buf line = XT_BUF_INIT;
-    const char *command = text_at(d, "process", "command_line", NULL);
-    const char *words[] = {
-        text_at(d, "@timestamp", NULL, NULL), text_at(d, "host", "name", NULL),
-        text_at(d, "user", "audit", "name"),  text_at(d, "user", "name", NULL),
-        text_at(d, "auditd", "data", "tty"),  strcmp(command, "-") ? command : text_at(d, "event", "action", NULL)};
+    const char *words[] = {text_at(d, "@timestamp", NULL, NULL), text_at(d, "host", "name", NULL),
+                           text_at(d, "user", "audit", "name"), text_at(d, "user", "name", NULL),
+                           text_at(d, "auditd", "data", "tty")};
     for (size_t i = 0; i < XT_COUNT_OF(words); i++) {
         if (i)
             xt_buf_putc(&line, i == 3 ? '>' : ' ');
         xt_text_visible(&line, xt_slice_str(words[i]));
     }
+    put_what(d, &line);
     json_decref(d);
     if (xt_buf_done(&line) == 0)
         printf("%.*s\n", XT_S_ARGS(xt_buf_slice(&line)));
@@ -75,7 +91,15 @@ static int on_bytes(void *context, xt_slice bytes)
 
 int xt_cmd_tail(const xt_opt_args *args)
 {
-    tail_job job = {.as_json = strcmp(xt_opt_get(args, "format"), "ndjson") == 0};
+    const char *format = xt_opt_get(args, "format");
+    tail_job job = {.as_json = strcmp(format, "ndjson") == 0};
+    if (!job.as_json && strcmp(format, "table") != 0) {
+        xt_problem problem = XT_PROBLEM_INIT;
+        xt_problem_set(&problem, "--format %s is not known", format);
+        xt_problem_hint(&problem, "table or ndjson");
+        (void)xt_cli_fail(&problem);
+        return 2;
+    }
     if (!xt_call_is_remote(args)) {
         xt_problem problem = XT_PROBLEM_INIT;
         xt_problem_set(&problem, "tail needs a running server");

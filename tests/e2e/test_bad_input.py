@@ -86,6 +86,10 @@ class BadInput(Scene):
         self.assertRegex(done.stderr, r"query:1:\d+")
         self.one_line(exectrail("search", "--data", data, "--from", "yesterdayish", "x", check=False), 1, "yesterdayish")
 
+    def test_a_session_is_a_number_and_tail_has_two_formats(self):
+        self.one_line(exectrail("session", "--data", self.folder, "h1", "abc", check=False), 2, "session", "abc")
+        self.one_line(exectrail("tail", "--data", self.folder, "--format", "csv", check=False), 2, "csv", "ndjson")
+
     def test_rule_errors_name_file_and_line(self):
         rule = self.folder / "bad.yml"
         rule.write_text("title: t\nid: 1\nlogsource:\n  product: linux\n  category: process_creation\ndetection:\n  s:\n    Image|nonsense: x\n  condition: s\n")
