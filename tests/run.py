@@ -32,6 +32,9 @@ ENVIRONMENT = dict(
     XT_SOURCE=str(ROOT),
     XT_SHARED=os.environ.get("XT_SHARED", str(ROOT.parent / "shared")),
 )
+RULES = pathlib.Path(ENVIRONMENT["XT_SHARED"]) / "sigma/rules"
+if RULES.exists():
+    ENVIRONMENT["XT_SIGMA_RULES"] = str(RULES)
 
 
 class Tally:

@@ -2,10 +2,10 @@
 #include "detect/noise.h"
 #include "detect_stream.h"
 
-static xt_ruleset *load_noise(void)
+static xt_ruleset *load_rules(const char *name, size_t n_noise)
 {
     char path[400];
-    const char *paths[] = {source_path(path, "rules/noise")};
+    const char *paths[] = {source_path(path, name)};
     xt_ruleset *set = NULL;
     xt_buf problems = XT_BUF_INIT;
 
@@ -13,10 +13,15 @@ static xt_ruleset *load_noise(void)
     xt_buf_putc(&problems, '\0');
     if (problems.n > 1)
         fail_msg("%s", problems.p);
-    assert_int_equal(xt_ruleset_stats_get(set).n_noise, 1);
+    assert_int_equal(xt_ruleset_stats_get(set).n_noise, n_noise);
     assert_int_equal(xt_ruleset_count(set), 0);
     xt_buf_fini(&problems);
     return set;
+}
+
+static xt_ruleset *load_noise(void)
+{
+    return load_rules("rules/noise/login-shell.yml", 1);
 }
 
 struct capture {
@@ -245,12 +250,57 @@ static void test_match_rule(void **state)
     xt_ruleset_unref(set);
 }
 
+struct session_records {
+    const xt_ruleset *set;
+    xt_noise_state *state;
+    unsigned n_tagged, n_logins, n_failures, n_consoles;
+};
+
+/* What opens and closes a session is tagged; that somebody logged in, and every failure, is not. */
+static void on_session_record(void *context, xt_event *event, xt_arena *arena)
+{
+    struct session_records *c = context;
+    xt_slice action = xt_event_bytes(event, XT_F_ACTION), tag = XT_S_NULL;
+
+    assert_int_equal(xt_noise_tag(c->set, c->state, event, arena, &tag), 0);
+    bool failed = xt_slice_eq(xt_event_bytes(event, XT_F_OUTCOME), XT_S("failure"));
+    if (xt_slice_eq(tag, XT_S("login-session"))) {
+        c->n_tagged++;
+        assert_false(failed);
+    }
+    c->n_consoles += xt_slice_eq(tag, XT_S("logout"));
+    if (xt_slice_eq(action, XT_S("logged-in"))) {
+        c->n_logins++;
+        c->n_failures += failed;
+        assert_int_equal(tag.n, 0);
+    }
+    if (xt_slice_eq(action, XT_S("acquired-credentials")) && !failed)
+        assert_true(xt_slice_eq(tag, XT_S("login-session")));
+}
+
+static void test_session_records(void **state)
+{
+    struct session_records c = {.set = load_rules("rules/noise", 4)};
+    char path[400];
+
+    if (!corpus_path(path, "session.log"))
+        skip();
+    assert_int_equal(xt_noise_state_new(&c.state), 0);
+    stream_file(path, on_session_record, &c);
+    assert_true(c.n_tagged > 10);
+    assert_true(c.n_logins > c.n_failures && c.n_failures > 0);
+    assert_int_equal(c.n_consoles, 1);
+    xt_noise_state_free(c.state);
+    xt_ruleset_unref((xt_ruleset *)(uintptr_t)c.set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_capture),    cmocka_unit_test(test_when),    cmocka_unit_test(test_order),
-        cmocka_unit_test(test_what),       cmocka_unit_test(test_session), cmocka_unit_test(test_many_sessions),
-        cmocka_unit_test(test_match_rule),
+        cmocka_unit_test(test_capture),    cmocka_unit_test(test_when),
+        cmocka_unit_test(test_order),      cmocka_unit_test(test_what),
+        cmocka_unit_test(test_session),    cmocka_unit_test(test_many_sessions),
+        cmocka_unit_test(test_match_rule), cmocka_unit_test(test_session_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
