@@ -4,7 +4,6 @@
  */
 #include "base/error.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,7 +23,7 @@ static bool trace_wanted(void)
     return state == 2;
 }
 
-int xt_error_note(int r, const char *what, const char *func, const char *file, int line)
+void xt_error_print(int r, const char *what, const char *func, const char *file, int line)
 {
     int saved = errno;
 
@@ -33,10 +32,4 @@ int xt_error_note(int r, const char *what, const char *func, const char *file, i
         fprintf(stderr, "%s: %s (%s:%d): %d %s\n", what, func, file, line, r, name ? name : "unknown error");
     }
     errno = saved;
-    return r;
-}
-
-int xt_error_folded(int r)
-{
-    return r > 0 ? -ENOTRECOVERABLE : r;
 }

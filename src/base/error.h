@@ -14,6 +14,7 @@
  * which gives a back trace without unwinding.
  */
 #pragma once
+#include <errno.h>
 
 #define XT_MUST_USE          __attribute__((warn_unused_result))
 #define XT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -24,5 +25,16 @@
 #define xt_error_trace(r)  xt_error_note((r), "trace", __func__, __FILE__, __LINE__)
 #define xt_error_fold(r)   xt_error_note(xt_error_folded(r), "fold", __func__, __FILE__, __LINE__)
 
-int xt_error_note(int r, const char *what, const char *func, const char *file, int line);
-int xt_error_folded(int r);
+void xt_error_print(int r, const char *what, const char *func, const char *file, int line);
+
+/* Inline, so that compilers and analysers see that the error comes back as it went in. */
+static inline int xt_error_note(int r, const char *what, const char *func, const char *file, int line)
+{
+    xt_error_print(r, what, func, file, line);
+    return r;
+}
+
+static inline int xt_error_folded(int r)
+{
+    return r > 0 ? -ENOTRECOVERABLE : r;
+}

@@ -77,7 +77,7 @@ static bool put_content(xt_buf *out, xt_slice s)
 
     for (;;) {
         i += xt_text_plain_head(xt_slice_skip(s, i));
-        if (i == s.n)
+        if (i >= s.n)
             break;
         uint8_t c = (uint8_t)s.p[i];
         size_t n = xt_utf8_sequence(xt_slice_skip(s, i));

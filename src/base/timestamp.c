@@ -330,6 +330,14 @@ static bool read_step(cursor *c, bool round_up, int64_t *t_ms)
     return wrong(c, "not a time: out of range");
 }
 
+/* "||", which parts a date from its arithmetic. */
+static bool take_bars(cursor *c)
+{
+    if (!take(c, "|"))
+        return false;
+    return take(c, "|");
+}
+
 static bool read_timestamp(cursor *c, int64_t now_ms, bool round_up, int64_t *ret_ms)
 {
     bool math = true, all_digits = c->text.n > 0;
@@ -345,7 +353,7 @@ static bool read_timestamp(cursor *c, int64_t now_ms, bool round_up, int64_t *re
     } else {
         if (!read_date_time(c, round_up && bars < 0, ret_ms))
             return false;
-        math = take(c, "|") && take(c, "|");
+        math = take_bars(c);
     }
     if (!in_range(*ret_ms))
         return wrong(c, "not a time: years 1970 to 9999 only");

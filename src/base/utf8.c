@@ -150,11 +150,13 @@ bool xt_text_unescape(xt_buf *out, xt_slice s)
     for (ptrdiff_t at; (at = xt_slice_find_byte(s, '\\')) >= 0;) {
         xt_buf_put(out, xt_slice_head(s, (size_t)at));
         s = xt_slice_skip(s, (size_t)at + 1);
+        int high = s.n >= 3 && s.p[0] == 'x' ? low_hex(s.p[1]) : -1;
+        int low = high >= 0 ? low_hex(s.p[2]) : -1;
         if (s.n >= 1 && s.p[0] == '\\') {
             xt_buf_putc(out, '\\');
             s = xt_slice_skip(s, 1);
-        } else if (s.n >= 3 && s.p[0] == 'x' && low_hex(s.p[1]) >= 0 && low_hex(s.p[2]) >= 0) {
-            xt_buf_putc(out, (char)(low_hex(s.p[1]) << 4 | low_hex(s.p[2])));
+        } else if (high >= 0 && low >= 0) {
+            xt_buf_putc(out, (char)(high << 4 | low));
             s = xt_slice_skip(s, 3);
         } else {
             return false;
