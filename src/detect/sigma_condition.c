@@ -65,7 +65,6 @@ static int refuse(struct parser *p, const char *sentence)
 /* The whole name, * standing for any run; with case. */
 static bool name_fits(xt_slice name, xt_slice pattern)
 {
-    xt_slice piece = XT_S_NULL;
     ptrdiff_t star = xt_slice_find_byte(pattern, '*');
 
     if (star < 0)
@@ -75,7 +74,7 @@ static bool name_fits(xt_slice name, xt_slice pattern)
     name = xt_slice_skip(name, (size_t)star);
     pattern = xt_slice_skip(pattern, (size_t)star + 1);
     while ((star = xt_slice_find_byte(pattern, '*')) >= 0) {
-        piece = xt_slice_head(pattern, (size_t)star);
+        xt_slice piece = xt_slice_head(pattern, (size_t)star);
         ptrdiff_t at = xt_slice_find(name, piece);
         if (at < 0)
             return false;

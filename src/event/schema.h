@@ -102,7 +102,7 @@ enum {
 
 typedef enum xt_field {
     XT_F_INVALID = 0,
-#define X(symbol, id, ecs, type, alias, sigma, flags, help) XT_F_##symbol = id,
+#define X(symbol, id, ecs, type, alias, sigma, flags, help) XT_F_##symbol = (id),
     XT_FIELDS(X)
 #undef X
         XT_F_END /* one past the last id */
