@@ -10,7 +10,7 @@
 
 #include "base/timestamp.h"
 
-int xt_kql_fault(const xt_kql_context *context, size_t at, size_t n, const char *format, ...)
+void xt_kql_fault_set(const xt_kql_context *context, size_t at, size_t n, const char *format, ...)
 {
     char sentence[sizeof context->problem->sentence];
     va_list args;
@@ -23,7 +23,6 @@ int xt_kql_fault(const xt_kql_context *context, size_t at, size_t n, const char 
     xt_problem_at(context->problem, 1, at + 1);
     xt_problem_at_offset(context->problem, (int64_t)at);
     xt_problem_excerpt(context->problem, xt_slice_head(xt_slice_skip(context->text, at), n));
-    return XT_KQL_E_SYNTAX;
 }
 
 int xt_kql_node_new(const xt_kql_context *context, xt_kql_kind kind, size_t at, xt_kql_node **ret)

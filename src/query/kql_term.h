@@ -32,7 +32,8 @@ typedef struct xt_kql_target {
 } xt_kql_target;
 
 /* Sets sentence, column and excerpt, and is XT_KQL_E_SYNTAX. */
-int xt_kql_fault(const xt_kql_context *context, size_t at, size_t n, const char *format, ...) XT_PRINTF(4, 5);
+#define xt_kql_fault(...) (xt_kql_fault_set(__VA_ARGS__), XT_KQL_E_SYNTAX)
+void xt_kql_fault_set(const xt_kql_context *context, size_t at, size_t n, const char *format, ...) XT_PRINTF(4, 5);
 XT_MUST_USE int xt_kql_node_new(const xt_kql_context *context, xt_kql_kind kind, size_t at, xt_kql_node **ret);
 /* The field that a bare word names. */
 XT_MUST_USE int xt_kql_target_find(const xt_kql_context *context, const xt_kql_word *word, xt_kql_target *ret);
