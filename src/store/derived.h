@@ -17,7 +17,7 @@ void xt_derived_put(xt_derived_writer *writer, uint64_t index, const xt_event *f
 
 typedef struct xt_derived_reader {
     xt_reader reader;
-    uint64_t index;  /* of the entry that is ready in `bytes` */
+    uint64_t index; /* of the entry that is ready in `bytes` */
     xt_slice bytes;
     bool ready;
 } xt_derived_reader;

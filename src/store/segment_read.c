@@ -182,7 +182,7 @@ static int footer_read(xt_segment *segment, const xt_vfs *vfs, int fd, xt_proble
         return damaged(segment->path, reterr_problem, -1, "it is too short");
     if (r == 0)
         r = xt_vfs_read_all(vfs, fd, &trailer, sizeof trailer, size - sizeof trailer);
-    if (r < 0)
+    if (r != 0)
         return io_failed(r, segment->path, reterr_problem);
     uint64_t at = size - sizeof trailer;
     if (memcmp(trailer.magic, XT_SEGMENT_END_MAGIC, sizeof trailer.magic) != 0 || trailer.reserved ||

@@ -18,8 +18,8 @@
  */
 #pragma once
 #include "base/clock.h"
-#include "event/event.h"
 #include "base/timestamp.h"
+#include "event/event.h"
 #include "io/vfs.h"
 
 #define XT_STORE_GROUP_ROWS 32768
@@ -35,19 +35,20 @@ enum {
 typedef struct xt_store xt_store;
 
 typedef struct xt_store_settings {
-    const xt_vfs *vfs;         /* NULL: xt_vfs_system */
-    const xt_clock *clock;     /* NULL: xt_clock_system */
-    uint64_t seal_rows;        /* open rows that start a sealing; 0: 262144 */
-    int64_t seal_after_ms;     /* oldest open row's age that starts one; 0: 10 minutes */
+    const xt_vfs *vfs;     /* NULL: xt_vfs_system */
+    const xt_clock *clock; /* NULL: xt_clock_system */
+    uint64_t seal_rows;    /* open rows that start a sealing; 0: 262144 */
+    int64_t seal_after_ms; /* oldest open row's age that starts one; 0: 10 minutes */
 } xt_store_settings;
 
 /* Locks DIR (DIR/lock, flock), opens or makes pending.db and segments/, rebuilds the open blocks from pending rows. */
-XT_MUST_USE int xt_store_open(const char *dir, const xt_store_settings *settings /* may be NULL */, xt_store **ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_store_open(const char *dir, const xt_store_settings *settings /* may be NULL */, xt_store **ret,
+                              xt_problem *reterr_problem);
 xt_store *xt_store_close(xt_store *store); /* accepts NULL, returns NULL; waits for sealing */
 
 typedef struct xt_store_batch {
-    xt_hash128 stream;    /* random id made with the sender's spool */
-    uint64_t number;      /* from 1, consecutive in a stream */
+    xt_hash128 stream; /* random id made with the sender's spool */
+    uint64_t number;   /* from 1, consecutive in a stream */
     uint64_t n_events;
     xt_hash128 chain;     /* hash of the batch before it (zero for the first), see wire/batch.h */
     xt_hash128 hash;      /* of this batch */
@@ -62,7 +63,8 @@ typedef struct xt_store_batch {
  * Makes the batches durable in one transaction and searchable, in this order; ret_outcomes[i] is 0 or XT_STORE_E_*.
  * When it returns 0 everything whose outcome is 0 or DUPLICATE may be acknowledged.
  */
-XT_MUST_USE int xt_store_append(xt_store *store, const xt_store_batch *batches, size_t n, int *ret_outcomes, xt_problem *reterr_problem);
+XT_MUST_USE int xt_store_append(xt_store *store, const xt_store_batch *batches, size_t n, int *ret_outcomes,
+                                xt_problem *reterr_problem);
 /* The last number accepted of a stream, 0 when the stream is new. */
 XT_MUST_USE int xt_store_stream_get(xt_store *store, xt_hash128 stream, uint64_t *ret_number, xt_hash128 *ret_hash);
 
@@ -86,40 +88,42 @@ XT_MUST_USE int xt_store_stats_get(xt_store *store, xt_store_stats *ret);
  * pattern is matched once per distinct value. LIST, PATHS and RECORDS are codes too: an entry is the encoded value.
  */
 typedef struct xt_column {
-    enum { XT_COLUMN_ABSENT, XT_COLUMN_NUMBERS, XT_COLUMN_CODES } kind; /* ABSENT: no row of the block has it */
-    const uint64_t *numbers;  /* NUMBERS: n_rows values (INT cast) */
-    const uint8_t *present;   /* NUMBERS: bit i of byte i/8: row i has it; NULL: all have */
-    const uint32_t *codes;    /* CODES: n_rows; 0 absent, else entry code-1 */
-    const xt_slice *dict;     /* CODES: n_dict entries */
+    /* ABSENT: no row of the block has it */
+    enum { XT_COLUMN_ABSENT, XT_COLUMN_NUMBERS, XT_COLUMN_CODES } kind;
+    const uint64_t *numbers; /* NUMBERS: n_rows values (INT cast) */
+    const uint8_t *present;  /* NUMBERS: bit i of byte i/8: row i has it; NULL: all have */
+    const uint32_t *codes;   /* CODES: n_rows; 0 absent, else entry code-1 */
+    const xt_slice *dict;    /* CODES: n_dict entries */
     uint32_t n_dict;
 } xt_column;
 
 typedef struct xt_block {
     uint32_t n_rows;
-    int64_t min_ms, max_ms;            /* of TIME in this block */
+    int64_t min_ms, max_ms;             /* of TIME in this block */
     const xt_column *columns[XT_F_END]; /* stored fields that were asked for; NULL: not asked for */
-    uint64_t first_arrival;            /* arrival number of row 0: rows of a block are consecutive arrivals */
+    uint64_t first_arrival;             /* arrival number of row 0: rows of a block are consecutive arrivals */
 } xt_block;
 
 /* What a predicate may know of a block before its columns are read. */
 typedef struct xt_zone {
     uint32_t n_rows;
     int64_t min_ms, max_ms;
-    bool (*number_range)(const struct xt_zone *zone, xt_field field, uint64_t *ret_min, uint64_t *ret_max); /* false: unknown */
+    /* false: unknown */
+    bool (*number_range)(const struct xt_zone *zone, xt_field field, uint64_t *ret_min, uint64_t *ret_max);
 } xt_zone;
 
 typedef struct xt_scan_spec {
-    int64_t from_ms, to_ms;      /* events with from_ms <= time <= to_ms; 0 and XT_TIMESTAMP_MAX_MS: all */
-    uint64_t after_arrival;      /* only rows that arrived later than this; 0: all (live tail) */
-    xt_field_set fields;         /* stored fields wanted (TIME always comes) */
+    int64_t from_ms, to_ms; /* events with from_ms <= time <= to_ms; 0 and XT_TIMESTAMP_MAX_MS: all */
+    uint64_t after_arrival; /* only rows that arrived later than this; 0: all (live tail) */
+    xt_field_set fields;    /* stored fields wanted (TIME always comes) */
     bool (*may_match)(void *context, const xt_zone *zone); /* false skips the block; NULL: reads all */
     void *context;
 } xt_scan_spec;
 
 typedef struct xt_scan_info {
     uint64_t n_blocks, n_blocks_skipped, n_rows_read, n_segments, n_damaged;
-    uint64_t last_arrival;   /* of the picture that this scan has: pass it as after_arrival to go on from here */
-    char damaged[200];       /* names of damaged segments, comma separated, cut */
+    uint64_t last_arrival; /* of the picture that this scan has: pass it as after_arrival to go on from here */
+    char damaged[200];     /* names of damaged segments, comma separated, cut */
 } xt_scan_info;
 
 typedef struct xt_scan xt_scan;
@@ -137,7 +141,8 @@ void xt_block_event(const xt_block *block, uint32_t row, xt_event *ret);
  * The newest event whose event.id is this one: bytes in the arena. XT_STORE_E_* never; *ret_found tells.
  * time_hint_ms 0: unknown, everything may have to be looked at.
  */
-XT_MUST_USE int xt_store_event_find(xt_store *store, xt_hash128 id, int64_t time_hint_ms, xt_arena *arena, xt_event *ret, bool *ret_found, xt_problem *reterr_problem);
+XT_MUST_USE int xt_store_event_find(xt_store *store, xt_hash128 id, int64_t time_hint_ms, xt_arena *arena,
+                                    xt_event *ret, bool *ret_found, xt_problem *reterr_problem);
 /* Waits until something arrived after `arrival` or timeout_ms passed; the newest arrival number. */
 uint64_t xt_store_wait(xt_store *store, uint64_t arrival, int timeout_ms);
 
@@ -147,4 +152,5 @@ typedef struct xt_ledger_check {
     bool chain_ok, counts_ok;
 } xt_ledger_check;
 /* Reads every checksum, the ledger's chain and the counts: `verify`. Problems are given to `report`, one by one. */
-XT_MUST_USE int xt_store_verify(xt_store *store, void (*report)(void *context, const xt_problem *problem), void *context, xt_ledger_check *ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_store_verify(xt_store *store, void (*report)(void *context, const xt_problem *problem),
+                                void *context, xt_ledger_check *ret, xt_problem *reterr_problem);

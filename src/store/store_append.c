@@ -238,7 +238,7 @@ static int append_locked(xt_store *store, const xt_store_batch *batches, size_t 
         else
             ret_outcomes[i] = outcome;
     }
-    if (r == 0 && group.n_accepted > 0)
+    if (r == 0 && previous)
         r = group_commit(&group, previous->host_id, reterr_problem);
     if (r < 0 || group.n_accepted == 0)
         group_undo(&group);
