@@ -45,16 +45,17 @@ typedef struct xt_group {
 } xt_group;
 
 typedef struct xt_joiner_settings {
-    int64_t timeout_ms;      /* since the group's last record; 0: 2000 */
-    size_t max_groups;       /* 0: 16384 */
-    size_t max_bytes;        /* 0: 64 MiB */
-    size_t max_group_bytes;  /* 0: 16 MiB: a 2 MiB argv in hex with its framing fits */
+    int64_t timeout_ms;     /* since the group's last record; 0: 2000 */
+    size_t max_groups;      /* 0: 16384 */
+    size_t max_bytes;       /* 0: 64 MiB */
+    size_t max_group_bytes; /* 0: 16 MiB: a 2 MiB argv in hex with its framing fits */
 } xt_joiner_settings;
 
 typedef struct xt_joiner_stats {
     uint64_t n_records; /* pushed */
     uint64_t n_groups;  /* finished, late ones too */
-    uint64_t n_eoe, n_timeout, n_evicted, n_late, n_truncated; /* groups with that flag */
+    /* groups with that flag */
+    uint64_t n_eoe, n_timeout, n_evicted, n_late, n_truncated;
 } xt_joiner_stats;
 
 typedef struct xt_joiner xt_joiner;

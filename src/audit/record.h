@@ -21,8 +21,8 @@ enum {
 };
 
 typedef struct xt_record {
-    uint16_t type;     /* AUDIT_SYSCALL = 1300, ... ; see audit/names.h */
-    uint32_t serial;   /* wraps; unique only with the time */
+    uint16_t type;   /* AUDIT_SYSCALL = 1300, ... ; see audit/names.h */
+    uint32_t serial; /* wraps; unique only with the time */
     int64_t time_ms;
     xt_slice node;     /* node=NAME in front, else empty */
     xt_slice body;     /* fields as written: after "audit(S.MMM:N):" and its spaces, no newline, no enrichment */

@@ -12,7 +12,8 @@
 
 typedef struct xt_agents xt_agents;
 /* address: HOST:PORT, port 0 takes a free one. */
-XT_MUST_USE int xt_agents_open(xt_app *app, struct event_base *base, const char *address, xt_agents **ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_agents_open(xt_app *app, struct event_base *base, const char *address, xt_agents **ret,
+                               xt_problem *reterr_problem);
 int xt_agents_port(const xt_agents *agents);
 /* On the loop's thread, when the loop has ended: what is left of connections is worked off on the base. Before xt_app_close. */
 xt_agents *xt_agents_close(xt_agents *agents);

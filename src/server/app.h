@@ -18,27 +18,29 @@
 #include "store/store.h"
 
 enum {
-    XT_APP_E_LOCKED = 1,     /* another process has DIR: go through control.sock */
+    XT_APP_E_LOCKED = 1, /* another process has DIR: go through control.sock */
     XT_APP_E_NOT_FOUND = 2,
     XT_APP_E_DENIED = 3,
     XT_APP_E_EXPIRED = 4,
     XT_APP_E_USED = 5,
-    XT_APP_E_INVALID = 6,    /* bad input; the problem says what */
+    XT_APP_E_INVALID = 6, /* bad input; the problem says what */
 };
 
 typedef struct xt_app xt_app;
 
 typedef struct xt_app_settings {
-    const char *data;              /* folder, made when absent */
-    const char *const *rules;      /* folders and files; besides them the rules built in (rules/ of this project) unless no_own_rules */
+    const char *data; /* folder, made when absent */
+    /* folders and files; besides them the rules built in (rules/ of this project) unless no_own_rules */
+    const char *const *rules;
     size_t n_rules;
     bool no_own_rules;
-    const char *webhook;           /* URL alerts are posted to, NULL: none */
-    const char *demo;              /* audit log replayed at its own pace; shows the DEMO banner; NULL: none */
-    const char *server_names;      /* names and addresses for the server's certificate: "localhost,127.0.0.1,::1" is always added */
-    uint64_t seal_rows;            /* 0: the store's own */
+    const char *webhook; /* URL alerts are posted to, NULL: none */
+    const char *demo;    /* audit log replayed at its own pace; shows the DEMO banner; NULL: none */
+    /* names and addresses for the server's certificate: "localhost,127.0.0.1,::1" is always added */
+    const char *server_names;
+    uint64_t seal_rows; /* 0: the store's own */
     int64_t seal_after_ms;
-    const xt_clock *clock;         /* NULL: system */
+    const xt_clock *clock; /* NULL: system */
 } xt_app_settings;
 
 XT_MUST_USE int xt_app_open(const xt_app_settings *settings, xt_app **ret, xt_problem *reterr_problem);
@@ -73,7 +75,8 @@ typedef struct xt_import_stats {
     uint64_t n_duplicate; /* left out: the store had them before this import began */
 } xt_import_stats;
 /* host: name for records without node=; the enrolled host of that name gives the id, else the hash of the name. */
-XT_MUST_USE int xt_import_open(xt_app *app, const char *host, const char *source, xt_import **ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_import_open(xt_app *app, const char *host, const char *source, xt_import **ret,
+                               xt_problem *reterr_problem);
 XT_MUST_USE int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem);
 /* Waits until all is durable and searchable; compact: also sealed, write-ahead logs truncated. Frees. */
 XT_MUST_USE int xt_import_finish(xt_import *import, bool compact, xt_import_stats *ret, xt_problem *reterr_problem);
@@ -90,7 +93,8 @@ typedef struct xt_host {
 } xt_host;
 /* Refuses a host from now on (or takes that back): its connection is closed, its certificate no longer opens the door. host: id or name. */
 XT_MUST_USE int xt_app_host_revoke(xt_app *app, xt_slice host, bool revoked, xt_problem *reterr_problem);
-XT_MUST_USE int xt_app_hosts_list(xt_app *app, int (*each)(void *context, const xt_host *host), void *context, xt_problem *reterr_problem);
+XT_MUST_USE int xt_app_hosts_list(xt_app *app, int (*each)(void *context, const xt_host *host), void *context,
+                                  xt_problem *reterr_problem);
 
 /* ---------------------------------------------------------------------------------- tokens, users, logins */
 
@@ -101,7 +105,9 @@ typedef enum xt_role { XT_ROLE_NONE, XT_ROLE_VIEWER, XT_ROLE_ANALYST, XT_ROLE_AD
 const char *xt_role_name(xt_role role);
 bool xt_role_by_name(xt_slice name, xt_role *ret);
 XT_MUST_USE int xt_app_user_add(xt_app *app, const char *name, xt_role role, xt_problem *reterr_problem);
-XT_MUST_USE int xt_app_users_list(xt_app *app, int (*each)(void *context, const char *name, xt_role role, int64_t last_login_ms), void *context, xt_problem *reterr_problem);
+XT_MUST_USE int xt_app_users_list(xt_app *app,
+                                  int (*each)(void *context, const char *name, xt_role role, int64_t last_login_ms),
+                                  void *context, xt_problem *reterr_problem);
 /* A one-time login secret (10 minutes); the address is http(s)://HOST:PORT/#login=SECRET. Adds the user (admin) when it is the first. */
 XT_MUST_USE int xt_app_user_link(xt_app *app, const char *name, xt_buf *out, xt_problem *reterr_problem);
 /* Trades a login secret for a session's cookie value (12 hours). XT_APP_E_DENIED, _EXPIRED, _USED. */
@@ -114,15 +120,19 @@ xt_role xt_app_role_of(xt_app *app, xt_slice cookie, xt_slice api_token, char na
 
 typedef struct xt_alert {
     uint64_t id;
-    int64_t first_ms, last_ms;   /* event times */
-    uint64_t count;              /* events folded into it by host, rule and parent */
-    char status[16];             /* open, acknowledged, closed */
+    int64_t first_ms, last_ms; /* event times */
+    uint64_t count;            /* events folded into it by host, rule and parent */
+    char status[16];           /* open, acknowledged, closed */
     char rule_id[128], rule_title[256], host[256], user[64], level[16];
-    char event_id[33];           /* the first event */
-    xt_slice document;           /* JSON: the match document of the first event (detect.h) */
+    char event_id[33]; /* the first event */
+    xt_slice document; /* JSON: the match document of the first event (detect.h) */
     char acked_by[64];
 } xt_alert;
-XT_MUST_USE int xt_app_alerts_list(xt_app *app, const char *status /* NULL: all */, uint64_t limit, int (*each)(void *context, const xt_alert *alert), void *context, xt_problem *reterr_problem);
-XT_MUST_USE int xt_app_alert_get(xt_app *app, uint64_t id, int (*each)(void *context, const xt_alert *alert), void *context, xt_problem *reterr_problem);
+XT_MUST_USE int xt_app_alerts_list(xt_app *app, const char *status /* NULL: all */, uint64_t limit,
+                                   int (*each)(void *context, const xt_alert *alert), void *context,
+                                   xt_problem *reterr_problem);
+XT_MUST_USE int xt_app_alert_get(xt_app *app, uint64_t id, int (*each)(void *context, const xt_alert *alert),
+                                 void *context, xt_problem *reterr_problem);
 /* status: "acknowledged" or "closed" or "open". */
-XT_MUST_USE int xt_app_alert_set(xt_app *app, uint64_t id, const char *status, const char *user, xt_problem *reterr_problem);
+XT_MUST_USE int xt_app_alert_set(xt_app *app, uint64_t id, const char *status, const char *user,
+                                 xt_problem *reterr_problem);
