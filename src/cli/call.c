@@ -289,7 +289,8 @@ static int in_process(const xt_opt_args *args, answer *a)
     snprintf(path, sizeof path, "%s/pending.db", data);
     xt_problem_source(&problem, data);
     if (!a->call->make && stat(path, &st) != 0) {
-        xt_problem_set(&problem, "%s", stat(data, &st) != 0 ? strerror(errno) : "no exectrail data in this folder");
+        bool none = errno == ENOENT && stat(data, &st) == 0;
+        xt_problem_set(&problem, "%s", none ? "no exectrail data in this folder" : strerror(errno));
         xt_problem_hint(&problem, "--data names the folder that `exectrail server` or `import` was given");
         return xt_cli_fail(&problem);
     }

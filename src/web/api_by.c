@@ -51,6 +51,7 @@ static int answer_groups(xt_list *list, const groups *g, xt_response *response)
     xt_json *json = xt_list_rest(list);
     if (json)
         xt_json_answer(json, &g->answer);
+    list->answer = &g->answer;
     return xt_list_end(list, response);
 }
 

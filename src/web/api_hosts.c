@@ -2,8 +2,8 @@
 #include "web/list_writer.h"
 #include "web/respond.h"
 
-static const char *const columns[] = {"host",  "connected", "last seen", "audit",   "completeness", "lost",
-                                      "spool", "dropped",   "events",    "version", "blind"};
+static const char *const columns[] = {"host",    "connected", "last seen", "audit",  "completeness", "lost",
+                                      "backlog", "spool",     "dropped",   "events", "version",      "blind"};
 
 static void put_text(xt_json *json, const char *key, const char *value)
 {
@@ -37,25 +37,26 @@ static void put_host(xt_json *json, const xt_host *host)
     put_text(json, "boot_id", host->boot_id);
 }
 
-static xt_slice or_dash(const char *value)
+static void put_word(xt_list *list, const char *value)
 {
-    return value[0] ? xt_slice_str(value) : XT_S("-");
+    xt_list_cell(list, value[0] || list->format == XT_LIST_CSV ? xt_slice_str(value) : XT_S("-"));
 }
 
 static void put_cells(xt_list *list, const xt_host *host)
 {
     const char *connected = host->revoked ? "revoked" : host->imported ? "imported" : host->connected ? "yes" : "no";
-    xt_list_cell(list, or_dash(host->name));
+    put_word(list, host->name);
     xt_list_cell(list, xt_slice_str(connected));
     xt_list_cell_time(list, host->last_seen_ms);
-    xt_list_cell(list, or_dash(host->audit_mode));
-    xt_list_cell(list, or_dash(host->completeness));
+    put_word(list, host->audit_mode);
+    put_word(list, host->completeness);
     xt_list_cell_u64(list, host->lost);
+    xt_list_cell_u64(list, host->backlog);
     xt_list_cell_u64(list, host->spool_batches);
     xt_list_cell_u64(list, host->spool_dropped);
     xt_list_cell_u64(list, host->n_events);
-    xt_list_cell(list, or_dash(host->agent_version));
-    xt_list_cell(list, or_dash(host->blind));
+    put_word(list, host->agent_version);
+    put_word(list, host->blind);
 }
 
 static int on_host(void *context, const xt_host *host)

@@ -224,7 +224,7 @@ static int search_count(xt_app *app, xt_request *request, xt_response *response,
     if (format.n > 0 && !xt_slice_ends(format, XT_S("json"))) {
         xt_buf_put_dec(&out, answer.n_matched);
         xt_buf_putc(&out, '\n');
-        return xt_respond_text(response, "text/plain; charset=utf-8", &out);
+        return xt_respond_answer(response, "text/plain; charset=utf-8", &out, &answer);
     }
     xt_json json = xt_json_to(&out);
     xt_json_object_begin(&json);

@@ -121,7 +121,7 @@ void xt_list_cell_time(xt_list *list, int64_t t_ms)
 {
     char text[25];
     xt_timestamp_format(t_ms, text);
-    xt_list_cell(list, t_ms ? xt_slice_str(text) : XT_S("-"));
+    xt_list_cell(list, t_ms ? xt_slice_str(text) : list->format == XT_LIST_CSV ? XT_S("") : XT_S("-"));
 }
 
 xt_json *xt_list_rest(xt_list *list)
@@ -163,7 +163,10 @@ int xt_list_end(xt_list *list, xt_response *response)
         lay_out(list, &laid_out);
         laid_out.failed |= list->out.failed;
     }
-    int r = xt_respond_text(response, types[list->format], list->format == XT_LIST_TABLE ? &laid_out : &list->out);
+    const xt_buf *body = list->format == XT_LIST_TABLE ? &laid_out : &list->out;
+    int r = list->answer && list->format != XT_LIST_JSON
+                ? xt_respond_answer(response, types[list->format], body, list->answer)
+                : xt_respond_text(response, types[list->format], body);
     xt_list_fini(list);
     return r;
 }

@@ -9,6 +9,7 @@
  */
 #pragma once
 #include "base/json_out.h"
+#include "query/query.h"
 #include "web/route.h"
 
 #define XT_LIST_MAX_BYTES   (128u << 20)
@@ -21,6 +22,7 @@ typedef struct xt_list {
     size_t widths[XT_LIST_MAX_COLUMNS];
     xt_buf out; /* of a table: cells, each a block, made visible */
     xt_json json;
+    const xt_answer *answer; /* for the trailer of what is no JSON document; may be NULL */
 } xt_list;
 
 /* name: the member of the JSON document that holds the items. columns: borrowed. Ended by end or fini. */

@@ -29,6 +29,22 @@ int xt_respond_text(xt_response *response, const char *content_type, const xt_bu
     return respond(response, 200, content_type, body);
 }
 
+int xt_respond_answer(xt_response *response, const char *content_type, const xt_buf *body, const xt_answer *answer)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf summary = XT_BUF_INIT;
+    xt_json json = xt_json_to(&summary);
+    int r = xt_buf_done(body);
+    if (r)
+        return xt_error_trace(r);
+    xt_json_object_begin(&json);
+    xt_json_answer(&json, answer);
+    xt_json_object_end(&json);
+    r = response->begin(response, 200, content_type, "");
+    if (r == 0 && body->n > 0)
+        r = response->write(response, xt_buf_slice(body));
+    return r == 0 ? response->end(response, xt_buf_slice(&summary)) : r;
+}
+
 static void put_if(xt_json *json, const char *key, const char *text)
 {
     if (text[0])

@@ -11,6 +11,9 @@
 /* The whole answer as JSON; -ENOMEM when the buf had failed. */
 XT_MUST_USE int xt_respond_json(xt_response *response, int status, const xt_buf *body);
 XT_MUST_USE int xt_respond_text(xt_response *response, const char *content_type, const xt_buf *body);
+/* Text whose trailer says what became of the answer, as that of streamed rows does. */
+XT_MUST_USE int xt_respond_answer(xt_response *response, const char *content_type, const xt_buf *body,
+                                  const xt_answer *answer);
 /*
  * Answers what went wrong: r > 0 with that status, r < 0 with 500 or 503. Where the answer has begun or the client is
  * gone nothing can be answered: r < 0 comes back.
