@@ -93,7 +93,7 @@ static void report(shipper *s)
                   "spool_dropped_events=%llu\nacked_number=%llu\nacked_ms=%lld\n",
                   s->identity.host_id, XT_S_ARGS(xt_buf_slice(&a)), XT_S_ARGS(xt_buf_slice(&b)),
                   (unsigned long long)stats.n_batches, (unsigned long long)stats.n_events,
-                  (unsigned long long)stats.n_bytes, (unsigned long long)(stats.n_dropped_events + s->n_unspooled),
+                  (unsigned long long)stats.n_bytes, (unsigned long long)stats.n_dropped_events + s->n_unspooled,
                   (unsigned long long)stats.acked_number, (long long)s->acked_ms);
     if (xt_buf_done(&out) == 0 && xt_channel_try(s->collector_fd, XT_CHANNEL_REPORT, xt_buf_slice(&out)) < 0)
         return; /* the next one will do */
