@@ -205,7 +205,8 @@ static int split_address(const char *address, char *host, size_t n_host, char *p
 
     while (at > 0 && s.p[at - 1] != ':')
         at--;
-    if (at < 2 || at == s.n) {
+    uint64_t number; /* getaddrinfo would take 99999 for 34463 */
+    if (at < 2 || !xt_slice_parse_u64(xt_slice_skip(s, at), &number) || number > UINT16_MAX) {
         xt_problem_set(reterr_problem, "an address to listen on is HOST:PORT");
         xt_problem_excerpt(reterr_problem, s);
         return xt_error_origin(-EINVAL);

@@ -170,14 +170,15 @@ static int add_listener(xt_http_server *server, int fd, SSL_CTX *tls, const void
     return 0;
 }
 
-/* HOST:PORT apart; false when there is no port. */
+/* HOST:PORT apart; false when there is no port. getaddrinfo would take 99999 for 34463. */
 static bool split_address(const char *address, char host[static 256], const char **ret_port)
 {
+    uint64_t port;
     const char *colon = strrchr(address, ':');
     xt_slice name = xt_slice_of(address, colon ? (size_t)(colon - address) : 0);
     if (xt_slice_starts(name, XT_S("[")) && xt_slice_ends(name, XT_S("]")))
         name = xt_slice_of(name.p + 1, name.n - 2);
-    if (!colon || colon[1] == '\0' || name.n >= 256)
+    if (!colon || name.n >= 256 || !xt_slice_parse_u64(xt_slice_str(colon + 1), &port) || port > UINT16_MAX)
         return false;
     memcpy(host, name.p, name.n);
     host[name.n] = '\0';
@@ -215,6 +216,10 @@ static bool is_loopback(const struct sockaddr *sa)
 bool xt_http_address_is_loopback(const char *address)
 {
     struct addrinfo *info;
+    char host[256];
+    const char *port;
+    if (!split_address(address, host, &port))
+        return true;
     if (resolve(address, &info, NULL) != 0)
         return false;
     bool all = true;

@@ -83,5 +83,5 @@ XT_MUST_USE int xt_http_end(xt_http_exchange *exchange);
 /* The same with trailer lines, each ended by "\r\n"; left out where the answer is not chunked. */
 XT_MUST_USE int xt_http_end_with(xt_http_exchange *exchange, const char *trailer);
 
-/* Whether HOST:PORT names this machine alone. */
+/* Whether HOST:PORT names this machine alone; true where it is no such text: listening says what is wrong with it. */
 bool xt_http_address_is_loopback(const char *address);

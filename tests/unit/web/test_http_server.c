@@ -337,6 +337,7 @@ static void test_listen_problems(void **state)
     assert_non_null(strstr(problem.sentence, "in use"));
     assert_non_null(strstr(problem.sentence, address));
     assert_int_equal(xt_http_server_listen(s->server, "nonsense", NULL, NULL, NULL, &problem), XT_HTTP_E_LISTEN);
+    assert_int_equal(xt_http_server_listen(s->server, "127.0.0.1:65536", NULL, NULL, NULL, &problem), XT_HTTP_E_LISTEN);
     assert_int_equal(xt_http_server_listen_unix(s->server, s->unix_path, NULL, &problem), XT_HTTP_E_LISTEN);
     memset(path, 'a', sizeof path - 1);
     path[sizeof path - 1] = '\0';
