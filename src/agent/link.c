@@ -10,6 +10,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -334,8 +335,12 @@ static void on_event(struct bufferevent *stream, short what, void *context)
     }
     int error = EVUTIL_SOCKET_ERROR();
     unsigned long code = bufferevent_get_openssl_error(stream);
+    if (ERR_GET_LIB(code) == 0)
+        code = 0; /* of no library: libevent hands on what SSL_get_error said, here that the socket failed */
     bool untrusted = SSL_get_verify_result(bufferevent_openssl_get_ssl(stream)) != X509_V_OK;
-    problem_of(link, &problem, "the server closed the connection");
+    problem_of(link, &problem,
+               link->phase == CONNECTING ? "cannot connect: refused, or closed at once; is the server running there?"
+                                         : "the server closed the connection");
     if (what & BEV_EVENT_TIMEOUT)
         xt_problem_set(&problem, "the server does not answer");
     else if (link->phase == CONNECTING && (code || untrusted))
