@@ -70,27 +70,42 @@ static bool joins_last(xt_conversion *c, const xt_audit_field *field)
     return true;
 }
 
-static xt_rec_form quoted_form(bool in_msg)
-{
-    return in_msg ? XT_REC_MSG_QUOTED : XT_REC_QUOTED;
-}
+/* How a value was written, by who says it. */
+typedef struct form_set {
+    xt_rec_form bare, quoted, hex;
+} form_set;
 
-void xt_conversion_keep(xt_conversion *c, const xt_audit_field *field, bool in_msg)
+static const form_set of_kernel = {XT_REC_BARE, XT_REC_QUOTED, XT_REC_HEX};
+static const form_set of_program = {XT_REC_MSG, XT_REC_MSG_QUOTED, XT_REC_MSG_HEX};
+static const form_set of_column = {XT_REC_REPEATED, XT_REC_REPEATED_QUOTED, XT_REC_REPEATED_HEX};
+
+static void keep_as(xt_conversion *c, const xt_audit_field *field, const form_set *forms)
 {
     xt_slice value = field->value;
-    xt_rec_form form = in_msg ? XT_REC_MSG : XT_REC_BARE;
+    xt_rec_form form = forms->bare;
     if (joins_last(c, field))
         return;
     if (field->quoting != XT_BARE) {
-        form = quoted_form(in_msg);
+        form = forms->quoted;
     } else if (xt_value_is_string_field(c->record->type, field->name)) {
         xt_slice text;
         if (xt_conversion_text(c, field, &text) && text.p != value.p) {
             value = text;
-            form = in_msg ? XT_REC_MSG_HEX : XT_REC_HEX;
+            form = forms->hex;
         }
     }
     keep(c, field->name, value, form);
+}
+
+void xt_conversion_keep(xt_conversion *c, const xt_audit_field *field, bool in_msg)
+{
+    keep_as(c, field, in_msg ? &of_program : &of_kernel);
+}
+
+void xt_conversion_keep_repeated(xt_conversion *c, const xt_audit_field *field)
+{
+    if (c->head != c->record)
+        keep_as(c, field, &of_column);
 }
 
 void xt_conversion_keep_enriched(xt_conversion *c, const xt_audit_field *field)
@@ -147,6 +162,8 @@ void xt_conversion_fill_num(xt_conversion *c, xt_field f, uint64_t num, const xt
         xt_event_set_num(c->event, f, num);
     else if (!xt_event_has(c->event, f) || c->event->values[f].num != num)
         xt_conversion_keep(c, field, false);
+    else
+        xt_conversion_keep_repeated(c, field);
 }
 
 void xt_conversion_fill_bytes(xt_conversion *c, xt_field f, xt_slice bytes, const xt_audit_field *field)
@@ -155,4 +172,6 @@ void xt_conversion_fill_bytes(xt_conversion *c, xt_field f, xt_slice bytes, cons
         xt_event_set_bytes(c->event, f, bytes);
     else if (!xt_event_has(c->event, f) || !xt_slice_eq(c->event->values[f].bytes, bytes))
         xt_conversion_keep(c, field, false);
+    else
+        xt_conversion_keep_repeated(c, field);
 }

@@ -56,6 +56,8 @@ typedef struct xt_conversion {
 /* RECORDS: opens the span of the record being read; adds a field to it. */
 void xt_conversion_open(xt_conversion *c, const xt_record *record);
 void xt_conversion_keep(xt_conversion *c, const xt_audit_field *field, bool in_msg);
+/* What a column holds already, of a record beside the one that filled it. */
+void xt_conversion_keep_repeated(xt_conversion *c, const xt_audit_field *field);
 void xt_conversion_keep_enriched(xt_conversion *c, const xt_audit_field *field);
 /* Writes all spans to the event's RECORDS. */
 void xt_conversion_put_records(xt_conversion *c);
@@ -67,7 +69,7 @@ void *xt_conversion_alloc(xt_conversion *c, size_t n_bytes);
 
 /*
  * The value belongs to a field of the schema: the head (or without one any record) fills it if it is free; what is
- * there already is not kept twice; what contradicts it goes to RECORDS.
+ * there already goes to RECORDS marked as repeated; what contradicts it as it is.
  */
 void xt_conversion_fill_num(xt_conversion *c, xt_field f, uint64_t num, const xt_audit_field *field);
 void xt_conversion_fill_bytes(xt_conversion *c, xt_field f, xt_slice bytes, const xt_audit_field *field);

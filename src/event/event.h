@@ -130,7 +130,9 @@ bool xt_paths_next(xt_path_iter *iter, xt_path *ret);
 
 /*
  * Records: varint n, then per record: varint type, varint n_fields, and per field: block name, u8 form, block value.
- * Only what no other field of the event holds stands here, so that nothing is kept twice; record scope is kept.
+ * Only what no other field of the event holds stands here; the fields of columns belong to the system call's record, or
+ * to the first one where there is none. What another record says again stands here marked as repeated, so that record
+ * scope is whole.
  */
 typedef enum xt_rec_form {
     XT_REC_BARE,     /* value as written */
@@ -140,6 +142,9 @@ typedef enum xt_rec_form {
     XT_REC_MSG,      /* field inside msg='...': written by a program, not by the kernel */
     XT_REC_MSG_HEX,
     XT_REC_MSG_QUOTED,
+    XT_REC_REPEATED, /* says what a column holds that another record filled: record scope alone, no auditd.data */
+    XT_REC_REPEATED_QUOTED,
+    XT_REC_REPEATED_HEX,
 } xt_rec_form;
 typedef struct xt_rec_field {
     xt_slice name, value;
@@ -149,6 +154,10 @@ typedef struct xt_rec_iter {
     xt_reader reader;
     uint64_t records_left, fields_left;
 } xt_rec_iter;
+static inline bool xt_rec_is_repeated(xt_rec_form form)
+{
+    return form >= XT_REC_REPEATED;
+}
 xt_rec_iter xt_recs_iterate(xt_slice records);
 /* The next record's type; its fields follow by xt_recs_next_field (unread ones are skipped by the next call). */
 bool xt_recs_next(xt_rec_iter *iter, uint16_t *ret_type);

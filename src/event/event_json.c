@@ -265,7 +265,8 @@ static int gather_data(document *d, xt_arena *arena)
     iter = xt_recs_iterate(records);
     for (uint16_t type; xt_recs_next(&iter, &type);)
         while (!is_callers_title(d, type) && xt_recs_next_field(&iter, &field))
-            xt_json_group_add(&d->data, field.name.n > 0 ? field.name : XT_S("text"), field.value);
+            if (!xt_rec_is_repeated(field.form))
+                xt_json_group_add(&d->data, field.name.n > 0 ? field.name : XT_S("text"), field.value);
     return 0;
 }
 

@@ -164,7 +164,7 @@ bool xt_recs_next_field(xt_rec_iter *iter, xt_rec_field *ret)
         return false;
     xt_rec_field field = {.name = take_block(&iter->reader)};
     uint8_t form = xt_reader_u8(&iter->reader);
-    field.form = form <= XT_REC_MSG_QUOTED ? (xt_rec_form)form : XT_REC_BARE;
+    field.form = form <= XT_REC_REPEATED_HEX ? (xt_rec_form)form : XT_REC_BARE;
     field.value = take_block(&iter->reader);
     if (iter->reader.failed)
         return false;
@@ -180,7 +180,7 @@ bool xt_recs_find(xt_slice records, xt_slice name, unsigned nth, xt_slice *ret_v
     xt_rec_field field;
     for (uint16_t type; xt_recs_next(&iter, &type);) {
         while (xt_recs_next_field(&iter, &field)) {
-            if (!xt_slice_eq(field.name, name) && !(words && field.name.n == 0))
+            if (xt_rec_is_repeated(field.form) || (!xt_slice_eq(field.name, name) && !(words && field.name.n == 0)))
                 continue;
             if (nth-- > 0)
                 continue;

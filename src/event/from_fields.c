@@ -97,6 +97,8 @@ static void read_id(xt_conversion *c, const field_row *row, const xt_audit_field
         xt_conversion_fill_num(c, row->field, id, field);
     else if (xt_event_has(c->event, row->field))
         xt_conversion_keep(c, field, false);
+    else if (c->head)
+        xt_conversion_keep_repeated(c, field);
 }
 
 static void read_number(xt_conversion *c, const field_row *row, const xt_audit_field *field)

@@ -98,10 +98,12 @@ static void put_kept(raw_event *raw, const xt_rec_field *field)
     switch (field->form) {
     case XT_REC_QUOTED:
     case XT_REC_MSG_QUOTED:
+    case XT_REC_REPEATED_QUOTED:
         put_quoted(raw->out, field->value);
         break;
     case XT_REC_HEX:
     case XT_REC_MSG_HEX:
+    case XT_REC_REPEATED_HEX:
         put_hex(raw->out, field->value);
         break;
     default:
@@ -319,38 +321,6 @@ static void put_columns(raw_event *raw)
     put_kept_fields(raw, is_no_pointer);
     if (raw->has_head)
         put_keys(raw);
-}
-
-/*
- * A LOGIN beside a system call: what it has in common with the call is written again, since ausearch looks for it here.
- */
-static const struct {
-    xt_slice name;
-    xt_field field; /* INVALID: of no column */
-} login_fields[] = {{{"pid", 3}, XT_F_PID},   {{"uid", 3}, XT_F_UID},         {{"old-auid", 8}, XT_F_INVALID},
-                    {{"auid", 4}, XT_F_AUID}, {{"old-ses", 7}, XT_F_INVALID}, {{"ses", 3}, XT_F_SES}};
-
-static bool is_no_login_field(xt_slice name)
-{
-    for (size_t i = 0; i < XT_COUNT_OF(login_fields); i++)
-        if (xt_slice_eq(name, login_fields[i].name))
-            return false;
-    return true;
-}
-
-static void put_login(raw_event *raw)
-{
-    xt_slice kept;
-
-    for (size_t i = 0; i < XT_COUNT_OF(login_fields); i++) {
-        if (find_kept(raw, login_fields[i].name, &kept)) {
-            put_name(raw, login_fields[i].name);
-            xt_buf_put(raw->out, kept);
-        } else if (login_fields[i].field != XT_F_INVALID) {
-            put_number(raw, login_fields[i].name.p, login_fields[i].field, false);
-        }
-    }
-    put_kept_fields(raw, is_no_login_field);
 }
 
 static void put_enriched(raw_event *raw, xt_slice name, xt_slice value, bool *first)
@@ -579,8 +549,6 @@ static void put_record(raw_event *raw, uint16_t type)
         put_path(raw);
     } else if (type == AUDIT_PROCTITLE) {
         put_proctitle(raw);
-    } else if (raw->is_login) {
-        put_login(raw);
     } else {
         if (type == AUDIT_CWD)
             put_text(raw, "cwd", XT_F_CWD);
