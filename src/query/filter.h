@@ -4,15 +4,15 @@
  * Shape:     `and` and `or` hold any number of parts, the cheap ones first; leaves are matches.
  */
 #pragma once
-#include "query/match.h"
 #include "query/query.h"
+#include "query/term.h"
 
 typedef struct xt_filter_node {
     xt_kql_kind kind; /* ALL, AND, OR, NOT, or EQUAL for every leaf */
     unsigned cost;
     size_t n_parts;
     struct xt_filter_node **parts;
-    xt_match match;
+    xt_term match;
 } xt_filter_node;
 
 struct xt_filter {

@@ -84,9 +84,9 @@ static int compile(const compiler *c, const xt_kql_node *tree, xt_filter_node **
         return compile_not(c, tree, node);
     default:
         node->kind = XT_KQL_EQUAL;
-        r = xt_match_compile(tree, c->arena, &node->match, c->problem);
+        r = xt_term_compile(tree, c->arena, &node->match, c->problem);
         if (r == 0)
-            node->cost = xt_match_cost(&node->match);
+            node->cost = xt_term_cost(&node->match);
         return r;
     }
 }
@@ -97,7 +97,7 @@ static void fini_node(xt_filter_node *node)
         return;
     for (size_t i = 0; i < node->n_parts; i++)
         fini_node(node->parts[i]);
-    xt_match_fini(&node->match);
+    xt_term_fini(&node->match);
 }
 
 int xt_filter_compile(xt_slice kql, int64_t now_ms, xt_filter **ret, xt_problem *reterr_problem)
@@ -150,11 +150,11 @@ uint64_t xt_filter_gave_up(const xt_filter *filter)
 
 /* ------------------------------------------------------------------------------------------------ zones */
 
-static bool number_may_match(const xt_match *match, const xt_zone *zone)
+static bool number_may_match(const xt_term *match, const xt_zone *zone)
 {
     uint64_t low, high;
 
-    if (match->op != XT_MATCH_RANGE)
+    if (match->op != XT_TERM_RANGE)
         return true;
     if (match->min > match->max)
         return false;
@@ -164,7 +164,7 @@ static bool number_may_match(const xt_match *match, const xt_zone *zone)
     } else if (!zone->number_range || !zone->number_range(zone, match->field, &low, &high)) {
         return true;
     }
-    uint64_t low_key = xt_match_key(match->type, low), high_key = xt_match_key(match->type, high);
+    uint64_t low_key = xt_term_key(match->type, low), high_key = xt_term_key(match->type, high);
     return low_key > high_key || (match->min <= high_key && match->max >= low_key);
 }
 
@@ -182,7 +182,7 @@ static bool may_match(const xt_filter_node *node, const xt_zone *zone)
                 return true;
         return false;
     case XT_KQL_EQUAL:
-        return node->match.form != XT_MATCH_NUMBER || number_may_match(&node->match, zone);
+        return node->match.form != XT_TERM_NUMBER || number_may_match(&node->match, zone);
     default:
         return true;
     }

@@ -12,7 +12,7 @@
 typedef struct runner {
     const xt_block *block;
     xt_arena *arena;
-    xt_match_run match;
+    xt_term_run match;
     size_t n_words;
 } runner;
 
@@ -44,7 +44,7 @@ static bool has_number(const xt_column *column, uint32_t row)
     }
 
 /* Rows of a word whose number lies in the range, without a branch: the loop is vectorised. */
-static uint64_t range_word(const xt_match *match, const uint64_t *numbers, uint32_t n)
+static uint64_t range_word(const xt_term *match, const uint64_t *numbers, uint32_t n)
 {
     uint64_t flip = match->type == XT_UINT ? 0 : UINT64_C(1) << 63, bits = 0;
     uint64_t width = match->max - match->min;
@@ -54,20 +54,20 @@ static uint64_t range_word(const xt_match *match, const uint64_t *numbers, uint3
     return bits;
 }
 
-static void run_numbers(runner *run, const xt_match *match, const xt_column *column, uint64_t *mask)
+static void run_numbers(runner *run, const xt_term *match, const xt_column *column, uint64_t *mask)
 {
-    bool never = match->op == XT_MATCH_RANGE && match->min > match->max;
+    bool never = match->op == XT_TERM_RANGE && match->min > match->max;
 
     for (size_t w = 0; w < run->n_words; w++) {
         if (!mask[w])
             continue;
         if (never) {
             mask[w] = 0;
-        } else if (match->op == XT_MATCH_RANGE) {
+        } else if (match->op == XT_TERM_RANGE) {
             uint32_t n = run->block->n_rows - (uint32_t)w * 64;
             mask[w] &= range_word(match, column->numbers + w * 64, n < 64 ? n : 64);
-        } else if (match->op != XT_MATCH_EXISTS) {
-            KEEP_ROWS(mask, w, row, xt_match_number(match, column->numbers[row], &run->match))
+        } else if (match->op != XT_TERM_EXISTS) {
+            KEEP_ROWS(mask, w, row, xt_term_number(match, column->numbers[row], &run->match))
         }
         if (column->present)
             KEEP_ROWS(mask, w, row, has_number(column, row))
@@ -75,12 +75,12 @@ static void run_numbers(runner *run, const xt_match *match, const xt_column *col
 }
 
 /* All entries first, then a table look-up per row. */
-static void run_codes_dense(runner *run, const xt_match *match, const xt_column *column, uint8_t *answers,
+static void run_codes_dense(runner *run, const xt_term *match, const xt_column *column, uint8_t *answers,
                             uint64_t *mask)
 {
     answers[0] = 0;
     for (uint32_t i = 0; i < column->n_dict; i++)
-        answers[i + 1] = xt_match_entry(match, column->dict[i], &run->match);
+        answers[i + 1] = xt_term_entry(match, column->dict[i], &run->match);
     for (size_t w = 0; w < run->n_words; w++) {
         if (!mask[w])
             continue;
@@ -94,16 +94,16 @@ static void run_codes_dense(runner *run, const xt_match *match, const xt_column 
 }
 
 /* answers: 0 not asked yet, 1 no, 2 yes. */
-static bool lazy_answer(runner *run, const xt_match *match, const xt_column *column, uint8_t *answers, uint32_t code)
+static bool lazy_answer(runner *run, const xt_term *match, const xt_column *column, uint8_t *answers, uint32_t code)
 {
     if (code == 0)
         return false;
     if (!answers[code])
-        answers[code] = xt_match_entry(match, column->dict[code - 1], &run->match) ? 2 : 1;
+        answers[code] = xt_term_entry(match, column->dict[code - 1], &run->match) ? 2 : 1;
     return answers[code] == 2;
 }
 
-static int run_codes(runner *run, const xt_match *match, const xt_column *column, uint64_t *mask)
+static int run_codes(runner *run, const xt_term *match, const xt_column *column, uint64_t *mask)
 {
     xt_arena_mark mark = xt_arena_mark_get(run->arena);
     uint8_t *answers = xt_arena_array(run->arena, (size_t)column->n_dict + 1, 1);
@@ -141,7 +141,7 @@ static bool number_of(const xt_block *block, xt_field field, uint32_t row, uint6
 }
 
 /* event.id against 16 bytes: no text is made. */
-static bool row_has_hash(const xt_match *match, const xt_block *block, uint32_t row)
+static bool row_has_hash(const xt_term *match, const xt_block *block, uint32_t row)
 {
     xt_slice stored, host_id = XT_S_NULL;
     uint64_t time, serial;
@@ -172,7 +172,7 @@ static void sources_of_row(const xt_block *block, xt_field field, uint32_t row, 
     }
 }
 
-static bool event_derived(const xt_match *match, const xt_event *event, xt_arena *arena, xt_match_run *run)
+static bool event_derived(const xt_term *match, const xt_event *event, xt_arena *arena, xt_term_run *run)
 {
     xt_event copy = {.present = event->present};
     xt_field_set sources = xt_field_sources(match->field), wanted = {{0, 0}};
@@ -184,12 +184,12 @@ static bool event_derived(const xt_match *match, const xt_event *event, xt_arena
     xt_arena_mark mark = xt_arena_mark_get(arena);
     if (xt_event_derive(&copy, wanted, arena) < 0)
         run->no_memory = true;
-    bool yes = xt_event_has(&copy, match->field) && xt_match_text(match, copy.values[match->field].bytes, run);
+    bool yes = xt_event_has(&copy, match->field) && xt_term_text(match, copy.values[match->field].bytes, run);
     xt_arena_mark_reset(arena, mark);
     return yes;
 }
 
-static bool row_derived(runner *run, const xt_match *match, uint32_t row)
+static bool row_derived(runner *run, const xt_term *match, uint32_t row)
 {
     xt_event event;
 
@@ -197,7 +197,7 @@ static bool row_derived(runner *run, const xt_match *match, uint32_t row)
     return event_derived(match, &event, run->arena, &run->match);
 }
 
-static void run_derived(runner *run, const xt_match *match, uint64_t *mask)
+static void run_derived(runner *run, const xt_term *match, uint64_t *mask)
 {
     for (size_t w = 0; w < run->n_words; w++) {
         if (match->has_hash)
@@ -207,11 +207,11 @@ static void run_derived(runner *run, const xt_match *match, uint64_t *mask)
     }
 }
 
-static int run_leaf(runner *run, const xt_match *match, uint64_t *mask)
+static int run_leaf(runner *run, const xt_term *match, uint64_t *mask)
 {
     const xt_column *column = run->block->columns[match->field];
 
-    if (match->form == XT_MATCH_DERIVED)
+    if (match->form == XT_TERM_DERIVED)
         run_derived(run, match, mask);
     else if (!column || column->kind == XT_COLUMN_ABSENT)
         clear(run, mask);
@@ -282,14 +282,14 @@ static int run_node(runner *run, const xt_filter_node *node, uint64_t *mask)
 
 int xt_filter_run(const xt_filter *filter, const xt_block *block, xt_arena *arena, uint64_t *out)
 {
-    runner run = {.block = block, .arena = arena, .match = XT_MATCH_RUN_INIT, .n_words = (block->n_rows + 63) / 64};
+    runner run = {.block = block, .arena = arena, .match = XT_TERM_RUN_INIT, .n_words = (block->n_rows + 63) / 64};
 
     memset(out, 0xff, run.n_words * sizeof *out);
     if (block->n_rows % 64)
         out[run.n_words - 1] = (UINT64_C(1) << block->n_rows % 64) - 1;
     int r = run_node(&run, filter->root, out);
     atomic_fetch_add(filter->n_gave_up, run.match.n_gave_up);
-    xt_match_run_fini(&run.match);
+    xt_term_run_fini(&run.match);
     return xt_error_trace(r);
 }
 
@@ -298,18 +298,18 @@ int xt_filter_run(const xt_filter *filter, const xt_block *block, xt_arena *aren
 typedef struct event_runner {
     const xt_event *event;
     xt_arena *arena;
-    xt_match_run match;
+    xt_term_run match;
 } event_runner;
 
-static bool event_leaf(event_runner *run, const xt_match *match)
+static bool event_leaf(event_runner *run, const xt_term *match)
 {
-    if (match->form == XT_MATCH_DERIVED)
+    if (match->form == XT_TERM_DERIVED)
         return event_derived(match, run->event, run->arena, &run->match);
     if (!xt_event_has(run->event, match->field))
         return false;
     const xt_value *value = &run->event->values[match->field];
-    return match->form == XT_MATCH_NUMBER ? xt_match_number(match, value->num, &run->match)
-                                          : xt_match_entry(match, value->bytes, &run->match);
+    return match->form == XT_TERM_NUMBER ? xt_term_number(match, value->num, &run->match)
+                                         : xt_term_entry(match, value->bytes, &run->match);
 }
 
 static bool event_node(event_runner *run, const xt_filter_node *node)
@@ -336,12 +336,12 @@ static bool event_node(event_runner *run, const xt_filter_node *node)
 
 int xt_filter_event(const xt_filter *filter, const xt_event *event, xt_arena *arena, bool *ret)
 {
-    event_runner run = {event, arena, XT_MATCH_RUN_INIT};
+    event_runner run = {event, arena, XT_TERM_RUN_INIT};
     bool yes = event_node(&run, filter->root);
     bool no_memory = run.match.no_memory;
 
     atomic_fetch_add(filter->n_gave_up, run.match.n_gave_up);
-    xt_match_run_fini(&run.match);
+    xt_term_run_fini(&run.match);
     if (no_memory)
         return xt_error_origin(-ENOMEM);
     *ret = yes;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "query/field_values.h"
-#include "query/match.h"
 #include "query/row_heap.h"
+#include "query/term.h"
 #include "query/walk.h"
 
 #define ROWS_PAGE      65536
@@ -59,7 +59,7 @@ static int sort_key(rows_run *run, uint32_t row, xt_row_key *key)
         return xt_error_trace(r);
     if (info->type == XT_UINT || info->type == XT_INT || info->type == XT_TIME) {
         key->has_sort = true;
-        key->sort_number = xt_match_key(info->type, event.values[info->id].num);
+        key->sort_number = xt_term_key(info->type, event.values[info->id].num);
         return 0;
     }
     r = sort_text(info, &event, arena, &key->sort_text, &key->has_sort);

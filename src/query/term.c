@@ -5,21 +5,21 @@
  * Expressions see bytes, not UTF-8: a broken byte in an argument must not end the match of a `.`, or it would be a way
  * to hide. `.` matches newlines as well, for the same reason.
  */
-#include "query/match.h"
+#include "query/term.h"
 
 #include <errno.h>
 
 #include "event/event.h"
 
-void xt_match_run_fini(xt_match_run *run)
+void xt_term_run_fini(xt_term_run *run)
 {
     xt_buf_fini(&run->scratch);
     pcre2_match_data_free(run->match_data);
     pcre2_match_context_free(run->context);
-    *run = XT_MATCH_RUN_INIT;
+    *run = XT_TERM_RUN_INIT;
 }
 
-void xt_match_fini(xt_match *match)
+void xt_term_fini(xt_term *match)
 {
     pcre2_code_free(match->regex);
     match->regex = NULL;
@@ -27,20 +27,20 @@ void xt_match_fini(xt_match *match)
 
 /* ------------------------------------------------------------------------------------------------ compile */
 
-static xt_match_form form_of(const xt_kql_node *leaf)
+static xt_term_form form_of(const xt_kql_node *leaf)
 {
     if (!leaf->field)
-        return XT_MATCH_DATA;
+        return XT_TERM_DATA;
     switch (leaf->field->id) {
     case XT_F_CMD:
-        return XT_MATCH_CMD;
+        return XT_TERM_CMD;
     case XT_F_ARGC:
-        return XT_MATCH_ARGC;
+        return XT_TERM_ARGC;
     case XT_F_PATH:
-        return XT_MATCH_NAMES;
+        return XT_TERM_NAMES;
     case XT_F_EVENT_ID:
     case XT_F_ENTITY:
-        return XT_MATCH_DERIVED;
+        return XT_TERM_DERIVED;
     default:
         break;
     }
@@ -48,34 +48,34 @@ static xt_match_form form_of(const xt_kql_node *leaf)
     case XT_TIME:
     case XT_UINT:
     case XT_INT:
-        return XT_MATCH_NUMBER;
+        return XT_TERM_NUMBER;
     case XT_LIST:
-        return XT_MATCH_LIST;
+        return XT_TERM_LIST;
     default:
-        return XT_MATCH_TEXT;
+        return XT_TERM_TEXT;
     }
 }
 
 static xt_field column_of(const xt_kql_node *leaf)
 {
     switch (form_of(leaf)) {
-    case XT_MATCH_DATA:
+    case XT_TERM_DATA:
         return XT_F_RECORDS;
-    case XT_MATCH_CMD:
-    case XT_MATCH_ARGC:
+    case XT_TERM_CMD:
+    case XT_TERM_ARGC:
         return XT_F_ARGS;
-    case XT_MATCH_NAMES:
+    case XT_TERM_NAMES:
         return XT_F_PATHS;
     default:
         return leaf->field->id;
     }
 }
 
-static void set_range(xt_match *match, const xt_kql_node *leaf)
+static void set_range(xt_term *match, const xt_kql_node *leaf)
 {
-    uint64_t key = xt_match_key(match->type, leaf->number);
+    uint64_t key = xt_term_key(match->type, leaf->number);
 
-    match->op = XT_MATCH_RANGE;
+    match->op = XT_TERM_RANGE;
     match->min = leaf->kind == XT_KQL_LESS || leaf->kind == XT_KQL_LESS_EQUAL ? 0 : key;
     match->max = leaf->kind == XT_KQL_GREATER || leaf->kind == XT_KQL_GREATER_EQUAL ? UINT64_MAX : key;
     bool none = (leaf->kind == XT_KQL_LESS && key == 0) || (leaf->kind == XT_KQL_GREATER && key == UINT64_MAX);
@@ -102,7 +102,7 @@ static size_t next_literal(xt_slice pattern, size_t *i, char *out)
     return n;
 }
 
-static int set_pattern(xt_match *match, xt_slice pattern, xt_arena *arena)
+static int set_pattern(xt_term *match, xt_slice pattern, xt_arena *arena)
 {
     char *literal = xt_arena_alloc(arena, pattern.n + 1);
     size_t i = 0;
@@ -117,24 +117,24 @@ static int set_pattern(xt_match *match, xt_slice pattern, xt_arena *arena)
     while (i < pattern.n && pattern.p[i] == '*')
         i++;
     if (i < pattern.n) {
-        match->op = XT_MATCH_GLOB;
+        match->op = XT_TERM_GLOB;
         match->text = pattern;
         return 0;
     }
-    match->op = star_before ? (star_after || n == 0 ? XT_MATCH_PART : XT_MATCH_SUFFIX)
-                            : (star_after ? XT_MATCH_PREFIX : XT_MATCH_EQUAL);
+    match->op = star_before ? (star_after || n == 0 ? XT_TERM_PART : XT_TERM_SUFFIX)
+                            : (star_after ? XT_TERM_PREFIX : XT_TERM_EQUAL);
     match->text = xt_slice_of(literal, n);
     return 0;
 }
 
-static int set_regex(xt_match *match, const xt_kql_node *leaf, xt_problem *problem)
+static int set_regex(xt_term *match, const xt_kql_node *leaf, xt_problem *problem)
 {
     int error;
     PCRE2_SIZE at;
     uint32_t options = PCRE2_CASELESS | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
                        PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE;
 
-    match->op = XT_MATCH_REGEX;
+    match->op = XT_TERM_REGEX;
     match->regex = pcre2_compile((PCRE2_SPTR)leaf->text.p, leaf->text.n, options, &error, &at, NULL);
     if (match->regex) {
         pcre2_jit_compile(match->regex, PCRE2_JIT_COMPLETE); /* without JIT it is slower, not wrong */
@@ -212,7 +212,7 @@ static size_t regex_literal(xt_slice s, size_t i, char *ret)
  * The longest word without a space that whatever matches must hold: literals outside of groups and of brackets. None
  * when there is a choice at the top. Knows the part of the syntax that kql_term lets through.
  */
-static int set_regex_probe(xt_match *match, xt_slice s, xt_arena *arena)
+static int set_regex_probe(xt_term *match, xt_slice s, xt_arena *arena)
 {
     char *word = xt_arena_alloc(arena, s.n + 1), *best = xt_arena_alloc(arena, s.n + 1);
     size_t n = 0, depth = 0, step;
@@ -245,15 +245,15 @@ static int set_regex_probe(xt_match *match, xt_slice s, xt_arena *arena)
     return 0;
 }
 
-int xt_match_compile(const xt_kql_node *leaf, xt_arena *arena, xt_match *ret, xt_problem *reterr_problem)
+int xt_term_compile(const xt_kql_node *leaf, xt_arena *arena, xt_term *ret, xt_problem *reterr_problem)
 {
-    xt_match match = {.form = form_of(leaf), .field = column_of(leaf), .name = leaf->data_name, .text = leaf->text};
+    xt_term match = {.form = form_of(leaf), .field = column_of(leaf), .name = leaf->data_name, .text = leaf->text};
     int r = 0;
 
     match.type = leaf->field ? leaf->field->type : XT_TEXT;
-    bool is_number = match.form == XT_MATCH_NUMBER || match.form == XT_MATCH_ARGC;
+    bool is_number = match.form == XT_TERM_NUMBER || match.form == XT_TERM_ARGC;
     if (leaf->kind == XT_KQL_EXISTS)
-        match.op = XT_MATCH_EXISTS;
+        match.op = XT_TERM_EXISTS;
     else if (leaf->kind == XT_KQL_GLOB)
         r = set_pattern(&match, leaf->text, arena);
     else if (leaf->kind == XT_KQL_REGEX)
@@ -261,30 +261,30 @@ int xt_match_compile(const xt_kql_node *leaf, xt_arena *arena, xt_match *ret, xt
     else if (is_number)
         set_range(&match, leaf);
     else
-        match.op = leaf->kind == XT_KQL_SUBSTRING ? XT_MATCH_PART : XT_MATCH_EQUAL;
+        match.op = leaf->kind == XT_KQL_SUBSTRING ? XT_TERM_PART : XT_TERM_EQUAL;
     if (r)
         return r;
-    if (match.form == XT_MATCH_CMD && match.op != XT_MATCH_EXISTS && match.op != XT_MATCH_REGEX)
+    if (match.form == XT_TERM_CMD && match.op != XT_TERM_EXISTS && match.op != XT_TERM_REGEX)
         match.probe = longest_word(match.text);
-    if (match.form == XT_MATCH_CMD && match.op == XT_MATCH_REGEX)
+    if (match.form == XT_TERM_CMD && match.op == XT_TERM_REGEX)
         r = set_regex_probe(&match, leaf->text, arena);
     if (r) {
-        xt_match_fini(&match);
+        xt_term_fini(&match);
         return xt_error_trace(r);
     }
-    if (match.field == XT_F_EVENT_ID && match.op == XT_MATCH_EQUAL)
+    if (match.field == XT_F_EVENT_ID && match.op == XT_TERM_EQUAL)
         match.has_hash = xt_hash128_parse(match.text, &match.hash);
     *ret = match;
     return 0;
 }
 
-unsigned xt_match_cost(const xt_match *match)
+unsigned xt_term_cost(const xt_term *match)
 {
     static const unsigned by_form[] = {
-        [XT_MATCH_NUMBER] = 1, [XT_MATCH_TEXT] = 2,   [XT_MATCH_LIST] = 3,  [XT_MATCH_ARGC] = 3,
-        [XT_MATCH_CMD] = 10,   [XT_MATCH_NAMES] = 12, [XT_MATCH_DATA] = 15, [XT_MATCH_DERIVED] = 30,
+        [XT_TERM_NUMBER] = 1, [XT_TERM_TEXT] = 2,   [XT_TERM_LIST] = 3,  [XT_TERM_ARGC] = 3,
+        [XT_TERM_CMD] = 10,   [XT_TERM_NAMES] = 12, [XT_TERM_DATA] = 15, [XT_TERM_DERIVED] = 30,
     };
-    return by_form[match->form] * (match->op == XT_MATCH_REGEX ? 5 : match->op == XT_MATCH_GLOB ? 2 : 1);
+    return by_form[match->form] * (match->op == XT_TERM_REGEX ? 5 : match->op == XT_TERM_GLOB ? 2 : 1);
 }
 
 /* ------------------------------------------------------------------------------------------------ answer */
@@ -294,14 +294,14 @@ static pcre2_match_context *match_context_new(void)
     pcre2_match_context *context = pcre2_match_context_create(NULL);
 
     if (context) {
-        pcre2_set_match_limit(context, XT_MATCH_MAX_STEPS);
-        pcre2_set_depth_limit(context, XT_MATCH_MAX_STEPS);
+        pcre2_set_match_limit(context, XT_TERM_MAX_STEPS);
+        pcre2_set_depth_limit(context, XT_TERM_MAX_STEPS);
         pcre2_set_heap_limit(context, 16 << 10); /* KiB */
     }
     return context;
 }
 
-static bool match_regex(const xt_match *match, xt_slice text, xt_match_run *run)
+static bool match_regex(const xt_term *match, xt_slice text, xt_term_run *run)
 {
     if (!run->match_data)
         run->match_data = pcre2_match_data_create(1, NULL);
@@ -319,51 +319,51 @@ static bool match_regex(const xt_match *match, xt_slice text, xt_match_run *run)
     return r >= 0;
 }
 
-bool xt_match_text(const xt_match *match, xt_slice text, xt_match_run *run)
+bool xt_term_text(const xt_term *match, xt_slice text, xt_term_run *run)
 {
     switch (match->op) {
-    case XT_MATCH_EXISTS:
+    case XT_TERM_EXISTS:
         return true;
-    case XT_MATCH_EQUAL:
+    case XT_TERM_EQUAL:
         return xt_slice_eq_nocase(text, match->text);
-    case XT_MATCH_PREFIX:
+    case XT_TERM_PREFIX:
         return xt_slice_starts_nocase(text, match->text);
-    case XT_MATCH_SUFFIX:
+    case XT_TERM_SUFFIX:
         return xt_slice_ends_nocase(text, match->text);
-    case XT_MATCH_PART:
+    case XT_TERM_PART:
         return xt_slice_find_nocase(text, match->text) >= 0;
-    case XT_MATCH_GLOB:
+    case XT_TERM_GLOB:
         return xt_slice_glob_nocase(text, match->text, false);
-    case XT_MATCH_REGEX:
+    case XT_TERM_REGEX:
         return match_regex(match, text, run);
-    case XT_MATCH_RANGE:
+    case XT_TERM_RANGE:
         break;
     }
     return false;
 }
 
-bool xt_match_number(const xt_match *match, uint64_t number, xt_match_run *run)
+bool xt_term_number(const xt_term *match, uint64_t number, xt_term_run *run)
 {
     char text[24];
     xt_buf out = XT_BUF_ON(text);
 
-    if (match->op == XT_MATCH_RANGE)
-        return xt_match_key_in(match, xt_match_key(match->type, number));
-    if (match->op == XT_MATCH_EXISTS)
+    if (match->op == XT_TERM_RANGE)
+        return xt_term_key_in(match, xt_term_key(match->type, number));
+    if (match->op == XT_TERM_EXISTS)
         return true;
     if (match->type == XT_UINT)
         xt_buf_put_dec(&out, number);
     else
         xt_buf_put_sdec(&out, (int64_t)number);
-    return xt_match_text(match, xt_buf_slice(&out), run);
+    return xt_term_text(match, xt_buf_slice(&out), run);
 }
 
-static bool match_list(const xt_match *match, xt_slice list, xt_match_run *run)
+static bool match_list(const xt_term *match, xt_slice list, xt_term_run *run)
 {
     xt_list_iter iter = xt_list_iterate(list);
 
     for (xt_slice item; xt_list_next(&iter, &item);)
-        if (xt_match_text(match, item, run))
+        if (xt_term_text(match, item, run))
             return true;
     return false;
 }
@@ -382,7 +382,7 @@ static bool any_item_holds(xt_slice list, xt_slice word)
  * The arguments joined by one space, in the scratch. The encoded list is copied at once; the length in front of an
  * item is one byte nearly always, and that byte becomes the space.
  */
-static xt_slice join_args(xt_slice args, xt_match_run *run)
+static xt_slice join_args(xt_slice args, xt_term_run *run)
 {
     xt_buf_reset(&run->scratch);
     char *p = xt_buf_reserve(&run->scratch, args.n + 1);
@@ -413,27 +413,27 @@ static xt_slice join_args(xt_slice args, xt_match_run *run)
     return out > begin ? xt_slice_of(p + begin + 1, out - begin - 1) : xt_slice_of(p, 0);
 }
 
-static bool match_cmd(const xt_match *match, xt_slice args, xt_match_run *run)
+static bool match_cmd(const xt_term *match, xt_slice args, xt_term_run *run)
 {
     if (match->probe.n && xt_slice_find_nocase(args, match->probe) < 0)
         return false; /* nowhere in the encoded list: one search instead of one an argument */
-    if (match->op == XT_MATCH_PART && match->probe.n && match->probe.n == match->text.n)
+    if (match->op == XT_TERM_PART && match->probe.n && match->probe.n == match->text.n)
         return any_item_holds(args, match->text); /* what has no space lies in one argument */
-    return xt_match_text(match, join_args(args, run), run);
+    return xt_term_text(match, join_args(args, run), run);
 }
 
-static bool match_names(const xt_match *match, xt_slice paths, xt_match_run *run)
+static bool match_names(const xt_term *match, xt_slice paths, xt_term_run *run)
 {
     xt_path_iter iter = xt_paths_iterate(paths);
 
     for (xt_path path; xt_paths_next(&iter, &path);)
-        if (path.has_name && xt_match_text(match, path.name, run))
+        if (path.has_name && xt_term_text(match, path.name, run))
             return true;
     return false;
 }
 
 /* As xt_recs_find does, in one pass over all of that name. */
-static bool match_data(const xt_match *match, xt_slice records, xt_match_run *run)
+static bool match_data(const xt_term *match, xt_slice records, xt_term_run *run)
 {
     bool words = xt_slice_eq(match->name, XT_S("text"));
     xt_rec_iter iter = xt_recs_iterate(records);
@@ -442,28 +442,28 @@ static bool match_data(const xt_match *match, xt_slice records, xt_match_run *ru
     for (uint16_t type; xt_recs_next(&iter, &type);)
         while (xt_recs_next_field(&iter, &field))
             if ((xt_slice_eq(field.name, match->name) || (words && field.name.n == 0)) &&
-                xt_match_text(match, field.value, run))
+                xt_term_text(match, field.value, run))
                 return true;
     return false;
 }
 
-bool xt_match_entry(const xt_match *match, xt_slice entry, xt_match_run *run)
+bool xt_term_entry(const xt_term *match, xt_slice entry, xt_term_run *run)
 {
     switch (match->form) {
-    case XT_MATCH_TEXT:
-    case XT_MATCH_DERIVED:
-        return xt_match_text(match, entry, run);
-    case XT_MATCH_LIST:
-        return match->op == XT_MATCH_EXISTS || match_list(match, entry, run);
-    case XT_MATCH_ARGC:
-        return xt_match_number(match, xt_list_count(entry), run);
-    case XT_MATCH_CMD:
-        return match->op == XT_MATCH_EXISTS || match_cmd(match, entry, run);
-    case XT_MATCH_NAMES:
+    case XT_TERM_TEXT:
+    case XT_TERM_DERIVED:
+        return xt_term_text(match, entry, run);
+    case XT_TERM_LIST:
+        return match->op == XT_TERM_EXISTS || match_list(match, entry, run);
+    case XT_TERM_ARGC:
+        return xt_term_number(match, xt_list_count(entry), run);
+    case XT_TERM_CMD:
+        return match->op == XT_TERM_EXISTS || match_cmd(match, entry, run);
+    case XT_TERM_NAMES:
         return match_names(match, entry, run);
-    case XT_MATCH_DATA:
+    case XT_TERM_DATA:
         return match_data(match, entry, run);
-    case XT_MATCH_NUMBER:
+    case XT_TERM_NUMBER:
         break;
     }
     return false;
