@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "io/unix_address.h"
 #include "web/local.h"
 
 #define PIECE_BYTES (4u << 20) /* a body over HTTP goes in requests of about this size */
@@ -320,17 +320,20 @@ static int in_process(const xt_opt_args *args, answer *a)
 
 /* ------------------------------------------------------------------------------------------------- which way */
 
-/* DIR/control.sock when a server answers there. */
+/* DIR/control.sock when a server answers there, as a path that fits an address; a folder it needs stays open. */
 static bool control_socket(const char *data, char *ret, size_t n)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if ((size_t)snprintf(ret, n, "%s/control.sock", data) >= sizeof address.sun_path)
+    struct sockaddr_un address;
+    int folder;
+    if ((size_t)snprintf(ret, n, "%s/control.sock", data) >= n || xt_unix_address(ret, &address, &folder) != 0)
         return false;
-    memcpy(address.sun_path, ret, strlen(ret));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool answers = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
     if (fd >= 0)
         close(fd);
+    if (!answers && folder >= 0)
+        close(folder);
+    snprintf(ret, n, "%s", address.sun_path);
     return answers;
 }
 

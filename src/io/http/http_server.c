@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "io/http/http_private.h"
+#include "io/unix_address.h"
 
 #define DEFAULT_WORKERS 8
 #define BACKLOG         128
@@ -279,16 +280,24 @@ static bool answers(const struct sockaddr_un *sa)
     return yes;
 }
 
+static void close_folder(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 int xt_http_server_listen_unix(xt_http_server *server, const char *path, const void *door, xt_problem *reterr_problem)
 {
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof sa.sun_path)
-        return listening_problem(path, ENAMETOOLONG, reterr_problem);
-    memcpy(sa.sun_path, path, strlen(path));
+    struct sockaddr_un sa;
+    int folder, r = xt_unix_address(path, &sa, &folder);
+    if (r < 0)
+        return listening_problem(path, -r, reterr_problem);
     struct stat st;
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        if (answers(&sa))
+        if (answers(&sa)) {
+            close_folder(folder);
             return listening_problem(path, EADDRINUSE, reterr_problem);
+        }
         unlink(path);
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -298,7 +307,9 @@ int xt_http_server_listen_unix(xt_http_server *server, const char *path, const v
         int error = errno;
         if (fd >= 0)
             close(fd);
+        close_folder(folder);
         return listening_problem(path, error, reterr_problem);
     }
+    close_folder(folder);
     return add_listener(server, fd, NULL, door, path);
 }
