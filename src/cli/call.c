@@ -105,8 +105,19 @@ static void copy_member(const json_t *document, const char *name, char *out, siz
         snprintf(out, n, "%s", text);
 }
 
-/* The problem that an error document holds, printed; the exit status 1. */
-static int print_error(const answer *a)
+/* A parameter that is an option of the command line is named as one: it was used wrongly. */
+static bool name_option(const xt_opt_args *args, xt_problem *problem)
+{
+    for (const xt_opt *opt = args->command->options; opt->name; opt++)
+        if (strcmp(opt->name, problem->source) == 0) {
+            snprintf(problem->source, sizeof problem->source, "--%s", opt->name);
+            return true;
+        }
+    return false;
+}
+
+/* The problem that an error document holds, printed; the exit status. */
+static int print_error(const xt_opt_args *args, const answer *a)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     json_t *d = json_loadb(a->error.p ? a->error.p : "", a->error.n, 0, NULL);
@@ -119,7 +130,9 @@ static int print_error(const answer *a)
     problem.line = (uint64_t)json_integer_value(json_object_get(error, "line"));
     problem.column = (uint64_t)json_integer_value(json_object_get(error, "column"));
     json_decref(d);
-    return xt_cli_fail(&problem);
+    bool is_usage = name_option(args, &problem);
+    (void)xt_cli_fail(&problem);
+    return is_usage ? 2 : 1;
 }
 
 /* Says on standard error what an answer leaves out. */
@@ -370,7 +383,7 @@ int xt_call_run(const xt_opt_args *args, xt_call *call)
         status = call->next_body ? http_with_body(args, through, &a) : http_once(args, through, &a, XT_S_NULL, "");
     }
     if (status == 0 && a.status >= 400)
-        status = print_error(&a);
+        status = print_error(args, &a);
     print_summary(&a);
     xt_buf_fini(&a.summary);
     xt_buf_fini(&a.error);

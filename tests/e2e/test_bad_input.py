@@ -84,7 +84,9 @@ class BadInput(Scene):
         done = exectrail("search", "--data", data, "user:alice and (cmd:x", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, r"query:1:\d+")
-        self.one_line(exectrail("search", "--data", data, "--from", "yesterdayish", "x", check=False), 1, "yesterdayish")
+        self.one_line(exectrail("search", "--data", data, "--from", "yesterdayish", "x", check=False), 2, "--from", "yesterdayish")
+        for option in ("limit", "sort", "by", "fields", "format", "noise"):
+            self.one_line(exectrail("search", "--data", data, f"--{option}", "nosuch", "x", check=False), 2, f"--{option}", "nosuch")
 
     def test_a_session_is_a_number_and_tail_has_two_formats(self):
         self.one_line(exectrail("session", "--data", self.folder, "h1", "abc", check=False), 2, "session", "abc")
