@@ -478,8 +478,8 @@ static bool parse_server(xt_link *link, xt_slice text)
 {
     text = xt_slice_trim(text);
     xt_slice host = text, port = XT_S(XT_AGENT_PORT);
-    const char *colon = text.n ? memrchr(text.p, ':', text.n) : NULL;
-    const char *bracket = text.n ? memrchr(text.p, ']', text.n) : NULL;
+    const char *colon = text.p && text.n ? memrchr(text.p, ':', text.n) : NULL;
+    const char *bracket = text.p && text.n ? memrchr(text.p, ']', text.n) : NULL;
     if (colon && (!bracket || colon > bracket)) {
         host = xt_slice_head(text, (size_t)(colon - text.p));
         port = xt_slice_skip(text, host.n + 1);
