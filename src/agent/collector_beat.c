@@ -219,6 +219,7 @@ void xt_collector_begin(xt_collector *c)
         .audit_pid = c->watch.status.pid,
     };
     put_gap(c, &gap);
+    xt_collector_status_write(c, false); /* killed from here on, the next agent knows since when */
     xt_log(XT_LOG_INFO, "watching as %s%.*s", xt_watch_mode_name(c->watch.mode), XT_S_ARGS(xt_buf_slice(&gap)));
     xt_collector_say(c, "agent-started", "watching begins, mode %s%.*s", xt_watch_mode_name(c->watch.mode),
                      XT_S_ARGS(xt_buf_slice(&gap)));

@@ -88,6 +88,17 @@ static void skip_unless_free(picture *ret)
         skip();
 }
 
+static bool written_has(const char *name, const char *text)
+{
+    char path[128];
+    xt_buf all = XT_BUF_INIT;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    bool found = xt_vfs_read_file(&xt_vfs_system, path, 64 << 20, &all) == 0 &&
+                 xt_slice_find(xt_buf_slice(&all), xt_slice_str(text)) >= 0;
+    xt_buf_fini(&all);
+    return found;
+}
+
 static pid_t agent_start(void)
 {
     char out[128], log[128], folder[128];
@@ -104,7 +115,8 @@ static pid_t agent_start(void)
     for (unsigned i = 0; i < 100; i++) { /* until it watches */
         picture now;
         poll(NULL, 0, 50);
-        if (take_picture(&now) && now.n_ours == 2 && now.status.enabled == 1 && now.status.pid == (uint32_t)pid)
+        if (take_picture(&now) && now.n_ours == 2 && now.status.enabled == 1 && now.status.pid == (uint32_t)pid &&
+            written_has("log", "watching as"))
             return pid;
     }
     fail_msg("the agent does not watch");
@@ -128,17 +140,6 @@ static void execute(const char *word)
         _exit(127);
     }
     waitpid(pid, NULL, 0);
-}
-
-static bool written_has(const char *name, const char *text)
-{
-    char path[128];
-    xt_buf all = XT_BUF_INIT;
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    bool found = xt_vfs_read_file(&xt_vfs_system, path, 64 << 20, &all) == 0 &&
-                 xt_slice_find(xt_buf_slice(&all), xt_slice_str(text)) >= 0;
-    xt_buf_fini(&all);
-    return found;
 }
 
 static void assert_restored(const picture *before)
