@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import unittest
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(__file__))
 from actors import EXECTRAIL, PLAIN, ROOT, Process, Scene, audit_lock, audit_status, exectrail, free_port, run, wait_for
@@ -60,8 +61,10 @@ class Run(Scene):
             self.assertIn("DEMO", text)
             where = json.loads((self.folder / "run/demo/server.json").read_text())
             token = (self.folder / "run/demo/admin.token").read_text().strip()
-            status = json.loads(exectrail("search", "--server", where["http"], "--token", token, "--format", "ndjson", "--limit", "1", "host:demo").stdout)
-            self.assertEqual(status["host"]["name"], "demo")
+            search = ("search", "--server", where["http"], "--token", token, "--format", "ndjson", "--limit", "1", "host:demo")
+            self.assertTrue(wait_for(lambda: exectrail(*search).stdout, 20, 0.2), "the capture is being replayed")
+            request = urllib.request.Request(where["http"] + "/api/v1/status", headers={"Authorization": f"Bearer {token}"})
+            self.assertTrue(json.load(urllib.request.urlopen(request))["demo"], "the page shows its DEMO banner")
             self.assertEqual(process.stop(signal.SIGINT), 0)
         finally:
             owner.stdin.close()
