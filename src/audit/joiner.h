@@ -32,6 +32,7 @@ enum {
     XT_GROUP_EVICTED = 1 << 2,   /* ended by the bounds */
     XT_GROUP_TRUNCATED = 1 << 3, /* records beyond max_group_bytes were dropped */
     XT_GROUP_LATE = 1 << 4,      /* belongs to a group given out before */
+    XT_GROUP_CUT = 1 << 5,       /* the end of one of its records is missing */
 };
 
 typedef struct xt_group {
@@ -45,15 +46,15 @@ typedef struct xt_group {
 } xt_group;
 
 typedef struct xt_joiner_settings {
-    int64_t timeout_ms;      /* since the group's last record; 0: 2000 */
-    size_t max_groups;       /* 0: 16384 */
-    size_t max_bytes;        /* 0: 64 MiB */
-    size_t max_group_bytes;  /* 0: 16 MiB: a 2 MiB argv in hex with its framing fits */
+    int64_t timeout_ms;     /* since the group's last record; 0: 2000 */
+    size_t max_groups;      /* 0: 16384 */
+    size_t max_bytes;       /* 0: 64 MiB */
+    size_t max_group_bytes; /* 0: 16 MiB: a 2 MiB argv in hex with its framing fits */
 } xt_joiner_settings;
 
 typedef struct xt_joiner_stats {
-    uint64_t n_records; /* pushed */
-    uint64_t n_groups;  /* finished, late ones too */
+    uint64_t n_records;                                        /* pushed */
+    uint64_t n_groups;                                         /* finished, late ones too */
     uint64_t n_eoe, n_timeout, n_evicted, n_late, n_truncated; /* groups with that flag */
 } xt_joiner_stats;
 

@@ -40,9 +40,10 @@ typedef struct xt_conversion {
     uint32_t arch;
     uint64_t syscall; /* UINT64_MAX: not seen */
     bool is_exec;
-    xt_slice a0;        /* of an exec, as written: execveat's directory */
-    xt_audit_field exe; /* of the head, until it is known whether the exec failed */
-    xt_slice res;       /* of the deciding record */
+    bool has_comm, has_ses, has_key; /* the head has such a field */
+    xt_slice a0;                     /* of an exec, as written: execveat's directory */
+    xt_audit_field exe;              /* of the head, until it is known whether the exec failed */
+    xt_slice res;                    /* of the deciding record */
     xt_exec_args args;
 
     xt_path *paths; /* room for all PATH records */
@@ -53,13 +54,19 @@ typedef struct xt_conversion {
     xt_rec_span *spans; /* one per record of the group */
 } xt_conversion;
 
-/* RECORDS: opens the span of the record being read; adds a field to it. */
+/* RECORDS: opens the span of the record being read, or leaves a record out; adds a field to it. */
+void xt_conversion_skip(xt_conversion *c, const xt_record *record);
 void xt_conversion_open(xt_conversion *c, const xt_record *record);
 void xt_conversion_keep(xt_conversion *c, const xt_audit_field *field, bool in_msg);
 void xt_conversion_keep_enriched(xt_conversion *c, const xt_audit_field *field);
 /* Writes all spans to the event's RECORDS. */
 void xt_conversion_put_records(xt_conversion *c);
 
+/* A value whose quote never ends: its record was cut. */
+static inline void xt_conversion_see_cut(xt_conversion *c, const xt_audit_field *field)
+{
+    c->flags |= field->is_cut ? XT_FLAG_TRUNCATED : 0;
+}
 /* The decoded text; false for (null). */
 bool xt_conversion_text(xt_conversion *c, const xt_audit_field *field, xt_slice *ret);
 /* Arena memory, or NULL and no_memory. */

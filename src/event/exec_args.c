@@ -105,6 +105,7 @@ static void read_record(joining *j, xt_slice body, uint32_t record)
     xt_audit_field field;
     while (xt_audit_field_next(&body, &field)) {
         argument_name name;
+        j->result->is_cut |= field.is_cut;
         if (parse_name(field.name, &name)) {
             add_piece(j, name, &field, record);
         } else if (xt_slice_eq(field.name, XT_S("argc")) && j->argc == UINT64_MAX &&
@@ -231,7 +232,7 @@ static void put_argument(joining *j, const piece *first, const piece *end)
     if (text > first) {
         uint64_t n_written = 0;
         for (const piece *it = text; it < end; it++)
-            n_written += it->n;
+            n_written += it > text && it->part == it[-1].part ? 0 : it->n;
         j->result->has_mismatch |= n_written != first->n;
     }
     if (end - text == 1 && text->part == PIECE_FIRST_FRAGMENT)

@@ -162,6 +162,7 @@ void xt_conversion_read_path(xt_conversion *c)
     xt_audit_field field;
     size_t cursor = 0;
     while (xt_audit_field_next(&body, &field)) {
+        xt_conversion_see_cut(c, &field);
         size_t i = xt_row_find(path_rows, sizeof path_rows[0], XT_COUNT_OF(path_rows), field.name, &cursor);
         if (i < XT_COUNT_OF(path_rows))
             read_path_field(c, &r, path_rows[i].kind, &field);
@@ -179,6 +180,7 @@ void xt_conversion_read_cwd(xt_conversion *c)
     xt_slice body = c->record->body, text;
     xt_audit_field field;
     while (xt_audit_field_next(&body, &field)) {
+        xt_conversion_see_cut(c, &field);
         if (xt_slice_eq(field.name, XT_S("cwd")) && !xt_event_has(c->event, XT_F_CWD) &&
             xt_conversion_text(c, &field, &text))
             xt_event_set_bytes(c->event, XT_F_CWD, text);
