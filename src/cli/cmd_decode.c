@@ -12,13 +12,16 @@
 #include "cli/shell_quote.h"
 #include "event/decoder.h"
 #include "event/event_json.h"
+#include "io/vfs.h"
 
 #define OUTPUT_BYTES (256u << 10)
 
 typedef struct decode_job {
     xt_buf out;
     bool as_text;
+    bool shows_typed_secrets;
     unsigned options;
+    xt_secret_rules *secrets; /* NULL: everything is shown */
 } decode_job;
 
 static int flush(decode_job *job)
@@ -52,6 +55,23 @@ static bool text_is_set(const xt_event *event, xt_field field)
     return xt_event_bytes(event, field).n > 0;
 }
 
+/* What was typed: <enter> between lines, and what a later event finishes. */
+static void put_typed(const xt_event *event, xt_buf *out)
+{
+    xt_list_iter iter = xt_list_iterate(xt_event_bytes(event, XT_F_TTY_LINE));
+    xt_slice rest = xt_event_bytes(event, XT_F_TTY_UNFINISHED);
+    const char *between = "";
+    for (xt_slice line; xt_list_next(&iter, &line); between = " <enter> ") {
+        xt_buf_puts(out, between);
+        xt_text_visible(out, line);
+    }
+    if (rest.n == 0)
+        return;
+    xt_buf_puts(out, between);
+    xt_text_visible(out, rest);
+    xt_buf_puts(out, " <unfinished>");
+}
+
 /* time host login>user tty ses cwd exit command: one line, the command such that it can be pasted. */
 static void put_text_line(const xt_event *event, xt_buf *out)
 {
@@ -66,6 +86,10 @@ static void put_text_line(const xt_event *event, xt_buf *out)
     xt_buf_putc(out, ' ');
     if (xt_event_has(event, XT_F_ARGS)) {
         xt_shell_quote_list(out, xt_event_bytes(event, XT_F_ARGS));
+    } else if (xt_event_has(event, XT_F_TTY_LINE) || xt_event_has(event, XT_F_TTY_UNFINISHED)) {
+        put_word(out, event, XT_F_ACTION, "[");
+        xt_buf_puts(out, "] ");
+        put_typed(event, out);
     } else {
         put_word(out, event, XT_F_ACTION, "[");
         put_word(out, event, xt_event_has(event, XT_F_ORIGINAL) ? XT_F_ORIGINAL : XT_F_EXE, "] ");
@@ -117,7 +141,9 @@ static int decode_file(decode_job *job, const char *path, const char *host)
     if (r == 0) {
         xt_decoder_settings settings = {
             .origin = {.host_name = xt_slice_str(host)},
+            .shows_typed_secrets = job->shows_typed_secrets,
             .source = xt_input_name(input),
+            .secrets = job->secrets,
             .on_event = on_event,
             .on_problem = on_problem,
             .context = job,
@@ -137,10 +163,25 @@ static int decode_file(decode_job *job, const char *path, const char *host)
     return xt_cli_fail(&problem);
 }
 
+static int open_secrets(decode_job *job, const xt_opt_args *args, xt_problem *problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    const char *path = xt_opt_get(args, "secret-rules");
+    if (!path)
+        return xt_opt_has(args, "redact") ? xt_secret_rules_builtin(&job->secrets) : 0;
+    int r = xt_vfs_read_file(&xt_vfs_system, path, 1 << 20, &text);
+    if (r == 0)
+        return xt_secret_rules_parse(xt_buf_slice(&text), path, &job->secrets, problem);
+    xt_problem_source(problem, path);
+    xt_problem_set(problem, "%s", strerror(-r));
+    return r;
+}
+
 int xt_cmd_decode(const xt_opt_args *args)
 {
     xt_slice format = xt_slice_str(xt_opt_get(args, "format"));
     decode_job job = {.as_text = xt_slice_eq(format, XT_S("text")),
+                      .shows_typed_secrets = xt_opt_has(args, "unmasked"),
                       .options = xt_opt_has(args, "records") ? XT_EVENT_JSON_RECORDS : 0};
     if (!job.as_text && !xt_slice_eq(format, XT_S("ndjson"))) {
         xt_problem problem = XT_PROBLEM_INIT;
@@ -149,10 +190,14 @@ int xt_cmd_decode(const xt_opt_args *args)
         (void)xt_cli_fail(&problem);
         return 2;
     }
+    xt_problem problem = XT_PROBLEM_INIT;
+    if (open_secrets(&job, args, &problem) != 0)
+        return xt_cli_fail(&problem);
     const char *host = xt_opt_get(args, "host");
     int status = args->n_operands == 0 ? decode_file(&job, "-", host) : 0;
     for (unsigned i = 0; i < args->n_operands; i++)
         status |= decode_file(&job, args->operands[i], host);
     xt_buf_fini(&job.out);
+    xt_secret_rules_unref(job.secrets);
     return status;
 }

@@ -39,6 +39,9 @@ static const xt_opt decode_options[] = {
      .help = "ndjson, or text: one line a command that can be pasted into a shell"},
     {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
     {.name = "records", .help = "add auditd.records: each record's type and fields apart"},
+    {.name = "unmasked", .help = "show what was typed at programs that ask for passwords"},
+    {.name = "redact", .help = "take secrets out, by the rules built in"},
+    {.name = "secret-rules", .value = "FILE", .help = "take secrets out, by the rules in FILE"},
     END,
 };
 static const xt_opt server_options[] = {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "event/secret_redact.h"
 #include "event/tty_table.h"
 
 #define DEFAULT_MEMORY (64u << 20)
@@ -54,6 +55,7 @@ int xt_decoder_new(const xt_decoder_settings *settings, xt_decoder **ret)
     size_t max_bytes = settings->max_memory_bytes ? settings->max_memory_bytes : DEFAULT_MEMORY;
     xt_joiner_settings joining = {.max_bytes = max_bytes};
     d->settings = *settings;
+    (void)xt_secret_rules_ref(d->settings.secrets);
     set_origin(d);
     xt_arena_init(&d->arena, max_bytes);
     int r = xt_joiner_new(&joining, &d->joiner);
@@ -75,6 +77,7 @@ xt_decoder *xt_decoder_free(xt_decoder *d)
         return NULL;
     xt_joiner_free(d->joiner);
     xt_proc_table_free(d->processes);
+    xt_secret_rules_unref(d->settings.secrets);
     xt_tty_table_free(d->terminals);
     xt_arena_fini(&d->arena);
     xt_buf_fini(&d->partial);
@@ -88,6 +91,8 @@ static void report(xt_decoder *d, xt_problem *problem)
     if (!d->settings.on_problem)
         return;
     xt_problem_source(problem, d->settings.source ? d->settings.source : "input");
+    if (d->settings.secrets)
+        problem->excerpt[0] = '\0';
     d->settings.on_problem(d->settings.context, problem);
 }
 
@@ -97,14 +102,33 @@ static int give_out(xt_decoder *d, xt_event *event)
     return d->settings.on_event(d->settings.context, event, &d->arena);
 }
 
+/* The line's id is a hash of it, so its secrets go before. */
+static int redact_line(xt_decoder *d, xt_slice *line, xt_slice *ret_marks)
+{
+    xt_event event;
+    xt_event_reset(&event);
+    xt_event_set_bytes(&event, XT_F_ORIGINAL, *line);
+    int r = xt_secret_redact(d->settings.secrets, &event, &d->arena);
+    if (r < 0)
+        return xt_error_trace(r);
+    *line = xt_event_bytes(&event, XT_F_ORIGINAL);
+    *ret_marks = xt_event_bytes(&event, XT_F_REDACTIONS);
+    return 0;
+}
+
 static int give_out_garbage(xt_decoder *d, xt_slice line, uint64_t line_number)
 {
     xt_event event;
+    xt_slice marks = XT_S_NULL;
     int64_t time_ms = d->settings.live && !d->time_ms ? xt_clock_wall_ms(&xt_clock_system) : d->time_ms;
     xt_arena_reset(&d->arena);
-    int r = xt_event_from_garbage(line, time_ms, line_number, &d->settings.origin, &d->arena, &event);
+    int r = redact_line(d, &line, &marks);
+    if (r == 0)
+        r = xt_event_from_garbage(line, time_ms, line_number, &d->settings.origin, &d->arena, &event);
     if (r < 0)
         return xt_error_trace(r);
+    if (marks.n > 0)
+        xt_event_set_bytes(&event, XT_F_REDACTIONS, marks);
     return give_out(d, &event);
 }
 
@@ -163,10 +187,12 @@ static int give_out_group(xt_decoder *d, const xt_group *group)
     d->stats.n_late += (group->flags & XT_GROUP_LATE) != 0;
     d->stats.n_timeout += (group->flags & XT_GROUP_TIMEOUT) != 0;
     int r = xt_event_from_group(group, &d->settings.origin, d->settings.names, &d->arena, &event);
-    if (r == 0)
-        r = xt_proc_table_apply(d->processes, &event, &d->arena);
     if (r == 0 && has_typed(group))
         r = xt_tty_apply(d->terminals, &event, &d->arena);
+    if (r == 0)
+        r = xt_secret_redact(d->settings.secrets, &event, &d->arena);
+    if (r == 0) /* which keeps command lines, and so comes after */
+        r = xt_proc_table_apply(d->processes, &event, &d->arena);
     if (r == -ENOMEM)
         return give_out_too_large(d, group);
     return r < 0 ? xt_error_trace(r) : give_out(d, &event);

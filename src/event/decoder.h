@@ -17,10 +17,12 @@
 #pragma once
 #include "event/from_audit.h"
 #include "event/proc_table.h"
+#include "event/secret_rules.h"
 
 typedef struct xt_decoder_settings {
     xt_event_origin origin;
     const xt_name_source *names; /* may be NULL */
+    xt_secret_rules *secrets;    /* what they name is gone before the event is given out; NULL: nothing; ref is taken */
     bool live;                   /* timeouts by the caller's clock (xt_decoder_tick) instead of the records' times */
     bool shows_typed_secrets;    /* what was typed at programs that ask for passwords is not masked */
     const char *source;          /* file name for problems */
