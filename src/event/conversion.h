@@ -20,6 +20,10 @@ enum {
     XT_FLAG_EVICTED = 1 << 7,
     XT_FLAG_NO_SYSCALL = 1 << 8,
     XT_FLAG_UNPARSED = 1 << 9,
+    XT_FLAG_ARGV0_MISMATCH = 1 << 10,
+    XT_FLAG_MEMFD = 1 << 11,
+    XT_FLAG_DELETED = 1 << 12,
+    XT_FLAG_LOADER = 1 << 13,
 };
 
 typedef struct xt_rec_span {
@@ -88,3 +92,5 @@ void xt_conversion_read_cwd(xt_conversion *c);
 void xt_conversion_put_paths(xt_conversion *c);
 /* EXE of a failed exec, SCRIPT of a successful one. */
 void xt_conversion_put_program(xt_conversion *c);
+/* from_program.c: flags of a successful exec; first: PATH item 0, may be NULL. */
+void xt_conversion_flag_program(xt_conversion *c, const xt_path *first);

@@ -14,8 +14,8 @@
 #include "event/pack.h"
 
 static const char *const flag_names[] = {
-    "missing-execve", "missing-args", "args-mismatch", "missing-path", "late",
-    "truncated",      "timeout",      "evicted",       "no-syscall",   "unparsed",
+    "missing-execve", "missing-args", "args-mismatch", "missing-path",   "late",  "truncated", "timeout",
+    "evicted",        "no-syscall",   "unparsed",      "argv0-mismatch", "memfd", "deleted",   "loader",
 };
 
 static void put_flags(xt_conversion *c)

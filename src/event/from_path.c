@@ -257,16 +257,19 @@ static bool is_script(const xt_conversion *c, const xt_path *first)
 void xt_conversion_put_program(xt_conversion *c)
 {
     const xt_path *first = find_item(c, 0);
-    if (!c->is_exec || !first || !first->has_name)
+    if (!c->is_exec)
         return;
-    bool has_failed = xt_slice_eq(xt_event_bytes(c->event, XT_F_SUCCESS), XT_S("no"));
-    if (has_failed) {
+    bool has_failed = xt_slice_eq(xt_event_bytes(c->event, XT_F_SUCCESS), XT_S("no")),
+         is_known = first && first->has_name;
+    if (has_failed && is_known) {
         xt_slice tried = make_absolute(c, first->name);
         if (tried.n > 0)
             xt_event_set_bytes(c->event, XT_F_EXE, tried);
-    } else if (is_script(c, first)) {
+    } else if (!has_failed && is_known && is_script(c, first)) {
         xt_slice script = make_absolute(c, first->name);
         if (!xt_slice_eq(script, xt_event_bytes(c->event, XT_F_EXE)))
             xt_event_set_bytes(c->event, XT_F_SCRIPT, script);
     }
+    if (!has_failed)
+        xt_conversion_flag_program(c, first);
 }
