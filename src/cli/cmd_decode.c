@@ -8,6 +8,7 @@
 
 #include "base/utf8.h"
 #include "cli/commands.h"
+#include "cli/decode_stats.h"
 #include "cli/input.h"
 #include "cli/shell_quote.h"
 #include "event/decoder.h"
@@ -22,6 +23,7 @@ typedef struct decode_job {
     bool shows_typed_secrets;
     unsigned options;
     xt_secret_rules *secrets; /* NULL: everything is shown */
+    xt_decode_stats *stats;   /* NULL: not asked for */
 } decode_job;
 
 static int flush(decode_job *job)
@@ -100,6 +102,8 @@ static void put_text_line(const xt_event *event, xt_buf *out)
 static int on_event(void *context, xt_event *event, xt_arena *arena)
 {
     decode_job *job = context;
+    if (job->stats)
+        xt_decode_stats_see(job->stats, event);
     if (job->as_text) {
         put_text_line(event, &job->out);
     } else {
@@ -123,36 +127,24 @@ static int decode_stream(decode_job *job, xt_input *input, xt_decoder *decoder, 
     for (;;) {
         xt_slice piece = XT_S_NULL;
         int r = xt_input_next(input, &piece, problem);
-        if (r == 0)
-            r = piece.n ? xt_decoder_feed(decoder, piece) : xt_decoder_finish(decoder);
-        if (r == 0 && (eager || !piece.n))
+        if (r == 0 && piece.n)
+            r = xt_decoder_feed(decoder, piece);
+        if (r == 0 && eager)
             r = flush(job);
         if (r != 0 || !piece.n)
             return r;
     }
 }
 
-static int decode_file(decode_job *job, const char *path, const char *host)
+static int decode_file(decode_job *job, xt_decoder *decoder, const char *path)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     xt_input *input = NULL;
-    xt_decoder *decoder = NULL;
     int r = xt_input_open(path, &input, &problem);
-    if (r == 0) {
-        xt_decoder_settings settings = {
-            .origin = {.host_name = xt_slice_str(host)},
-            .shows_typed_secrets = job->shows_typed_secrets,
-            .source = xt_input_name(input),
-            .secrets = job->secrets,
-            .on_event = on_event,
-            .on_problem = on_problem,
-            .context = job,
-        };
-        r = xt_decoder_new(&settings, &decoder);
-    }
+    if (r == 0)
+        r = xt_decoder_begin(decoder, xt_input_name(input));
     if (r == 0)
         r = decode_stream(job, input, decoder, &problem);
-    (void)xt_decoder_free(decoder);
     (void)xt_input_close(input);
     if (r == 0 || r == -EPIPE)
         return 0;
@@ -160,6 +152,37 @@ static int decode_file(decode_job *job, const char *path, const char *host)
         xt_problem_source(&problem, path);
         xt_problem_set(&problem, "cannot be decoded: %s", strerror(r < 0 ? -r : EPROTO));
     }
+    return xt_cli_fail(&problem);
+}
+
+/* All files are one stream: an event may begin in one and end in the next. */
+static int decode_files(decode_job *job, const xt_opt_args *args)
+{
+    xt_decoder_settings settings = {
+        .origin = {.host_name = xt_slice_str(xt_opt_get(args, "host"))},
+        .shows_typed_secrets = job->shows_typed_secrets,
+        .secrets = job->secrets,
+        .on_event = on_event,
+        .on_problem = on_problem,
+        .context = job,
+    };
+    xt_decoder *decoder = NULL;
+    int status = 0, r = xt_decoder_new(&settings, &decoder);
+    if (r == 0 && args->n_operands == 0)
+        status = decode_file(job, decoder, "-");
+    for (unsigned i = 0; r == 0 && i < args->n_operands; i++)
+        status |= decode_file(job, decoder, args->operands[i]);
+    if (r == 0)
+        r = xt_decoder_finish(decoder);
+    if (r == 0)
+        r = flush(job);
+    if (job->stats && decoder)
+        xt_decode_stats_print(job->stats, xt_decoder_stats_get(decoder), stderr);
+    (void)xt_decoder_free(decoder);
+    if (r == 0 || r == -EPIPE)
+        return status;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_problem_set(&problem, "cannot be decoded: %s", strerror(r < 0 ? -r : EPROTO));
     return xt_cli_fail(&problem);
 }
 
@@ -193,10 +216,10 @@ int xt_cmd_decode(const xt_opt_args *args)
     xt_problem problem = XT_PROBLEM_INIT;
     if (open_secrets(&job, args, &problem) != 0)
         return xt_cli_fail(&problem);
-    const char *host = xt_opt_get(args, "host");
-    int status = args->n_operands == 0 ? decode_file(&job, "-", host) : 0;
-    for (unsigned i = 0; i < args->n_operands; i++)
-        status |= decode_file(&job, args->operands[i], host);
+    if (xt_opt_has(args, "stats") && xt_decode_stats_new(&job.stats) < 0)
+        return 1;
+    int status = decode_files(&job, args);
+    job.stats = xt_decode_stats_free(job.stats);
     xt_buf_fini(&job.out);
     xt_secret_rules_unref(job.secrets);
     return status;

@@ -39,6 +39,7 @@ static const xt_opt decode_options[] = {
      .help = "ndjson, or text: one line a command that can be pasted into a shell"},
     {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
     {.name = "records", .help = "add auditd.records: each record's type and fields apart"},
+    {.name = "stats", .help = "at the end, on standard error: lines, records, events by action, losses, flags, rates"},
     {.name = "unmasked", .help = "show what was typed at programs that ask for passwords"},
     {.name = "redact", .help = "take secrets out, by the rules built in"},
     {.name = "secret-rules", .value = "FILE", .help = "take secrets out, by the rules in FILE"},
@@ -123,7 +124,7 @@ static const xt_opt_command commands[] = {
     {"server", "", 0, 0, "take events from agents, store, detect, alert, serve the page", NULL, server_options,
      xt_cmd_server},
     {"import", "FILE...", 1, UINT_MAX, "existing audit.log files into the store",
-     "Plain or .zst; - is standard input. Returns when the events are searchable.", import_options, xt_cmd_import},
+     "Plain, .gz or .zst; - is standard input. Returns when the events are searchable.", import_options, xt_cmd_import},
     {"search", "['KQL']", 0, 1, "find events, newest first",
      "  exectrail search --data DIR 'user:alice and cmd:*nmap*'\n  exectrail search --data DIR --by exe 'uid < 1000'\n "
      " exectrail search --data DIR --from now-1d --count 'tty:\"(none)\"'",

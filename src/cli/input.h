@@ -1,7 +1,7 @@
 /*
- * cli/input - audit text from files, standard input, and .zst files, in pieces
+ * cli/input - audit text from files, standard input, .gz and .zst files, in pieces
  *
- * Errors:    open: a problem with the file's name and the system's reason; read: -EIO and such, a corrupt .zst is
+ * Errors:    open: a problem with the file's name and the system's reason; read: -EIO and such, a corrupt .gz or .zst is
  *            -EBADMSG with a problem.
  */
 #pragma once

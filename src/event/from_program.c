@@ -68,17 +68,20 @@ static bool first_argument(const xt_conversion *c, xt_slice *ret)
     return !(missing.n > 0 && missing.p[0] == '0') && xt_list_next(&iter, ret);
 }
 
+static bool is_either(xt_slice name, xt_slice a, xt_slice b)
+{
+    return xt_slice_eq(name, a) || xt_slice_eq(name, b);
+}
+
 static bool is_named_so(const xt_conversion *c, xt_slice argv0, xt_slice exe_name, xt_slice given)
 {
-    xt_slice name = base_name(argv0);
-    if (xt_slice_eq(name, exe_name) || xt_slice_eq(name, base_name(given)))
+    if (given.n == 0) /* by a descriptor: there was no name */
+        given = exe_name;
+    if (is_either(base_name(argv0), exe_name, base_name(given)))
         return true;
     /* login shells */
-    if (xt_slice_starts(argv0, XT_S("-"))) {
-        name = base_name(xt_slice_skip(argv0, 1));
-        if (xt_slice_eq(name, exe_name) || xt_slice_eq(name, base_name(given)))
-            return true;
-    }
+    if (xt_slice_starts(argv0, XT_S("-")) && is_either(base_name(xt_slice_skip(argv0, 1)), exe_name, base_name(given)))
+        return true;
     return is_many_programs(exe_name) || xt_event_has(c->event, XT_F_SCRIPT);
 }
 
