@@ -27,6 +27,10 @@
     {                                                                                   \
         .name = "to", .value = "T", .help = "not newer than"                            \
     }
+#define SECRETS                                                                                               \
+    {.name = "secrets",                                                                                       \
+     .value = "M",                                                                                            \
+     .help = "in arguments of what is imported: drop (taken out before anything is stored; the default) or off"}
 #define END          \
     {                \
         .name = NULL \
@@ -52,12 +56,15 @@ static const xt_opt server_options[] = {
     {.name = "rules", .value = "DIR", .many = true, .help = "more Sigma rules: a folder or a file"},
     {.name = "webhook", .value = "URL", .help = "alerts are posted there as JSON"},
     {.name = "names", .value = "N,N", .help = "names and addresses for the server's certificate besides localhost"},
+    SECRETS,
+    {.name = "secret-rules", .value = "FILE", .help = "the table of secrets to use instead of the one built in"},
     {.name = "demo", .value = "FILE", .help = "replay this audit log at its own pace, under a DEMO banner"},
     END,
 };
 static const xt_opt import_options[] = {
     FROM_WHERE,
     {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
+    SECRETS,
     END,
 };
 static const xt_opt search_options[] = {

@@ -86,6 +86,13 @@ xt_decoder *xt_decoder_free(xt_decoder *d)
     return NULL;
 }
 
+void xt_decoder_set_secrets(xt_decoder *d, xt_secret_rules *secrets)
+{
+    (void)xt_secret_rules_ref(secrets);
+    xt_secret_rules_unref(d->settings.secrets);
+    d->settings.secrets = secrets;
+}
+
 static void report(xt_decoder *d, xt_problem *problem)
 {
     if (!d->settings.on_problem)

@@ -45,6 +45,8 @@ XT_MUST_USE int xt_decoder_feed(xt_decoder *decoder, xt_slice bytes);
  * borrowed as long as it is fed.
  */
 XT_MUST_USE int xt_decoder_begin(xt_decoder *decoder, const char *source);
+/* From now on these rules (ref is taken), or none. */
+void xt_decoder_set_secrets(xt_decoder *decoder, xt_secret_rules *secrets);
 /* A record that came by netlink instead of text. */
 XT_MUST_USE int xt_decoder_feed_payload(xt_decoder *decoder, uint16_t type, xt_slice payload);
 /* Live sources: lets time pass (monotonic milliseconds), so that groups without an end are given out. */

@@ -138,40 +138,6 @@ static int redact_args(job *j)
     return n_hits(j) > 0 ? rewrite_list(j, XT_F_ARGS, "args") : 0;
 }
 
-/* Arguments with NUL between them; a title of one piece with blanks is what a program wrote there. */
-static void scan_title(xt_secret_scan *scan, xt_slice title)
-{
-    bool has_nul = title.n > 0 && memchr(title.p, '\0', title.n);
-    xt_secret_command command;
-    xt_slice rest = title, word;
-    if (!has_nul && xt_slice_find_byte(title, ' ') >= 0) {
-        xt_secret_word text = word_of(title, 0);
-        scan->joined = true;
-        xt_secret_scan_shell(scan, &text);
-        scan->joined = false;
-        return;
-    }
-    xt_secret_command_init(&command, XT_S_NULL);
-    while (rest.n > 0 && xt_slice_cut(&rest, '\0', &word)) {
-        xt_secret_word text = word_of(word, (size_t)(word.p - title.p));
-        xt_secret_command_take(scan, &command, &text);
-    }
-}
-
-static void scan_joined(xt_secret_scan *scan, xt_slice text)
-{
-    xt_secret_word word = word_of(text, 0);
-    scan->joined = true;
-    xt_secret_scan_shell(scan, &word);
-    scan->joined = false;
-}
-
-static void scan_line(xt_secret_scan *scan, xt_slice line)
-{
-    xt_secret_word word = word_of(line, 0);
-    xt_secret_scan_shell(scan, &word);
-}
-
 static void put_whole(job *j, xt_slice text, const xt_secret_rule *rule)
 {
     xt_secret_hit hit = {.text = j->scan.text, .to = text.n, .rule = rule};
@@ -203,7 +169,7 @@ static int redact_lines(job *j)
             put_whole(j, line, block);
             continue;
         }
-        scan_line(&j->scan, line);
+        xt_secret_scan_line(&j->scan, line);
         block = open_block(j, line);
     }
     sort(j);
@@ -211,70 +177,6 @@ static int redact_lines(job *j)
         return 0;
     j->line_rule = ((const xt_secret_hit *)(const void *)j->scan.hits.p)->rule;
     return rewrite_list(j, XT_F_TTY_LINE, "tty.line");
-}
-
-typedef struct typing {
-    char *text;
-    uint32_t *map;
-    size_t n;
-} typing;
-
-/* Behind ESC [ ... letter, or ESC and a byte. */
-static size_t escape_end(xt_slice keys, size_t i)
-{
-    i++;
-    if (i < keys.n && (keys.p[i] == '[' || keys.p[i] == 'O')) {
-        i++;
-        while (i < keys.n && !((keys.p[i] | 0x20) >= 'a' && (keys.p[i] | 0x20) <= 'z') && keys.p[i] != '~')
-            i++;
-    }
-    return i < keys.n ? i + 1 : i;
-}
-
-static void erase(typing *t, char key)
-{
-    bool in_word = false;
-    while (t->n > 0 && t->text[t->n - 1] != '\n') {
-        char last = t->text[t->n - 1];
-        if (key == 0x17 && last == ' ' && in_word)
-            return;
-        in_word |= last != ' ';
-        t->n--;
-        if (key == 0x7f || key == 0x08)
-            return;
-    }
-}
-
-/* What the keys left on the line, with erasing keys applied. */
-static void type(typing *t, xt_slice keys)
-{
-    for (size_t i = 0; i < keys.n; i++) {
-        char c = keys.p[i];
-        if (c == 0x7f || c == 0x08 || c == 0x15 || c == 0x17) {
-            erase(t, c);
-        } else if (c == 0x1b) {
-            i = escape_end(keys, i) - 1;
-        } else if (c == '\r' || c == '\n' || c == '\t' || (uint8_t)c >= 0x20) {
-            t->text[t->n] = c == '\r' ? '\n' : c;
-            t->map[t->n++] = (uint32_t)i;
-        }
-    }
-}
-
-static void scan_keys(xt_secret_scan *scan, xt_slice keys)
-{
-    typing t = {.text = xt_arena_alloc(scan->arena, keys.n + 1),
-                .map = xt_arena_alloc(scan->arena, (keys.n + 1) * sizeof *t.map)};
-    if (!t.text || !t.map) {
-        scan_joined(scan, keys);
-        return;
-    }
-    type(&t, keys);
-    scan->typed = t.map;
-    scan->typed_end = t.map + t.n;
-    xt_secret_word word = {.text = xt_slice_of(t.text, t.n), .map = t.map, .unit = 1, .in_shell = true};
-    xt_secret_scan_shell(scan, &word);
-    scan->typed = scan->typed_end = NULL;
 }
 
 static bool is_keys(uint16_t type)
@@ -286,7 +188,7 @@ static bool is_keys(uint16_t type)
 static void scan_keys_of_line(job *j, xt_slice keys)
 {
     size_t n = n_hits(j);
-    scan_keys(&j->scan, keys);
+    xt_secret_scan_keys(&j->scan, keys);
     if (!j->line_rule || n_hits(j) > n || keys.n == 0)
         return;
     put_whole(j, keys, j->line_rule);
@@ -297,11 +199,11 @@ static void scan_field(job *j, uint16_t type, const xt_rec_field *field)
     xt_secret_scan *scan = &j->scan;
     xt_arena_mark mark = xt_arena_mark_get(scan->arena);
     if (type == AUDIT_PROCTITLE)
-        scan_title(scan, field->value);
+        xt_secret_scan_title(scan, field->value);
     else if (is_keys(type) && xt_slice_eq(field->name, XT_S("data")))
         scan_keys_of_line(j, field->value);
     else
-        scan_joined(scan, field->value);
+        xt_secret_scan_joined(scan, field->value);
     xt_arena_mark_reset(scan->arena, mark);
 }
 
@@ -424,11 +326,11 @@ int xt_secret_redact(const xt_secret_rules *rules, xt_event *event, xt_arena *ar
     if (r == 0)
         r = redact_records(&j);
     if (r == 0)
-        r = redact_text(&j, XT_F_TTY_UNFINISHED, XT_S("tty.unfinished"), scan_line);
+        r = redact_text(&j, XT_F_TTY_UNFINISHED, XT_S("tty.unfinished"), xt_secret_scan_line);
     if (r == 0)
-        r = redact_text(&j, XT_F_PARENT_CMD, XT_S("parent.cmd"), scan_joined);
+        r = redact_text(&j, XT_F_PARENT_CMD, XT_S("parent.cmd"), xt_secret_scan_joined);
     if (r == 0)
-        r = redact_text(&j, XT_F_ORIGINAL, XT_S("raw"), scan_joined);
+        r = redact_text(&j, XT_F_ORIGINAL, XT_S("raw"), xt_secret_scan_record);
     if (r == 0)
         r = put_marks(&j);
     xt_buf_fini(&j.scan.hits);
@@ -436,15 +338,59 @@ int xt_secret_redact(const xt_secret_rules *rules, xt_event *event, xt_arena *ar
     return r < 0 ? xt_error_trace(r) : 0;
 }
 
-int xt_secret_redact_argv(const xt_secret_rules *rules, xt_slice argv, xt_arena *arena, xt_buf *out)
+int xt_secret_redact_argv(const xt_secret_rules *rules, xt_slice argv, xt_arena *arena, xt_buf *out, xt_buf *marks)
 {
     job j = {.scan = {.rules = rules, .arena = arena}, .arena = arena};
     if (rules && xt_secret_rules_may_match(rules, argv))
-        scan_title(&j.scan, argv);
+        xt_secret_scan_title(&j.scan, argv);
     sort(&j);
-    (void)apply(&j, 0, XT_S_NULL, argv, out);
-    int r = j.scan.hits.failed ? xt_error_origin(-ENOMEM) : xt_buf_done(out);
+    (void)apply(&j, 0, XT_S("parent.cmd"), argv, out);
+    xt_buf_put(marks, xt_buf_slice(&j.marks));
+    int r = j.scan.hits.failed || j.marks.failed ? xt_error_origin(-ENOMEM) : xt_buf_done(out);
     xt_buf_fini(&j.scan.hits);
     xt_buf_fini(&j.marks);
     return r < 0 ? xt_error_trace(r) : 0;
+}
+
+/* args[INDEX]:OFFSET:RULE; false for any other mark. */
+static bool read_mark(xt_slice mark, uint64_t *ret_index, uint64_t *ret_offset, xt_slice *ret_rule)
+{
+    xt_slice where, offset;
+    if (!xt_slice_cut(&mark, ':', &where) || !xt_slice_cut(&mark, ':', &offset) ||
+        !xt_slice_starts(where, XT_S("args[")) || !xt_slice_ends(where, XT_S("]")))
+        return false;
+    *ret_rule = mark;
+    return xt_slice_parse_u64(xt_slice_of(where.p + 5, where.n - 6), ret_index) &&
+           xt_slice_parse_u64(offset, ret_offset);
+}
+
+/* Marks of arguments stand in the order of the arguments, so one pass over these finds all places. */
+void xt_secret_marks_of_parent(const xt_event *event, size_t max_bytes, xt_buf *marks)
+{
+    xt_list_iter args = xt_list_iterate(xt_event_bytes(event, XT_F_ARGS));
+    xt_list_iter iter = xt_list_iterate(xt_event_bytes(event, XT_F_REDACTIONS));
+    uint64_t at = 0, number = 0, index, offset;
+    char text[128];
+    xt_slice arg, rule;
+    for (xt_slice item; xt_list_next(&iter, &item);) {
+        if (!read_mark(item, &index, &offset, &rule))
+            continue;
+        for (; number < index && xt_list_next(&args, &arg); number++)
+            at += arg.n + 1;
+        if (number != index || at + offset >= max_bytes)
+            return;
+        xt_buf mark = XT_BUF_ON(text);
+        xt_buf_printf(&mark, "parent.cmd:%llu:", (unsigned long long)(at + offset));
+        xt_buf_put(&mark, xt_slice_head(rule, 64));
+        xt_buf_put_block(marks, xt_buf_slice(&mark));
+    }
+}
+
+int xt_secret_marks_add(xt_event *event, xt_slice marks, xt_arena *arena)
+{
+    job j = {.event = event, .arena = arena};
+    uint64_t n = 0;
+    for (xt_reader reader = xt_reader_of(marks); xt_reader_left(&reader) > 0 && !reader.failed; n++)
+        (void)xt_reader_block(&reader);
+    return n > 0 ? xt_error_trace(append_list(&j, XT_F_REDACTIONS, n, marks)) : 0;
 }

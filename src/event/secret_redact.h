@@ -17,5 +17,13 @@
 
 /* rules NULL: nothing is done. */
 XT_MUST_USE int xt_secret_redact(const xt_secret_rules *rules, xt_event *event, xt_arena *arena);
-/* Arguments that end with NUL each, as /proc has them: appended to out with their secrets gone. */
-XT_MUST_USE int xt_secret_redact_argv(const xt_secret_rules *rules, xt_slice argv, xt_arena *arena, xt_buf *out);
+/*
+ * Arguments that end with NUL each, as /proc has them: appended to out with their secrets gone. marks: what goes to
+ * REDACTIONS of an event that has them as PARENT_CMD, a block each.
+ */
+XT_MUST_USE int xt_secret_redact_argv(const xt_secret_rules *rules, xt_slice argv, xt_arena *arena, xt_buf *out,
+                                      xt_buf *marks);
+/* The same of an event's own arguments, for when it is the parent of another; offsets beyond max_bytes are left out. */
+void xt_secret_marks_of_parent(const xt_event *event, size_t max_bytes, xt_buf *marks);
+/* Adds such marks to the event. */
+XT_MUST_USE int xt_secret_marks_add(xt_event *event, xt_slice marks, xt_arena *arena);

@@ -41,6 +41,15 @@ typedef struct xt_secret_word {
     bool in_shell; /* a shell reads it: $NAME is no value */
 } xt_secret_word;
 
+static inline xt_secret_word xt_secret_word_part(const xt_secret_word *word, size_t from, size_t n)
+{
+    xt_secret_word part = *word;
+    part.text = xt_slice_of(word->text.p + from, n);
+    part.map = word->map ? word->map + from : NULL;
+    part.base = word->base + from * word->unit;
+    return part;
+}
+
 /* A command line under way: words go in one by one. */
 typedef struct xt_secret_command {
     const xt_secret_rule *active[XT_SECRET_MAX_ACTIVE]; /* options of the program being read */
@@ -68,3 +77,10 @@ void xt_secret_scan_anywhere(xt_secret_scan *scan, const xt_secret_word *word, b
  */
 void xt_secret_hit_add(xt_secret_scan *scan, const xt_secret_word *word, size_t from, size_t to,
                        const xt_secret_rule *rule, const char *plain, bool whole);
+
+/* Forms in which command lines come; each is a text of its own. */
+void xt_secret_scan_title(xt_secret_scan *scan, xt_slice title); /* NUL between words */
+void xt_secret_scan_joined(xt_secret_scan *scan, xt_slice text); /* a space between words */
+void xt_secret_scan_line(xt_secret_scan *scan, xt_slice line);   /* as a shell reads it */
+void xt_secret_scan_keys(xt_secret_scan *scan, xt_slice keys);   /* typed */
+void xt_secret_scan_record(xt_secret_scan *scan, xt_slice line); /* of an audit log */

@@ -61,11 +61,9 @@ static uint32_t place_of(const xt_secret_word *word, size_t i)
 
 static xt_secret_word part_of(const xt_secret_word *word, size_t from, size_t n)
 {
-    return (xt_secret_word){.text = xt_slice_of(word->text.p + from, n),
-                            .map = word->map ? word->map + from : NULL,
-                            .base = word->base + from * word->unit,
-                            .unit = word->unit,
-                            .in_shell = true};
+    xt_secret_word part = xt_secret_word_part(word, from, n);
+    part.in_shell = true;
+    return part;
 }
 
 typedef struct decoded {
