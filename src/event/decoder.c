@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "event/secret_redact.h"
+#include "event/tty_mask.h"
 #include "event/tty_table.h"
 
 #define DEFAULT_MEMORY (64u << 20)
@@ -129,7 +130,9 @@ static int give_out_garbage(xt_decoder *d, xt_slice line, uint64_t line_number)
     xt_slice marks = XT_S_NULL;
     int64_t time_ms = d->settings.live && !d->time_ms ? xt_clock_wall_ms(&xt_clock_system) : d->time_ms;
     xt_arena_reset(&d->arena);
-    int r = redact_line(d, &line, &marks);
+    int r = d->settings.shows_typed_secrets ? 0 : xt_tty_mask_line(&line, &d->arena);
+    if (r == 0)
+        r = redact_line(d, &line, &marks);
     if (r == 0)
         r = xt_event_from_garbage(line, time_ms, line_number, &d->settings.origin, &d->arena, &event);
     if (r < 0)

@@ -1,4 +1,6 @@
 /* TTY and USER_TTY records in a stream of events: lines across records, whose they are, and what is masked. */
+#include <errno.h>
+
 #include "support.h"
 
 typedef struct typed_text {
@@ -317,6 +319,52 @@ static void test_megabytes_without_an_end(void **state)
     xt_buf_fini(&keys);
 }
 
+/* A damaged line is kept, but not what was typed at sudo. */
+static void test_masked_in_damage(void **state)
+{
+    static const char *const lines[] = {
+        "type=TTY msg=audit(1.000:1: tty pid=7 major=136 minor=2 comm=\"sudo\" data=68756E746572320A",
+        "9 minor=2 comm=\"tmux: client\" data=68756E746572320A\x1dUID=\"a\"",
+        "x comm=\"bash\" data=6C730D y comm=\"su\" data=68756E746572320A z",
+    };
+    for (unsigned i = 0; i < XT_COUNT_OF(lines); i++) {
+        typed_text t = {0};
+        xt_buf_puts(&t.text, lines[i]);
+        seen s = decode(&t);
+        xt_event e = seen_get(&s, 0);
+        assert_slice_eq(xt_event_bytes(&e, XT_F_ACTION), "unparsed");
+        assert_false(holds(&s, "68756E74"));
+        assert_true(holds(&s, " data=<masked>"));
+        assert_int_equal(holds(&s, "data=6C730D"), i == 2);
+        seen_fini(&s);
+    }
+}
+
+/* Whatever does not fit into memory, nothing of a secret is in what comes out. */
+static void test_masked_in_little_memory(void **state)
+{
+    unsigned n_typed = 0;
+    for (size_t n_bytes = 64; n_bytes < 4096; n_bytes += 32) {
+        typed_text t = {0};
+        seen s = {0};
+        xt_decoder_settings settings = seen_settings(&s);
+        settings.max_memory_bytes = n_bytes;
+        put_keys(&t, "sudo", "hunter2\n");
+        xt_decoder *decoder;
+        assert_int_equal(xt_decoder_new(&settings, &decoder), 0);
+        int r = xt_decoder_feed(decoder, xt_buf_slice(&t.text));
+        if (r == 0)
+            r = xt_decoder_finish(decoder);
+        assert_true(r == 0 || r == -ENOMEM);
+        xt_decoder_free(decoder);
+        assert_false(holds(&s, "hunter2") || holds(&s, "68756E74"));
+        n_typed += holds(&s, "<masked>");
+        xt_buf_fini(&t.text);
+        seen_fini(&s);
+    }
+    assert_true(n_typed > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +381,8 @@ int main(void)
         cmocka_unit_test(test_exit),
         cmocka_unit_test(test_many_states),
         cmocka_unit_test(test_megabytes_without_an_end),
+        cmocka_unit_test(test_masked_in_damage),
+        cmocka_unit_test(test_masked_in_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
