@@ -1,7 +1,7 @@
 /*
  * event/tty_state - unfinished lines by whose they are (inside of event/ only)
  *
- * Ownership: a state lives until it is dropped, or by tty_state_trim when it is the least recently used.
+ * Ownership: a state lives until it is dropped, or by xt_tty_states_trim when it is the least recently used.
  */
 #pragma once
 #include "base/map.h"

@@ -147,7 +147,8 @@ static void end_line(xt_tty_table *table, xt_tty_line *line)
     xt_buf_reset(&table->text);
     if (!xt_tty_line_put(line, 0, &table->text) || line->is_truncated)
         table->flags |= FLAG_TRUNCATED;
-    table->text.failed ? (void)(table->lines.failed = true) : put_line(table, xt_buf_slice(&table->text));
+    table->lines.failed |= table->text.failed;
+    put_line(table, xt_buf_slice(&table->text));
     xt_tty_line_reset(line);
 }
 
