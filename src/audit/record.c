@@ -171,6 +171,25 @@ int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_probl
 
 /* ---- a record inside of a record ---- */
 
+/* The last `sought` in text, or NULL. */
+static const char *find_last(xt_slice text, xt_slice sought)
+{
+    for (const char *found = NULL;; text = xt_slice_skip(text, (size_t)(found + 1 - text.p))) {
+        const char *next = memmem(text.p, text.n, sought.p, sought.n);
+        if (!next)
+            return found;
+        found = next;
+    }
+}
+
+/* inode=123 holds "node=" too. */
+static bool is_inode(xt_slice word, const char *node)
+{
+    uint64_t ignored;
+    xt_slice value = xt_slice_skip(word, (size_t)(node - word.p) + 5);
+    return node > word.p && node[-1] == 'i' && xt_slice_parse_u64(value, &ignored);
+}
+
 /* Where the record whose "audit(" stands at `stamp` begins, not before `start`; NULL when that is none. */
 static const char *begin_of_record(const char *start, const char *stamp, const char *end)
 {
@@ -186,15 +205,16 @@ static const char *begin_of_record(const char *start, const char *stamp, const c
     const char *word = memrchr(before.p, ' ', before.n);
     word = word ? word + 1 : before.p;
     xt_slice type = XT_S("type="), node = XT_S("node=");
-    const char *found = memmem(word, (size_t)(before.p + before.n - word), type.p, type.n);
+    const char *found = find_last(xt_slice_of(word, (size_t)(before.p + before.n - word)), type);
     if (!found || xt_record_type_by_name(xt_slice_of(found + 5, (size_t)(before.p + before.n - found - 5))) == 0)
         return NULL;
     if (found != word || word == start)
         return found;
     const char *last = memrchr(start, ' ', (size_t)(word - 1 - start));
     last = last ? last + 1 : start;
-    word = memmem(last, (size_t)(word - 1 - last), node.p, node.n);
-    return word ? word : found;
+    xt_slice before_type = xt_slice_of(last, (size_t)(word - 1 - last));
+    const char *name = find_last(before_type, node);
+    return name && !is_inode(before_type, name) ? name : found;
 }
 
 static const char *find_record(const char *start, const char *end, const char *line_end)

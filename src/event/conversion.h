@@ -24,6 +24,7 @@ enum {
     XT_FLAG_MEMFD = 1 << 11,
     XT_FLAG_DELETED = 1 << 12,
     XT_FLAG_LOADER = 1 << 13,
+    XT_FLAG_MISSING_CWD = 1 << 14,
 };
 
 typedef struct xt_rec_span {

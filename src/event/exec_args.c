@@ -229,6 +229,10 @@ static void put_argument(joining *j, const piece *first, const piece *end)
     const piece *text = first;
     while (text < end && text->part == PIECE_LENGTH)
         text++;
+    if (text == end) { /* its length alone */
+        note_missing(j, first->arg, first->arg + UINT64_C(1));
+        return;
+    }
     if (text > first) {
         uint64_t n_written = 0;
         for (const piece *it = text; it < end; it++)
@@ -287,7 +291,7 @@ static int make_room(joining *j, xt_arena *arena)
             n_filled += it->arg - next_arg;
             next_part = PIECE_FIRST_FRAGMENT;
         }
-        n_gaps += it->part > next_part;
+        n_gaps += it->part > next_part || it->part == PIECE_LENGTH;
         n_bytes += XT_PACK_MAX_VARINT / 2 + (it->part == PIECE_LENGTH ? 0 : it->n);
         next_arg = it->arg + 1;
         next_part = it->part + 1;

@@ -14,8 +14,9 @@
 #include "event/pack.h"
 
 static const char *const flag_names[] = {
-    "missing-execve", "missing-args", "args-mismatch", "missing-path",   "late",  "truncated", "timeout",
-    "evicted",        "no-syscall",   "unparsed",      "argv0-mismatch", "memfd", "deleted",   "loader",
+    "missing-execve", "missing-args", "args-mismatch", "missing-path", "late",
+    "truncated",      "timeout",      "evicted",       "no-syscall",   "unparsed",
+    "argv0-mismatch", "memfd",        "deleted",       "loader",       "missing-cwd",
 };
 
 static void put_flags(xt_conversion *c)
@@ -204,6 +205,15 @@ static bool is_head_cut(const xt_conversion *c)
     return !c->has_comm || (c->has_ses && (!c->exe.name.p || !c->has_key));
 }
 
+/* It is written at the end of a system call only. */
+static bool has_title(const xt_group *group)
+{
+    for (size_t i = 0; i < group->n_records; i++)
+        if (group->records[i].type == AUDIT_PROCTITLE)
+            return true;
+    return false;
+}
+
 static void set_flags(xt_conversion *c)
 {
     const xt_group *group = c->group;
@@ -219,7 +229,10 @@ static void set_flags(xt_conversion *c)
         c->flags |= XT_FLAG_MISSING_EXECVE;
     if (xt_event_num(c->event, XT_F_ITEMS, 0) > c->n_paths)
         c->flags |= XT_FLAG_MISSING_PATH;
-    if (!c->head && !c->deciding)
+    if (c->head && c->head->type == AUDIT_SYSCALL && xt_event_num(c->event, XT_F_ITEMS, 0) > 0 &&
+        !xt_event_has(c->event, XT_F_CWD))
+        c->flags |= XT_FLAG_MISSING_CWD; /* written whenever a path was looked up */
+    if (!c->head && (!c->deciding || has_title(c->group)))
         c->flags |= XT_FLAG_NO_SYSCALL;
 }
 
@@ -258,8 +271,10 @@ static void put_action(xt_conversion *c)
     xt_event_set_bytes(c->event, XT_F_CATEGORY, action.category);
     xt_event_set_bytes(c->event, XT_F_EVENT_TYPE, action.type);
     xt_event_set_bytes(c->event, XT_F_OUTCOME, outcome_of(!c->is_exec && c->res.n > 0 ? c->res : success));
+    /* the kernel writes what decides before the system call; and this does not depend on the order of arrival */
+    const xt_record *first = c->deciding ? c->deciding : c->head ? c->head : c->group->records;
     if (c->group->n_records > 0)
-        xt_event_set_bytes(c->event, XT_F_CODE, type_name(c, c->group->records[0].type));
+        xt_event_set_bytes(c->event, XT_F_CODE, type_name(c, first->type));
 }
 
 /* A late record's event is one of its own that names the one it belongs to; the same on every delivery. */

@@ -110,6 +110,11 @@ static void case_28_lengths_are_not_trusted(void **state)
     assert_arg(&e, 0, "abcd");
     assert_true(has_flag(&e, "args-mismatch"));
     seen_fini(&s);
+    s = read_exec("type=EXECVE msg=audit(1.000:1): argc=2 a0=\"x\" a1_len=9000\n"); /* nothing of the argument itself */
+    e = seen_get(&s, 0);
+    assert_int_equal(n_args(&e), 1);
+    assert_text(&e, XT_F_MISSING, "1");
+    seen_fini(&s);
 }
 
 static void case_29_many_records(void **state)
