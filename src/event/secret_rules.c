@@ -91,11 +91,15 @@ static int cut_words(xt_secret_rules *rules, const line *l, size_t column, xt_se
     return 0;
 }
 
-static size_t filter_index(const char *p)
+/* Of three bytes in the low ones of a number, letters of either case alike. */
+static inline size_t filter_index(uint32_t bytes)
 {
-    uint32_t three = (uint32_t)((uint8_t)p[0] | 0x20) | (uint32_t)((uint8_t)p[1] | 0x20) << 8 |
-                     (uint32_t)((uint8_t)p[2] | 0x20) << 16;
-    return three * 2654435761u >> (32 - FILTER_BITS);
+    return ((bytes | 0x202020) & 0xffffff) * 2654435761u >> (32 - FILTER_BITS);
+}
+
+static uint32_t three_bytes(const char *p)
+{
+    return (uint32_t)(uint8_t)p[0] | (uint32_t)(uint8_t)p[1] << 8 | (uint32_t)(uint8_t)p[2] << 16;
 }
 
 /* The longest run without a wildcard. */
@@ -115,13 +119,13 @@ static int add_anchors(xt_secret_rules *rules, const line *l, size_t column, con
         if (xt_slice_starts(words->items[i], XT_S("!")))
             continue;
         xt_slice sub = anchor; /* of NAME/SUBCOMMAND the rarer one */
-        if (column == 2 && sub.p[0] != '/' && xt_slice_cut(&sub, '/', &program) && sub.n >= MIN_ANCHOR)
+        if (column == 2 && sub.n > 0 && sub.p[0] != '/' && xt_slice_cut(&sub, '/', &program) && sub.n >= MIN_ANCHOR)
             anchor = sub;
         if (anchor.n < MIN_ANCHOR)
             return bad(l, column, "each word needs three bytes in a row that are no wildcard");
         if (rules->n_anchors == MAX_ANCHORS)
             return bad(l, column, "the table has too many words");
-        size_t at = filter_index(anchor.p);
+        size_t at = filter_index(three_bytes(anchor.p));
         rules->next[rules->n_anchors] = rules->filter[at];
         rules->anchors[rules->n_anchors++] = anchor;
         rules->filter[at] = (uint16_t)rules->n_anchors;
@@ -313,12 +317,25 @@ bool xt_secret_words_match(const xt_secret_words *words, xt_slice text, bool glo
     return found;
 }
 
+static bool begins_anchor(const xt_secret_rules *rules, size_t number, xt_slice bytes)
+{
+    for (; number > 0; number = rules->next[number - 1])
+        if (xt_slice_starts_nocase(bytes, rules->anchors[number - 1]))
+            return true;
+    return false;
+}
+
 bool xt_secret_rules_may_match(const xt_secret_rules *rules, xt_slice bytes)
 {
-    for (size_t i = 0; i + MIN_ANCHOR <= bytes.n; i++) {
-        for (size_t k = rules->filter[filter_index(bytes.p + i)]; k > 0; k = rules->next[k - 1])
-            if (xt_slice_starts_nocase(xt_slice_skip(bytes, i), rules->anchors[k - 1]))
-                return true;
+    if (bytes.n < MIN_ANCHOR)
+        return false;
+    const uint8_t *p = (const uint8_t *)bytes.p, *end = p + bytes.n;
+    uint32_t three = (uint32_t)p[0] << 8 | (uint32_t)p[1] << 16;
+    for (const uint8_t *next = p + 2; next < end; next++) {
+        three = three >> 8 | (uint32_t)*next << 16;
+        size_t number = rules->filter[filter_index(three)];
+        if (number > 0 && begins_anchor(rules, number, xt_slice_of(next - 2, (size_t)(end - next) + 2)))
+            return true;
     }
     return false;
 }

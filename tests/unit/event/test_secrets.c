@@ -220,6 +220,7 @@ static void test_bad_tables(void **state)
         {"assign x ab", 1, 10},
         {"assign x *password*,,y", 1, 10},
         {"token x ghp_ many alnum", 1, 14},
+        {"option x mysql,* -p attached", 1, 10},
         {"wrapper sudo", 1, 1},
     };
     for (size_t i = 0; i < XT_COUNT_OF(rows); i++) {
