@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
@@ -155,6 +156,56 @@ static int decode_file(decode_job *job, xt_decoder *decoder, const char *path)
     return xt_cli_fail(&problem);
 }
 
+#define FOLLOW_MS 200
+
+/* Records that come now are of now: what is open is given out when nothing more came for it. */
+static int pass_time(xt_decoder *decoder)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return xt_decoder_tick(decoder, now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+/* One file to its end, where it is read again until another has its name; what was written until then is read first. */
+static int follow_file(decode_job *job, xt_decoder *decoder, xt_input *input, xt_problem *problem)
+{
+    for (bool is_last = false;;) {
+        xt_slice piece = XT_S_NULL;
+        int r = xt_input_next(input, &piece, problem);
+        if (r == 0)
+            r = pass_time(decoder);
+        if (r == 0 && piece.n)
+            r = xt_decoder_feed(decoder, piece);
+        if (r == 0 && !piece.n)
+            r = flush(job);
+        if (r != 0 || (!piece.n && is_last))
+            return r;
+        if (piece.n)
+            continue;
+        is_last = xt_input_is_replaced(input);
+        if (!is_last)
+            (void)nanosleep(&(struct timespec){.tv_nsec = FOLLOW_MS * 1000000L}, NULL);
+        xt_input_again(input);
+    }
+}
+
+static int follow(decode_job *job, xt_decoder *decoder, const char *path)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    for (int r = 0; r == 0;) {
+        xt_input *input = NULL;
+        r = xt_input_open(path, &input, &problem);
+        if (r == 0)
+            r = xt_decoder_begin(decoder, path);
+        if (r == 0)
+            r = follow_file(job, decoder, input, &problem);
+        (void)xt_input_close(input);
+        if (r == -EPIPE)
+            return 0;
+    }
+    return xt_cli_fail(&problem);
+}
+
 /* All files are one stream: an event may begin in one and end in the next. */
 static int decode_files(decode_job *job, const xt_opt_args *args)
 {
@@ -162,15 +213,18 @@ static int decode_files(decode_job *job, const xt_opt_args *args)
         .origin = {.host_name = xt_slice_str(xt_opt_get(args, "host"))},
         .shows_typed_secrets = job->shows_typed_secrets,
         .secrets = job->secrets,
+        .live = xt_opt_has(args, "follow"),
         .on_event = on_event,
         .on_problem = on_problem,
         .context = job,
     };
     xt_decoder *decoder = NULL;
     int status = 0, r = xt_decoder_new(&settings, &decoder);
-    if (r == 0 && args->n_operands == 0)
+    if (r == 0 && !settings.live && args->n_operands == 0)
         status = decode_file(job, decoder, "-");
-    for (unsigned i = 0; r == 0 && i < args->n_operands; i++)
+    if (r == 0 && settings.live)
+        status = follow(job, decoder, args->operands[0]);
+    for (unsigned i = 0; r == 0 && !settings.live && i < args->n_operands; i++)
         status |= decode_file(job, decoder, args->operands[i]);
     if (r == 0)
         r = xt_decoder_finish(decoder);
@@ -214,6 +268,11 @@ int xt_cmd_decode(const xt_opt_args *args)
         return 2;
     }
     xt_problem problem = XT_PROBLEM_INIT;
+    if (xt_opt_has(args, "follow") && (args->n_operands != 1 || strcmp(args->operands[0], "-") == 0)) {
+        xt_problem_set(&problem, "--follow takes one FILE");
+        (void)xt_cli_fail(&problem);
+        return 2;
+    }
     if (open_secrets(&job, args, &problem) != 0)
         return xt_cli_fail(&problem);
     if (xt_opt_has(args, "stats") && xt_decode_stats_new(&job.stats) < 0)

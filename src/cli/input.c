@@ -190,6 +190,19 @@ int xt_input_next(xt_input *input, xt_slice *ret, xt_problem *reterr_problem)
     return r;
 }
 
+void xt_input_again(xt_input *input)
+{
+    input->end = false;
+}
+
+bool xt_input_is_replaced(const xt_input *input)
+{
+    struct stat here, there;
+    if (fstat(input->fd, &here) != 0 || !S_ISREG(here.st_mode) || stat(input->name, &there) != 0)
+        return false;
+    return here.st_ino != there.st_ino || here.st_dev != there.st_dev || (uint64_t)here.st_size < input->position;
+}
+
 const char *xt_input_name(const xt_input *input)
 {
     return input->name;

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -75,6 +76,37 @@ class Decode(unittest.TestCase):
                 parts[1].write_bytes(b"".join(lines[at:]))
                 self.assertEqual(self.decoded(*parts).stdout, plain.stdout)
             self.assertIn(f"{len(lines)}  records".encode(), self.decoded("--stats", *parts).stderr)
+
+    def test_follow(self):
+        """A file that grows, ends in the middle of a line, and is rotated in the middle of an event."""
+        log = next(iter(sorted(DATA.rglob("session.log"))))
+        text = log.read_bytes()
+        ids = lambda output: sorted(json.loads(line)["event"]["id"] for line in output.splitlines())
+        wanted = ids(self.decoded(log).stdout)
+        with tempfile.TemporaryDirectory(prefix="exectrail-test-") as folder:
+            path, out = pathlib.Path(folder) / "audit.log", pathlib.Path(folder) / "out"
+            path.write_bytes(text[:20000])
+            with open(out, "wb") as to:
+                follower = subprocess.Popen([EXECTRAIL, "decode", "--follow", path], stdout=to)
+            try:
+                with open(path, "ab") as log_file:
+                    for at in range(20000, 40000, 5000):
+                        log_file.write(text[at:at + 5000])
+                        log_file.flush()
+                        time.sleep(0.1)
+                    line_end = text.index(b"\n", 40000) + 1
+                    path.rename(path.with_suffix(".1"))
+                    log_file.write(text[40000:line_end])
+                path.write_bytes(text[line_end:])
+                deadline = time.monotonic() + 20
+                while time.monotonic() < deadline and out.read_bytes().count(b"\n") < len(wanted):
+                    time.sleep(0.1)
+                self.assertIsNone(follower.poll())
+            finally:
+                follower.terminate()
+                follower.wait()
+            self.assertEqual(ids(out.read_bytes()), wanted)
+        self.decoded("--follow", "-", status=2)
 
     def test_whole_corpus(self):
         corpus = SHARED / "corpus"
