@@ -87,8 +87,7 @@ static void read_cmd(xt_proc_reader *reader, uint32_t pid, xt_proc_info *info)
     xt_buf_reset(&reader->cmd);
     xt_buf_reset(&reader->marks);
     xt_arena_init(&arena, 16 * MAX_CMD_BYTES);
-    int r = xt_secret_redact_argv(reader->secrets, xt_buf_slice(&reader->raw), &arena, &reader->cmd,
-                                  &reader->marks);
+    int r = xt_secret_redact_argv(reader->secrets, xt_buf_slice(&reader->raw), &arena, &reader->cmd, &reader->marks);
     xt_arena_fini(&arena);
     if (r < 0)
         return;
