@@ -148,6 +148,22 @@ static void read_fact(const char *path, const char *prefix, char *ret, size_t n)
     xt_buf_fini(&text);
 }
 
+static int open_secrets(const settings_source *source, xt_secret_rules **ret, xt_problem *problem)
+{
+    const char *mode = find(source, "secrets"), *path = find(source, "secret-rules");
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    if (strcmp(mode, "off") == 0)
+        return 0;
+    if (strcmp(mode, "drop") != 0)
+        return option_bad(problem, "secrets", mode, "it is drop or off");
+    if (!path)
+        return xt_error_trace(xt_secret_rules_builtin(ret));
+    int r = xt_vfs_read_file(&xt_vfs_system, path, 1 << 20, &text);
+    if (r < 0)
+        return option_bad(problem, "secret-rules", path, strerror(-r));
+    return xt_secret_rules_parse(xt_buf_slice(&text), path, ret, problem);
+}
+
 static int fill(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
 {
     bool plugin = xt_opt_has(source->args, "plugin");
@@ -160,6 +176,9 @@ static int fill(const settings_source *source, xt_agent_settings *out, xt_proble
     int r = parse_audit(plugin ? "plugin" : find(source, "audit"), &out->audit, problem);
     if (r != 0)
         return r;
+    r = open_secrets(source, &out->secrets, problem);
+    if (r != 0)
+        return r < 0 ? r : XT_SETTINGS_E_INVALID;
     const char *spool = find(source, "spool-mib");
     uint64_t mib;
     if (!xt_slice_parse_u64(xt_slice_str(spool), &mib) || mib < 1 || mib > 1 << 20)
@@ -204,4 +223,5 @@ void xt_agent_settings_fini(xt_agent_settings *settings)
 {
     free(settings->file);
     settings->file = NULL;
+    settings->secrets = xt_secret_rules_unref(settings->secrets);
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "base/opt.h"
+#include "event/secret_rules.h"
 
 #define XT_AGENT_CONFIG "/etc/exectrail/agent.conf"
 #define XT_AGENT_STATE  "/var/lib/exectrail-agent"
@@ -25,6 +26,7 @@ typedef struct xt_agent_settings {
     const char *token, *state, *host, *output, *user;
     xt_agent_audit audit;
     bool from_stdin;
+    xt_secret_rules *secrets; /* NULL: they stay */
     uint64_t spool_bytes;
     char host_name[256];
     char boot_id[64], machine_id[64], os[128];

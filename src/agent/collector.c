@@ -139,6 +139,7 @@ static int seed(void *context, const xt_proc_info *info)
 static int make_decoder(xt_collector *c)
 {
     bool local = c->watch.mode != XT_WATCH_TEXT; /* text may be of another host: its pids and ids mean nothing here */
+    c->reader.secrets = c->settings->secrets;
     int r = xt_name_cache_new(local ? c->family.helper_fd : -1, &xt_clock_system, &c->names);
     if (r == 0 && local)
         r = xt_proc_table_new(MAX_PROCESSES, xt_proc_read, &c->reader, &c->procs);
@@ -147,6 +148,7 @@ static int make_decoder(xt_collector *c)
     const xt_decoder_settings settings = {
         .origin = xt_collector_origin(c),
         .names = local ? xt_name_cache_source(c->names) : NULL,
+        .secrets = c->settings->secrets,
         .live = true,
         .source = c->settings->from_stdin ? "standard input" : "the kernel",
         .max_memory_bytes = MEMORY_BYTES,

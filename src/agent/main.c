@@ -16,6 +16,8 @@ static const xt_opt run_options[] = {
     {"plugin",    0, NULL,        .help = "started by auditd: --stdin --audit plugin"},
     {"user",      0, "NAME",      .help = "unprivileged user of the process that speaks with the server; else exectrail, or nobody"},
     {"spool-mib", 0, "N",         .fallback = "256", .help = "bound of the spool on disk; when it is passed the oldest events go, and an event says so"},
+    {"secrets",   0, "M",         .fallback = "drop", .help = "in arguments: drop (taken out before anything is written or sent) or off"},
+    {"secret-rules", 0, "FILE",   .help = "the table of secrets to use instead of the one built in"},
     {"config",    'c', "FILE",    .help = "settings: lines of name = value with the names above (" XT_AGENT_CONFIG " when it exists)"},
     {0},
 };

@@ -81,7 +81,15 @@ static void read_exe(xt_proc_reader *reader, uint32_t pid, xt_proc_info *info)
 /* Arguments end with NUL each; they are joined by one space as everywhere. */
 static void read_cmd(xt_proc_reader *reader, uint32_t pid, xt_proc_info *info)
 {
-    if (read_file(pid, "cmdline", MAX_CMD_BYTES, &reader->cmd) < 0)
+    xt_arena arena;
+    if (read_file(pid, "cmdline", MAX_CMD_BYTES, &reader->raw) < 0)
+        return;
+    xt_buf_reset(&reader->cmd);
+    xt_buf_reset(&reader->marks);
+    xt_arena_init(&arena, 16 * MAX_CMD_BYTES);
+    int r = xt_secret_redact_argv(reader->secrets, xt_buf_slice(&reader->raw), &arena, &reader->cmd, &reader->marks);
+    xt_arena_fini(&arena);
+    if (r < 0)
         return;
     size_t n = reader->cmd.n;
     while (n > 0 && reader->cmd.p[n - 1] == '\0')
@@ -90,6 +98,7 @@ static void read_cmd(xt_proc_reader *reader, uint32_t pid, xt_proc_info *info)
         if (reader->cmd.p[i] == '\0')
             reader->cmd.p[i] = ' ';
     info->cmd = xt_slice_of(reader->cmd.p, n);
+    info->marks = xt_buf_slice(&reader->marks);
 }
 
 bool xt_proc_read(void *context, uint32_t pid, xt_proc_info *ret)
@@ -115,6 +124,8 @@ void xt_proc_reader_fini(xt_proc_reader *reader)
 {
     xt_buf_fini(&reader->stat);
     xt_buf_fini(&reader->cmd);
+    xt_buf_fini(&reader->raw);
+    xt_buf_fini(&reader->marks);
 }
 
 int xt_proc_read_all(xt_proc_reader *reader, int (*each)(void *context, const xt_proc_info *info), void *context)

@@ -7,9 +7,11 @@
  */
 #pragma once
 #include "event/proc_table.h"
+#include "event/secret_redact.h"
 
 typedef struct xt_proc_reader {
-    xt_buf stat, cmd;
+    xt_buf stat, cmd, raw, marks;
+    const xt_secret_rules *secrets; /* what they name is not in cmd; NULL: it is */
     char exe[4096];
 } xt_proc_reader;
 

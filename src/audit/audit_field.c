@@ -50,6 +50,7 @@ static inline const char *find_space(const char *p, const char *end)
 static const char *closed(xt_audit_field *field, xt_quoting quoting, const char *p, const char *close, const char *end)
 {
     field->quoting = quoting;
+    field->is_cut = !close;
     field->value = xt_slice_of(p, (size_t)((close ? close : end) - p));
     return close ? close + 1 : end;
 }
@@ -103,6 +104,7 @@ static const char *bare(xt_audit_field *field, const char *p, const char *end)
     if (value.n > 0 && value.p[value.n - 1] == ',')
         value.n--;
     field->quoting = XT_BARE;
+    field->is_cut = false;
     field->value = value;
     return stop;
 }
@@ -132,7 +134,7 @@ bool xt_audit_field_next(xt_slice *rest, xt_audit_field *ret)
     const char *stop = find_space_or_equals(p, end);
     if (stop == end || *stop == ' ' || stop == p) {
         stop = find_space(stop, end);
-        *ret = (xt_audit_field){xt_slice_of(p, 0), xt_slice_of(p, (size_t)(stop - p)), XT_BARE};
+        *ret = (xt_audit_field){xt_slice_of(p, 0), xt_slice_of(p, (size_t)(stop - p)), XT_BARE, false};
     } else {
         if (*p == '(' && stop > p + 1)
             p++;

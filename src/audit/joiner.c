@@ -224,6 +224,7 @@ static int group_add(xt_joiner *joiner, xt_open_group *g, const xt_record *recor
     int r = xt_group_pool_copy(&joiner->pool, g, record, g->node->name);
     if (r < 0)
         return xt_error_trace(r);
+    g->flags |= record->flags & XT_RECORD_CUT ? XT_GROUP_CUT : 0;
     g->n_bytes += n_bytes;
     joiner->n_bytes += n_bytes;
     return 0;

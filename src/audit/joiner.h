@@ -32,6 +32,7 @@ enum {
     XT_GROUP_EVICTED = 1 << 2,   /* ended by the bounds */
     XT_GROUP_TRUNCATED = 1 << 3, /* records beyond max_group_bytes were dropped */
     XT_GROUP_LATE = 1 << 4,      /* belongs to a group given out before */
+    XT_GROUP_CUT = 1 << 5,       /* the end of one of its records is missing */
 };
 
 typedef struct xt_group {
@@ -52,10 +53,9 @@ typedef struct xt_joiner_settings {
 } xt_joiner_settings;
 
 typedef struct xt_joiner_stats {
-    uint64_t n_records; /* pushed */
-    uint64_t n_groups;  /* finished, late ones too */
-    /* groups with that flag */
-    uint64_t n_eoe, n_timeout, n_evicted, n_late, n_truncated;
+    uint64_t n_records;                                        /* pushed */
+    uint64_t n_groups;                                         /* finished, late ones too */
+    uint64_t n_eoe, n_timeout, n_evicted, n_late, n_truncated; /* groups with that flag */
 } xt_joiner_stats;
 
 typedef struct xt_joiner xt_joiner;

@@ -1,9 +1,15 @@
 /*
  * A line is taken apart from the front: node=, type=, msg=, the stamp; what follows is the body. auditd's own
  * addition is cut off at the last 0x1d, since a user message may hold that byte itself. Only when a line does not
- * start like a line of auditd is the kernel's printk form looked for.
+ * start like a line of auditd are the kernel's printk form and the system log's looked for.
+ *
+ * A record inside of a record is found by its stamp: "audit(" is looked for by its bracket, which few records have.
+ * The kernel writes a text with a space in hex, so "type=NAME msg=audit(S.M:N):" in a record of the kernel is nobody's
+ * text; in a record that a program made, what the kernel wrote ends where msg=' begins.
  */
 #include "audit/record.h"
+
+#include <linux/audit.h>
 
 #include "audit/names.h"
 #include "base/timestamp.h"
@@ -101,6 +107,33 @@ static bool seek_printk(cursor *c)
     return true;
 }
 
+/* "audispd: node=..." or "audisp-syslog[12]: type=...", as a system log has it. */
+static bool seek_audisp(cursor *c)
+{
+    xt_slice word = XT_S("audisp"), colon = XT_S(": ");
+    const char *found = memmem(c->p, (size_t)(c->end - c->p), word.p, word.n);
+    if (found)
+        found = memmem(found, (size_t)(c->end - found), colon.p, colon.n);
+    if (!found)
+        return false;
+    cursor at = {found + colon.n, c->end}, behind = at;
+    if (!take(&behind, XT_S("node=")) && !take(&behind, XT_S("type=")))
+        return false;
+    *c = at;
+    return true;
+}
+
+/* A system log writes the mark as #035; the kernel's text does not have it before a name in capitals. */
+static void cut_escaped_enrichment(xt_record *record)
+{
+    xt_slice mark = XT_S("#035"), body = record->body;
+    const char *found = record->enriched.p ? NULL : memmem(body.p, body.n, mark.p, mark.n);
+    if (!found || body.p[body.n - 1] == '\'')
+        return;
+    record->body.n = (size_t)(found - body.p);
+    record->enriched = xt_slice_skip(body, record->body.n + mark.n);
+}
+
 int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_problem)
 {
     if (line.n == 0)
@@ -113,8 +146,11 @@ int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_probl
         c.p++;
     if (c.p == c.end && !memchr(line.p, '\0', line.n))
         return XT_RECORD_E_EMPTY;
+    if (c.p == c.end)
+        return corrupt(reterr_problem, line, line.p, "only NUL bytes, which a crash may leave in a file");
 
     xt_record record = {0};
+    bool is_logged = *c.p != 'n' && *c.p != 't' && seek_audisp(&c);
     if (take(&c, XT_S("node=")))
         record.node = take_word(&c);
     if (!take(&c, XT_S("type=")) && (record.node.p || !seek_printk(&c)))
@@ -127,8 +163,110 @@ int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_probl
     if (!take_stamp(&c, &record))
         return corrupt_stamp(reterr_problem, line, &c);
     cut_enrichment(&record, c.p, c.end);
+    if (is_logged)
+        cut_escaped_enrichment(&record);
     *ret = record;
     return 0;
+}
+
+/* ---- a record inside of a record ---- */
+
+/* The last `sought` in text, or NULL. */
+static const char *find_last(xt_slice text, xt_slice sought)
+{
+    for (const char *found = NULL;; text = xt_slice_skip(text, (size_t)(found + 1 - text.p))) {
+        const char *next = memmem(text.p, text.n, sought.p, sought.n);
+        if (!next)
+            return found;
+        found = next;
+    }
+}
+
+/* inode=123 holds "node=" too. */
+static bool is_inode(xt_slice word, const char *node)
+{
+    uint64_t ignored;
+    xt_slice value = xt_slice_skip(word, (size_t)(node - word.p) + 5);
+    return node > word.p && node[-1] == 'i' && xt_slice_parse_u64(value, &ignored);
+}
+
+/* Where the record whose "audit(" stands at `stamp` begins, not before `start`; NULL when that is none. */
+static const char *begin_of_record(const char *start, const char *stamp, const char *end)
+{
+    cursor c = {stamp, end};
+    xt_record ignored;
+    xt_slice before = xt_slice_of(start, (size_t)(stamp - start));
+    if (!take_stamp(&c, &ignored))
+        return NULL;
+    if (xt_slice_ends(before, XT_S("msg=")))
+        before.n -= 4;
+    if (before.n == 0 || before.p[--before.n] != ' ')
+        return NULL;
+    const char *word = memrchr(before.p, ' ', before.n);
+    word = word ? word + 1 : before.p;
+    xt_slice type = XT_S("type="), node = XT_S("node=");
+    const char *found = find_last(xt_slice_of(word, (size_t)(before.p + before.n - word)), type);
+    if (!found || xt_record_type_by_name(xt_slice_of(found + 5, (size_t)(before.p + before.n - found - 5))) == 0)
+        return NULL;
+    if (found != word || word == start)
+        return found;
+    const char *last = memrchr(start, ' ', (size_t)(word - 1 - start));
+    last = last ? last + 1 : start;
+    xt_slice before_type = xt_slice_of(last, (size_t)(word - 1 - last));
+    const char *name = find_last(before_type, node);
+    return name && !is_inode(before_type, name) ? name : found;
+}
+
+static const char *find_record(const char *start, const char *end, const char *line_end)
+{
+    for (const char *p = start; p < end && (p = memchr(p, '(', (size_t)(end - p))) != NULL; p++) {
+        if (p - start < 6 || memcmp(p - 5, "audit", 5) != 0)
+            continue;
+        const char *found = begin_of_record(start, p - 5, line_end);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+/* What the kernel wrote of the record, before what a program did. */
+static const char *end_of_kernel_text(const xt_record *record)
+{
+    bool is_kernel = record->type >= AUDIT_SYSCALL && record->type < AUDIT_FIRST_USER_MSG2;
+    xt_slice word = XT_S("msg='");
+    const char *found = is_kernel ? NULL : memmem(record->body.p, record->body.n, word.p, word.n);
+    return found ? found : record->body.p + record->body.n;
+}
+
+/* Without the word that the cut may have gone through. */
+static xt_slice whole_words(xt_slice text)
+{
+    while (text.n > 0 && text.p[text.n - 1] != ' ' && text.p[text.n - 1] != '"')
+        text.n--;
+    const char *quote = text.n > 0 && text.p[text.n - 1] == '"' ? memrchr(text.p, '=', text.n - 1) : NULL;
+    if (quote && quote + 2 == text.p + text.n) /* only the opening one */
+        while (text.n > 0 && text.p[text.n - 1] != ' ')
+            text.n--;
+    return text;
+}
+
+bool xt_record_split(xt_record *record, xt_slice *ret_rest)
+{
+    const char *end = record->enriched.p ? record->enriched.p + record->enriched.n : record->body.p + record->body.n;
+    const char *stop = end_of_kernel_text(record);
+    const char *found = find_record(record->body.p, stop, end);
+    if (!found && record->enriched.n > 0 && stop == record->body.p + record->body.n)
+        found = find_record(record->enriched.p, end, end);
+    if (!found)
+        return false;
+    *ret_rest = xt_slice_of(found, (size_t)(end - found));
+    cut_enrichment(record, record->body.p, found);
+    if (record->enriched.p)
+        record->enriched = whole_words(record->enriched);
+    else
+        record->body = whole_words(record->body);
+    record->flags |= XT_RECORD_CUT;
+    return true;
 }
 
 int xt_record_parse_payload(uint16_t type, xt_slice payload, xt_record *ret, xt_problem *reterr_problem)

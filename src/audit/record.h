@@ -9,7 +9,8 @@
  * Ownership: all slices are cut from the caller's bytes.
  * Format:    [node=NAME ]type=NAME [msg=]audit(SEC.MMM:SERIAL): BODY[0x1d ENRICHMENT], where the NAME of a type may be
  *            UNKNOWN[N]; or "audit: type=N audit(...): BODY" behind anything (printk through dmesg or syslog: as
- *            trustworthy as whoever may write there). Leading NULs, which a crash leaves, are skipped.
+ *            trustworthy as whoever may write there); or auditd's line behind the "audispd:" or "audisp-syslog[N]:" of
+ *            a system log, where 0x1d is written #035. Leading NULs, which a crash leaves, are skipped.
  * Source:    linux kernel/audit.c audit_log_start, audit_log_format; auditd's text format.
  */
 #pragma once
@@ -20,8 +21,13 @@ enum {
     XT_RECORD_E_EMPTY = 2,
 };
 
+enum {
+    XT_RECORD_CUT = 1 << 0, /* its end is missing */
+};
+
 typedef struct xt_record {
-    uint16_t type;   /* AUDIT_SYSCALL = 1300, ... ; see audit/names.h */
+    uint16_t type; /* AUDIT_SYSCALL = 1300, ... ; see audit/names.h */
+    uint16_t flags;
     uint32_t serial; /* wraps; unique only with the time */
     int64_t time_ms;
     xt_slice node;     /* node=NAME in front, else empty */
@@ -30,6 +36,12 @@ typedef struct xt_record {
 } xt_record;
 
 XT_MUST_USE int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_problem);
+/*
+ * When another record begins inside of this one (its writer was stopped halfway), cuts the record there, without the
+ * word that the cut went through, flags it XT_RECORD_CUT and gives the text from the other's node= or type= on.
+ * What stands in a message that a program wrote (msg='...') is never taken for a record.
+ */
+bool xt_record_split(xt_record *record, xt_slice *ret_rest);
 /* payload: the bytes after the nlmsghdr by the received length; a trailing NUL or newline is dropped. */
 XT_MUST_USE int xt_record_parse_payload(uint16_t type, xt_slice payload, xt_record *ret, xt_problem *reterr_problem);
 
@@ -45,6 +57,7 @@ typedef struct xt_audit_field {
     xt_slice name;
     xt_slice value; /* without its quotes or braces */
     xt_quoting quoting;
+    bool is_cut; /* the quote or brace that should end it is missing */
 } xt_audit_field;
 
 /*

@@ -4,21 +4,27 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
 #include "cli/commands.h"
+#include "cli/decode_stats.h"
 #include "cli/input.h"
 #include "cli/shell_quote.h"
 #include "event/decoder.h"
 #include "event/event_json.h"
+#include "io/vfs.h"
 
 #define OUTPUT_BYTES (256u << 10)
 
 typedef struct decode_job {
     xt_buf out;
     bool as_text;
+    bool shows_typed_secrets;
     unsigned options;
+    xt_secret_rules *secrets; /* NULL: everything is shown */
+    xt_decode_stats *stats;   /* NULL: not asked for */
 } decode_job;
 
 static int flush(decode_job *job)
@@ -52,6 +58,23 @@ static bool text_is_set(const xt_event *event, xt_field field)
     return xt_event_bytes(event, field).n > 0;
 }
 
+/* What was typed: <enter> between lines, and what a later event finishes. */
+static void put_typed(const xt_event *event, xt_buf *out)
+{
+    xt_list_iter iter = xt_list_iterate(xt_event_bytes(event, XT_F_TTY_LINE));
+    xt_slice rest = xt_event_bytes(event, XT_F_TTY_UNFINISHED);
+    const char *between = "";
+    for (xt_slice line; xt_list_next(&iter, &line); between = " <enter> ") {
+        xt_buf_puts(out, between);
+        xt_text_visible(out, line);
+    }
+    if (rest.n == 0)
+        return;
+    xt_buf_puts(out, between);
+    xt_text_visible(out, rest);
+    xt_buf_puts(out, " <unfinished>");
+}
+
 /* time host login>user tty ses cwd exit command: one line, the command such that it can be pasted. */
 static void put_text_line(const xt_event *event, xt_buf *out)
 {
@@ -66,6 +89,10 @@ static void put_text_line(const xt_event *event, xt_buf *out)
     xt_buf_putc(out, ' ');
     if (xt_event_has(event, XT_F_ARGS)) {
         xt_shell_quote_list(out, xt_event_bytes(event, XT_F_ARGS));
+    } else if (xt_event_has(event, XT_F_TTY_LINE) || xt_event_has(event, XT_F_TTY_UNFINISHED)) {
+        put_word(out, event, XT_F_ACTION, "[");
+        xt_buf_puts(out, "] ");
+        put_typed(event, out);
     } else {
         put_word(out, event, XT_F_ACTION, "[");
         put_word(out, event, xt_event_has(event, XT_F_ORIGINAL) ? XT_F_ORIGINAL : XT_F_EXE, "] ");
@@ -76,6 +103,8 @@ static void put_text_line(const xt_event *event, xt_buf *out)
 static int on_event(void *context, xt_event *event, xt_arena *arena)
 {
     decode_job *job = context;
+    if (job->stats)
+        xt_decode_stats_see(job->stats, event);
     if (job->as_text) {
         put_text_line(event, &job->out);
     } else {
@@ -99,34 +128,24 @@ static int decode_stream(decode_job *job, xt_input *input, xt_decoder *decoder, 
     for (;;) {
         xt_slice piece = XT_S_NULL;
         int r = xt_input_next(input, &piece, problem);
-        if (r == 0)
-            r = piece.n ? xt_decoder_feed(decoder, piece) : xt_decoder_finish(decoder);
-        if (r == 0 && (eager || !piece.n))
+        if (r == 0 && piece.n)
+            r = xt_decoder_feed(decoder, piece);
+        if (r == 0 && eager)
             r = flush(job);
         if (r != 0 || !piece.n)
             return r;
     }
 }
 
-static int decode_file(decode_job *job, const char *path, const char *host)
+static int decode_file(decode_job *job, xt_decoder *decoder, const char *path)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     xt_input *input = NULL;
-    xt_decoder *decoder = NULL;
     int r = xt_input_open(path, &input, &problem);
-    if (r == 0) {
-        xt_decoder_settings settings = {
-            .origin = {.host_name = xt_slice_str(host)},
-            .source = xt_input_name(input),
-            .on_event = on_event,
-            .on_problem = on_problem,
-            .context = job,
-        };
-        r = xt_decoder_new(&settings, &decoder);
-    }
+    if (r == 0)
+        r = xt_decoder_begin(decoder, xt_input_name(input));
     if (r == 0)
         r = decode_stream(job, input, decoder, &problem);
-    (void)xt_decoder_free(decoder);
     (void)xt_input_close(input);
     if (r == 0 || r == -EPIPE)
         return 0;
@@ -137,10 +156,109 @@ static int decode_file(decode_job *job, const char *path, const char *host)
     return xt_cli_fail(&problem);
 }
 
+#define FOLLOW_MS 200
+
+/* Records that come now are of now: what is open is given out when nothing more came for it. */
+static int pass_time(xt_decoder *decoder)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return xt_decoder_tick(decoder, now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+/* One file to its end, where it is read again until another has its name; what was written until then is read first. */
+static int follow_file(decode_job *job, xt_decoder *decoder, xt_input *input, xt_problem *problem)
+{
+    for (bool is_last = false;;) {
+        xt_slice piece = XT_S_NULL;
+        int r = xt_input_next(input, &piece, problem);
+        if (r == 0)
+            r = pass_time(decoder);
+        if (r == 0 && piece.n)
+            r = xt_decoder_feed(decoder, piece);
+        if (r == 0 && !piece.n)
+            r = flush(job);
+        if (r != 0 || (!piece.n && is_last))
+            return r;
+        if (piece.n)
+            continue;
+        is_last = xt_input_is_replaced(input);
+        if (!is_last)
+            (void)nanosleep(&(struct timespec){.tv_nsec = FOLLOW_MS * 1000000L}, NULL);
+        xt_input_again(input);
+    }
+}
+
+static int follow(decode_job *job, xt_decoder *decoder, const char *path)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    for (int r = 0; r == 0;) {
+        xt_input *input = NULL;
+        r = xt_input_open(path, &input, &problem);
+        if (r == 0)
+            r = xt_decoder_begin(decoder, path);
+        if (r == 0)
+            r = follow_file(job, decoder, input, &problem);
+        (void)xt_input_close(input);
+        if (r == -EPIPE)
+            return 0;
+    }
+    return xt_cli_fail(&problem);
+}
+
+/* All files are one stream: an event may begin in one and end in the next. */
+static int decode_files(decode_job *job, const xt_opt_args *args)
+{
+    xt_decoder_settings settings = {
+        .origin = {.host_name = xt_slice_str(xt_opt_get(args, "host"))},
+        .shows_typed_secrets = job->shows_typed_secrets,
+        .secrets = job->secrets,
+        .live = xt_opt_has(args, "follow"),
+        .on_event = on_event,
+        .on_problem = on_problem,
+        .context = job,
+    };
+    xt_decoder *decoder = NULL;
+    int status = 0, r = xt_decoder_new(&settings, &decoder);
+    if (r == 0 && !settings.live && args->n_operands == 0)
+        status = decode_file(job, decoder, "-");
+    if (r == 0 && settings.live)
+        status = follow(job, decoder, args->operands[0]);
+    for (unsigned i = 0; r == 0 && !settings.live && i < args->n_operands; i++)
+        status |= decode_file(job, decoder, args->operands[i]);
+    if (r == 0)
+        r = xt_decoder_finish(decoder);
+    if (r == 0)
+        r = flush(job);
+    if (job->stats && decoder)
+        xt_decode_stats_print(job->stats, xt_decoder_stats_get(decoder), stderr);
+    (void)xt_decoder_free(decoder);
+    if (r == 0 || r == -EPIPE)
+        return status;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_problem_set(&problem, "cannot be decoded: %s", strerror(r < 0 ? -r : EPROTO));
+    return xt_cli_fail(&problem);
+}
+
+static int open_secrets(decode_job *job, const xt_opt_args *args, xt_problem *problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    const char *path = xt_opt_get(args, "secret-rules");
+    if (!path)
+        return xt_opt_has(args, "redact") ? xt_secret_rules_builtin(&job->secrets) : 0;
+    int r = xt_vfs_read_file(&xt_vfs_system, path, 1 << 20, &text);
+    if (r == 0)
+        return xt_secret_rules_parse(xt_buf_slice(&text), path, &job->secrets, problem);
+    xt_problem_source(problem, path);
+    xt_problem_set(problem, "%s", strerror(-r));
+    return r;
+}
+
 int xt_cmd_decode(const xt_opt_args *args)
 {
     xt_slice format = xt_slice_str(xt_opt_get(args, "format"));
     decode_job job = {.as_text = xt_slice_eq(format, XT_S("text")),
+                      .shows_typed_secrets = xt_opt_has(args, "unmasked"),
                       .options = xt_opt_has(args, "records") ? XT_EVENT_JSON_RECORDS : 0};
     if (!job.as_text && !xt_slice_eq(format, XT_S("ndjson"))) {
         xt_problem problem = XT_PROBLEM_INIT;
@@ -149,10 +267,19 @@ int xt_cmd_decode(const xt_opt_args *args)
         (void)xt_cli_fail(&problem);
         return 2;
     }
-    const char *host = xt_opt_get(args, "host");
-    int status = args->n_operands == 0 ? decode_file(&job, "-", host) : 0;
-    for (unsigned i = 0; i < args->n_operands; i++)
-        status |= decode_file(&job, args->operands[i], host);
+    xt_problem problem = XT_PROBLEM_INIT;
+    if (xt_opt_has(args, "follow") && (args->n_operands != 1 || strcmp(args->operands[0], "-") == 0)) {
+        xt_problem_set(&problem, "--follow takes one FILE");
+        (void)xt_cli_fail(&problem);
+        return 2;
+    }
+    if (open_secrets(&job, args, &problem) != 0)
+        return xt_cli_fail(&problem);
+    if (xt_opt_has(args, "stats") && xt_decode_stats_new(&job.stats) < 0)
+        return 1;
+    int status = decode_files(&job, args);
+    job.stats = xt_decode_stats_free(job.stats);
     xt_buf_fini(&job.out);
+    xt_secret_rules_unref(job.secrets);
     return status;
 }

@@ -45,7 +45,7 @@ static int import_file(const xt_opt_args *args, const char *path)
         return xt_cli_fail(&job.problem);
     xt_call call;
     xt_call_init(&call, "POST", "/api/v1/import");
-    xt_call_options(&call, args, "host");
+    xt_call_options(&call, args, "host,secrets");
     xt_call_param(&call, "source", path);
     xt_call_param(&call, "compact", xt_opt_get(args, "server") ? NULL : "1");
     call.next_body = next_body;

@@ -73,10 +73,23 @@ static int check_address(server *s, const char *address, xt_problem *problem)
     return -EPERM;
 }
 
+/* drop, off, or nothing. */
+static bool secrets_are_known(const xt_opt_args *args, xt_problem *problem)
+{
+    xt_slice mode = xt_slice_str(xt_opt_get(args, "secrets"));
+    if (mode.n == 0 || xt_slice_eq(mode, XT_S("drop")) || xt_slice_eq(mode, XT_S("off")))
+        return true;
+    xt_problem_set(problem, "--secrets %.*s is not known", XT_S_ARGS(mode));
+    xt_problem_hint(problem, "drop or off");
+    return false;
+}
+
 static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
 {
     const char *rules[XT_OPT_MAX_VALUES];
     size_t n = 0;
+    if (!secrets_are_known(args, problem))
+        return -EINVAL;
     for (const char *path; (path = xt_opt_nth(args, "rules", (unsigned)n)) != NULL;)
         rules[n++] = path;
     xt_app_settings settings = {
@@ -85,6 +98,8 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
         .n_rules = n,
         .webhook = xt_opt_get(args, "webhook"),
         .demo = xt_opt_get(args, "demo"),
+        .keeps_secrets = xt_slice_eq(xt_slice_str(xt_opt_get(args, "secrets")), XT_S("off")),
+        .secret_rules = xt_opt_get(args, "secret-rules"),
         .server_names = xt_opt_get(args, "names"),
     };
     return xt_app_open(&settings, &s->app, problem);

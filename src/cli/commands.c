@@ -27,6 +27,10 @@
     {                                                                                   \
         .name = "to", .value = "T", .help = "not newer than"                            \
     }
+#define SECRETS                                                                                               \
+    {.name = "secrets",                                                                                       \
+     .value = "M",                                                                                            \
+     .help = "in arguments of what is imported: drop (taken out before anything is stored; the default) or off"}
 #define END          \
     {                \
         .name = NULL \
@@ -39,6 +43,11 @@ static const xt_opt decode_options[] = {
      .help = "ndjson, or text: one line a command that can be pasted into a shell"},
     {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
     {.name = "records", .help = "add auditd.records: each record's type and fields apart"},
+    {.name = "follow", .help = "go on as FILE grows and is rotated, until interrupted"},
+    {.name = "stats", .help = "at the end, on standard error: lines, records, events by action, losses, flags, rates"},
+    {.name = "unmasked", .help = "show what was typed at programs that ask for passwords"},
+    {.name = "redact", .help = "take secrets out, by the rules built in"},
+    {.name = "secret-rules", .value = "FILE", .help = "take secrets out, by the rules in FILE"},
     END,
 };
 static const xt_opt server_options[] = {
@@ -48,12 +57,15 @@ static const xt_opt server_options[] = {
     {.name = "rules", .value = "DIR", .many = true, .help = "more Sigma rules: a folder or a file"},
     {.name = "webhook", .value = "URL", .help = "alerts are posted there as JSON"},
     {.name = "names", .value = "N,N", .help = "names and addresses for the server's certificate besides localhost"},
+    SECRETS,
+    {.name = "secret-rules", .value = "FILE", .help = "the table of secrets to use instead of the one built in"},
     {.name = "demo", .value = "FILE", .help = "replay this audit log at its own pace, under a DEMO banner"},
     END,
 };
 static const xt_opt import_options[] = {
     FROM_WHERE,
     {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
+    SECRETS,
     END,
 };
 static const xt_opt search_options[] = {
@@ -120,7 +132,7 @@ static const xt_opt_command commands[] = {
     {"server", "", 0, 0, "take events from agents, store, detect, alert, serve the page", NULL, server_options,
      xt_cmd_server},
     {"import", "FILE...", 1, UINT_MAX, "existing audit.log files into the store",
-     "Plain or .zst; - is standard input. Returns when the events are searchable.", import_options, xt_cmd_import},
+     "Plain, .gz or .zst; - is standard input. Returns when the events are searchable.", import_options, xt_cmd_import},
     {"search", "['KQL']", 0, 1, "find events, newest first",
      "  exectrail search --data DIR 'user:alice and cmd:*nmap*'\n  exectrail search --data DIR --by exe 'uid < 1000'\n "
      " exectrail search --data DIR --from now-1d --count 'tty:\"(none)\"'",

@@ -1,4 +1,7 @@
-/* One read buffer of 1 MiB; a .zst file has a second one for what comes out of it. */
+/*
+ * One read buffer of 1 MiB; a packed file has a second one for what comes out of it. A packed file may be several one
+ * behind the other, as `cat a.gz b.gz` makes them.
+ */
 #include "cli/input.h"
 
 #include <errno.h>
@@ -6,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #define INPUT_BYTES (1u << 20)
@@ -19,7 +23,9 @@ struct xt_input {
     size_t raw_at;
     bool begun, end;
     ZSTD_DStream *zstd;
-    size_t zstd_left; /* what ZSTD_decompressStream said last: not 0 inside of a frame */
+    z_stream *gzip;
+    bool is_inside;  /* of a packed stream that has not ended */
+    bool is_corrupt; /* found behind what was given out */
 };
 
 xt_input *xt_input_close(xt_input *input)
@@ -29,6 +35,9 @@ xt_input *xt_input_close(xt_input *input)
     if (input->fd > STDIN_FILENO)
         close(input->fd);
     ZSTD_freeDStream(input->zstd);
+    if (input->gzip)
+        inflateEnd(input->gzip);
+    free(input->gzip);
     free(input->raw);
     free(input->plain);
     free(input);
@@ -81,6 +90,20 @@ static int fill(xt_input *input, xt_problem *reterr_problem)
     return 0;
 }
 
+#define GZIP_ONLY (15 + 16) /* zlib's largest window, and a gzip head before it */
+
+static int begin_gzip(xt_input *input, xt_problem *reterr_problem)
+{
+    input->plain = malloc(INPUT_BYTES);
+    input->gzip = calloc(1, sizeof *input->gzip);
+    if (!input->plain || !input->gzip || inflateInit2(input->gzip, GZIP_ONLY) != Z_OK) {
+        free(input->gzip);
+        input->gzip = NULL;
+        return fail(input, ENOMEM, reterr_problem);
+    }
+    return 0;
+}
+
 /* What kind of file it is, by its first bytes. */
 static int begin(xt_input *input, xt_problem *reterr_problem)
 {
@@ -89,12 +112,8 @@ static int begin(xt_input *input, xt_problem *reterr_problem)
     int r = fill(input, reterr_problem);
     if (r < 0)
         return r;
-    if (input->n_raw >= 2 && memcmp(input->raw, "\x1f\x8b", 2) == 0) {
-        xt_problem_source(reterr_problem, input->name);
-        xt_problem_set(reterr_problem, "a gzip file");
-        xt_problem_hint(reterr_problem, "unpack it: gzip -dc %s | exectrail ... -", input->name);
-        return -EBADMSG;
-    }
+    if (input->n_raw >= 2 && memcmp(input->raw, "\x1f\x8b", 2) == 0)
+        return begin_gzip(input, reterr_problem);
     if (input->n_raw < 4 || memcmp(input->raw, zstd_magic, 4) != 0)
         return 0;
     input->zstd = ZSTD_createDStream();
@@ -102,10 +121,36 @@ static int begin(xt_input *input, xt_problem *reterr_problem)
     return input->zstd && input->plain ? 0 : fail(input, ENOMEM, reterr_problem);
 }
 
+static void unpack_zstd(xt_input *input, ZSTD_outBuffer *out)
+{
+    ZSTD_inBuffer in = {input->raw, input->n_raw, input->raw_at};
+    size_t left = ZSTD_decompressStream(input->zstd, out, &in);
+    input->raw_at = in.pos;
+    input->is_corrupt = ZSTD_isError(left);
+    input->is_inside = left != 0;
+}
+
+static void unpack_gzip(xt_input *input, ZSTD_outBuffer *out)
+{
+    z_stream *z = input->gzip;
+    z->next_in = (Bytef *)input->raw + input->raw_at;
+    z->avail_in = (uInt)(input->n_raw - input->raw_at);
+    z->next_out = (Bytef *)input->plain + out->pos;
+    z->avail_out = (uInt)(out->size - out->pos);
+    int r = inflate(z, Z_NO_FLUSH);
+    input->raw_at = input->n_raw - z->avail_in;
+    out->pos = out->size - z->avail_out;
+    input->is_corrupt = r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR;
+    input->is_inside = r != Z_STREAM_END;
+    if (r == Z_STREAM_END)
+        (void)inflateReset(z);
+}
+
+/* What came out before an error is given out first. */
 static int next_decompressed(xt_input *input, xt_slice *ret, xt_problem *reterr_problem)
 {
     ZSTD_outBuffer out = {input->plain, INPUT_BYTES, 0};
-    while (out.pos == 0) {
+    while (out.pos == 0 && !input->is_corrupt) {
         if (input->n_raw == input->raw_at) {
             int r = fill(input, reterr_problem);
             if (r < 0)
@@ -113,15 +158,15 @@ static int next_decompressed(xt_input *input, xt_slice *ret, xt_problem *reterr_
             if (input->end)
                 break;
         }
-        ZSTD_inBuffer in = {input->raw, input->n_raw, input->raw_at};
-        input->zstd_left = ZSTD_decompressStream(input->zstd, &out, &in);
-        input->raw_at = in.pos;
-        if (ZSTD_isError(input->zstd_left))
-            break;
+        if (input->zstd)
+            unpack_zstd(input, &out);
+        else
+            unpack_gzip(input, &out);
     }
-    if (ZSTD_isError(input->zstd_left) || (out.pos == 0 && input->zstd_left != 0)) {
+    if (out.pos == 0 && (input->is_corrupt || input->is_inside)) {
         xt_problem_source(reterr_problem, input->name);
-        xt_problem_set(reterr_problem, "the zstd data is %s", ZSTD_isError(input->zstd_left) ? "corrupt" : "cut off");
+        xt_problem_set(reterr_problem, "the %s data is %s", input->zstd ? "zstd" : "gzip",
+                       input->is_corrupt ? "corrupt" : "cut off");
         return -EBADMSG;
     }
     *ret = xt_slice_of(input->plain, out.pos);
@@ -136,13 +181,26 @@ int xt_input_next(xt_input *input, xt_slice *ret, xt_problem *reterr_problem)
         r = begin(input, reterr_problem);
     if (r < 0)
         return r;
-    if (input->zstd)
+    if (input->zstd || input->gzip)
         return next_decompressed(input, ret, reterr_problem);
     if (!first && !input->end)
         r = fill(input, reterr_problem);
     if (r == 0)
         *ret = xt_slice_of(input->raw, input->n_raw);
     return r;
+}
+
+void xt_input_again(xt_input *input)
+{
+    input->end = false;
+}
+
+bool xt_input_is_replaced(const xt_input *input)
+{
+    struct stat here, there;
+    if (fstat(input->fd, &here) != 0 || !S_ISREG(here.st_mode) || stat(input->name, &there) != 0)
+        return false;
+    return here.st_ino != there.st_ino || here.st_dev != there.st_dev || (uint64_t)here.st_size < input->position;
 }
 
 const char *xt_input_name(const xt_input *input)

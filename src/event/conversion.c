@@ -40,6 +40,13 @@ void xt_conversion_open(xt_conversion *c, const xt_record *record)
     c->spans[record - c->group->records] = (xt_rec_span){c->n_fields, 0};
 }
 
+#define SKIPPED SIZE_MAX
+
+void xt_conversion_skip(xt_conversion *c, const xt_record *record)
+{
+    c->spans[record - c->group->records] = (xt_rec_span){SKIPPED, 0};
+}
+
 static void keep(xt_conversion *c, xt_slice name, xt_slice value, xt_rec_form form)
 {
     if (c->n_fields == c->cap_fields) {
@@ -113,9 +120,10 @@ void xt_conversion_keep_enriched(xt_conversion *c, const xt_audit_field *field)
     keep(c, field->name, field->value, XT_REC_ENRICHED);
 }
 
-static bool is_listed(const xt_record *record)
+static bool is_listed(const xt_conversion *c, size_t i)
 {
-    return record->type != AUDIT_EOE; /* says nothing, and a text log never has it */
+    /* an EOE says nothing, and a text log never has it */
+    return c->group->records[i].type != AUDIT_EOE && c->spans[i].first != SKIPPED;
 }
 
 static size_t measure_records(const xt_conversion *c)
@@ -132,12 +140,12 @@ void xt_conversion_put_records(xt_conversion *c)
     char *start = xt_conversion_alloc(c, measure_records(c));
     size_t n = 0;
     for (size_t i = 0; i < group->n_records; i++)
-        n += is_listed(&group->records[i]);
+        n += is_listed(c, i);
     if (!start)
         return;
     char *p = xt_pack_varint(start, n);
     for (size_t i = 0; i < group->n_records; i++) {
-        if (!is_listed(&group->records[i]))
+        if (!is_listed(c, i))
             continue;
         p = xt_pack_varint(p, group->records[i].type);
         p = xt_pack_varint(p, c->spans[i].n);

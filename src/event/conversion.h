@@ -20,6 +20,11 @@ enum {
     XT_FLAG_EVICTED = 1 << 7,
     XT_FLAG_NO_SYSCALL = 1 << 8,
     XT_FLAG_UNPARSED = 1 << 9,
+    XT_FLAG_ARGV0_MISMATCH = 1 << 10,
+    XT_FLAG_MEMFD = 1 << 11,
+    XT_FLAG_DELETED = 1 << 12,
+    XT_FLAG_LOADER = 1 << 13,
+    XT_FLAG_MISSING_CWD = 1 << 14,
 };
 
 typedef struct xt_rec_span {
@@ -40,9 +45,10 @@ typedef struct xt_conversion {
     uint32_t arch;
     uint64_t syscall; /* UINT64_MAX: not seen */
     bool is_exec;
-    xt_slice a0;        /* of an exec, as written: execveat's directory */
-    xt_audit_field exe; /* of the head, until it is known whether the exec failed */
-    xt_slice res;       /* of the deciding record */
+    bool has_comm, has_ses, has_key; /* the head has such a field */
+    xt_slice a0;                     /* of an exec, as written: execveat's directory */
+    xt_audit_field exe;              /* of the head, until it is known whether the exec failed */
+    xt_slice res;                    /* of the deciding record */
     xt_exec_args args;
 
     xt_path *paths; /* room for all PATH records */
@@ -53,7 +59,8 @@ typedef struct xt_conversion {
     xt_rec_span *spans; /* one per record of the group */
 } xt_conversion;
 
-/* RECORDS: opens the span of the record being read; adds a field to it. */
+/* RECORDS: opens the span of the record being read, or leaves a record out; adds a field to it. */
+void xt_conversion_skip(xt_conversion *c, const xt_record *record);
 void xt_conversion_open(xt_conversion *c, const xt_record *record);
 void xt_conversion_keep(xt_conversion *c, const xt_audit_field *field, bool in_msg);
 /* What a column holds already, of a record beside the one that filled it. */
@@ -62,6 +69,11 @@ void xt_conversion_keep_enriched(xt_conversion *c, const xt_audit_field *field);
 /* Writes all spans to the event's RECORDS. */
 void xt_conversion_put_records(xt_conversion *c);
 
+/* A value whose quote never ends: its record was cut. */
+static inline void xt_conversion_see_cut(xt_conversion *c, const xt_audit_field *field)
+{
+    c->flags |= field->is_cut ? XT_FLAG_TRUNCATED : 0;
+}
 /* The decoded text; false for (null). */
 bool xt_conversion_text(xt_conversion *c, const xt_audit_field *field, xt_slice *ret);
 /* Arena memory, or NULL and no_memory. */
@@ -83,3 +95,5 @@ void xt_conversion_read_cwd(xt_conversion *c);
 void xt_conversion_put_paths(xt_conversion *c);
 /* EXE of a failed exec, SCRIPT of a successful one. */
 void xt_conversion_put_program(xt_conversion *c);
+/* from_program.c: flags of a successful exec; first: PATH item 0, may be NULL. */
+void xt_conversion_flag_program(xt_conversion *c, const xt_path *first);

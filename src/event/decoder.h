@@ -7,16 +7,24 @@
  *            it never stops the stream. <0: memory.
  * Ownership: the event is valid during on_event.
  * Limits:    a line above 1 MiB is cut there, kept as unparsed, and counted.
+ * Damage:    a line in which another record begins gives both records, the first flagged truncated, and is also kept
+ *            as it stands, unparsed. A last line without its newline is flagged truncated.
+ * Time:      of a file, time is what the records say: forward steps count for a little only, so that a clock set
+ *            ahead does not end what is open; of a line that is no record, it is that of the record before it or, at
+ *            the beginning, of the first one behind it (0 where there is none near): a repeated import is the same.
  * Threads:   one at a time.
  */
 #pragma once
 #include "event/from_audit.h"
 #include "event/proc_table.h"
+#include "event/secret_rules.h"
 
 typedef struct xt_decoder_settings {
     xt_event_origin origin;
     const xt_name_source *names; /* may be NULL */
+    xt_secret_rules *secrets;    /* what they name is gone before the event is given out; NULL: nothing; ref is taken */
     bool live;                   /* timeouts by the caller's clock (xt_decoder_tick) instead of the records' times */
+    bool shows_typed_secrets;    /* what was typed at programs that ask for passwords is not masked */
     const char *source;          /* file name for problems */
     size_t max_memory_bytes;     /* 0: 64 MiB */
     int (*on_event)(void *context, xt_event *event, xt_arena *arena); /* non-zero ends the stream and is returned */
@@ -25,13 +33,20 @@ typedef struct xt_decoder_settings {
 } xt_decoder_settings;
 
 typedef struct xt_decoder_stats {
-    uint64_t n_bytes, n_lines, n_records, n_events, n_unparsed, n_late, n_timeout;
+    uint64_t n_bytes, n_lines, n_records, n_events, n_unparsed, n_late, n_timeout, n_spliced;
 } xt_decoder_stats;
 
 typedef struct xt_decoder xt_decoder;
 XT_MUST_USE int xt_decoder_new(const xt_decoder_settings *settings, xt_decoder **ret);
 xt_decoder *xt_decoder_free(xt_decoder *decoder);
 XT_MUST_USE int xt_decoder_feed(xt_decoder *decoder, xt_slice bytes);
+/*
+ * What follows comes from another file (rotation): lines count from 1 again, what is open stays open. The name is
+ * borrowed as long as it is fed.
+ */
+XT_MUST_USE int xt_decoder_begin(xt_decoder *decoder, const char *source);
+/* From now on these rules (ref is taken), or none. */
+void xt_decoder_set_secrets(xt_decoder *decoder, xt_secret_rules *secrets);
 /* A record that came by netlink instead of text. */
 XT_MUST_USE int xt_decoder_feed_payload(xt_decoder *decoder, uint16_t type, xt_slice payload);
 /* Live sources: lets time pass (monotonic milliseconds), so that groups without an end are given out. */

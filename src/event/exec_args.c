@@ -105,6 +105,7 @@ static void read_record(joining *j, xt_slice body, uint32_t record)
     xt_audit_field field;
     while (xt_audit_field_next(&body, &field)) {
         argument_name name;
+        j->result->is_cut |= field.is_cut;
         if (parse_name(field.name, &name)) {
             add_piece(j, name, &field, record);
         } else if (xt_slice_eq(field.name, XT_S("argc")) && j->argc == UINT64_MAX &&
@@ -228,10 +229,14 @@ static void put_argument(joining *j, const piece *first, const piece *end)
     const piece *text = first;
     while (text < end && text->part == PIECE_LENGTH)
         text++;
+    if (text == end) { /* its length alone */
+        note_missing(j, first->arg, first->arg + UINT64_C(1));
+        return;
+    }
     if (text > first) {
         uint64_t n_written = 0;
         for (const piece *it = text; it < end; it++)
-            n_written += it->n;
+            n_written += it > text && it->part == it[-1].part ? 0 : it->n;
         j->result->has_mismatch |= n_written != first->n;
     }
     if (end - text == 1 && text->part == PIECE_FIRST_FRAGMENT)
@@ -286,7 +291,7 @@ static int make_room(joining *j, xt_arena *arena)
             n_filled += it->arg - next_arg;
             next_part = PIECE_FIRST_FRAGMENT;
         }
-        n_gaps += it->part > next_part;
+        n_gaps += it->part > next_part || it->part == PIECE_LENGTH;
         n_bytes += XT_PACK_MAX_VARINT / 2 + (it->part == PIECE_LENGTH ? 0 : it->n);
         next_arg = it->arg + 1;
         next_part = it->part + 1;

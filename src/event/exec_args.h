@@ -18,6 +18,7 @@ typedef struct xt_exec_args {
     xt_slice list;     /* arguments that are there */
     xt_slice missing;  /* numbers of those that are not: "3-5,9", a fragment as "7[2]"; empty: none */
     bool has_mismatch; /* argc, a length or a repeated argument contradicts what is there */
+    bool is_cut;       /* a quote that never ends */
     size_t n_other;    /* fields that are neither argc nor an argument */
 } xt_exec_args;
 

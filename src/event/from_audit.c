@@ -16,6 +16,7 @@
 static const char *const flag_names[] = {
     "missing-execve", "missing-args", "args-mismatch", "missing-path", "late",
     "truncated",      "timeout",      "evicted",       "no-syscall",   "unparsed",
+    "argv0-mismatch", "memfd",        "deleted",       "loader",       "missing-cwd",
 };
 
 static void put_flags(xt_conversion *c)
@@ -114,6 +115,7 @@ static void read_proctitle(xt_conversion *c)
     xt_slice body = c->record->body, title;
     xt_audit_field field;
     while (xt_audit_field_next(&body, &field)) {
+        xt_conversion_see_cut(c, &field);
         if (!xt_slice_eq(field.name, XT_S("proctitle")) || c->args.list.n == 0 ||
             !xt_conversion_text(c, &field, &title) || !repeats_args(title, c->args.list))
             xt_conversion_keep(c, &field, false);
@@ -189,6 +191,27 @@ static void put_args(xt_conversion *c)
         xt_event_set_bytes(c->event, XT_F_MISSING, c->args.missing);
     c->flags |= c->args.missing.n > 0 ? XT_FLAG_MISSING_ARGS : 0;
     c->flags |= c->args.has_mismatch ? XT_FLAG_ARGS_MISMATCH : 0;
+    c->flags |= c->args.is_cut ? XT_FLAG_TRUNCATED : 0;
+}
+
+/*
+ * The kernel writes comm, exe and key last in a SYSCALL record; key came before ses did (2.6.18 and 2.6.25), so a record
+ * with ses has all of them.
+ */
+static bool is_head_cut(const xt_conversion *c)
+{
+    if (!c->head || c->head->type != AUDIT_SYSCALL || !xt_event_has(c->event, XT_F_ARCH))
+        return false;
+    return !c->has_comm || (c->has_ses && (!c->exe.name.p || !c->has_key));
+}
+
+/* It is written at the end of a system call only. */
+static bool has_title(const xt_group *group)
+{
+    for (size_t i = 0; i < group->n_records; i++)
+        if (group->records[i].type == AUDIT_PROCTITLE)
+            return true;
+    return false;
 }
 
 static void set_flags(xt_conversion *c)
@@ -197,7 +220,7 @@ static void set_flags(xt_conversion *c)
     bool has_succeeded = xt_slice_eq(xt_event_bytes(c->event, XT_F_SUCCESS), XT_S("yes"));
     c->flags |= group->flags & XT_GROUP_TIMEOUT ? XT_FLAG_TIMEOUT : 0;
     c->flags |= group->flags & XT_GROUP_EVICTED ? XT_FLAG_EVICTED : 0;
-    c->flags |= group->flags & XT_GROUP_TRUNCATED ? XT_FLAG_TRUNCATED : 0;
+    c->flags |= group->flags & (XT_GROUP_TRUNCATED | XT_GROUP_CUT) || is_head_cut(c) ? XT_FLAG_TRUNCATED : 0;
     if (group->flags & XT_GROUP_LATE) {
         c->flags |= XT_FLAG_LATE;
         return;
@@ -206,7 +229,10 @@ static void set_flags(xt_conversion *c)
         c->flags |= XT_FLAG_MISSING_EXECVE;
     if (xt_event_num(c->event, XT_F_ITEMS, 0) > c->n_paths)
         c->flags |= XT_FLAG_MISSING_PATH;
-    if (!c->head && !c->deciding)
+    if (c->head && c->head->type == AUDIT_SYSCALL && xt_event_num(c->event, XT_F_ITEMS, 0) > 0 &&
+        !xt_event_has(c->event, XT_F_CWD))
+        c->flags |= XT_FLAG_MISSING_CWD; /* written whenever a path was looked up */
+    if (!c->head && (!c->deciding || has_title(c->group)))
         c->flags |= XT_FLAG_NO_SYSCALL;
 }
 
@@ -245,8 +271,10 @@ static void put_action(xt_conversion *c)
     xt_event_set_bytes(c->event, XT_F_CATEGORY, action.category);
     xt_event_set_bytes(c->event, XT_F_EVENT_TYPE, action.type);
     xt_event_set_bytes(c->event, XT_F_OUTCOME, outcome_of(!c->is_exec && c->res.n > 0 ? c->res : success));
+    /* the kernel writes what decides before the system call; and this does not depend on the order of arrival */
+    const xt_record *first = c->deciding ? c->deciding : c->head ? c->head : c->group->records;
     if (c->group->n_records > 0)
-        xt_event_set_bytes(c->event, XT_F_CODE, type_name(c, c->group->records[0].type));
+        xt_event_set_bytes(c->event, XT_F_CODE, type_name(c, first->type));
 }
 
 /* A late record's event is one of its own that names the one it belongs to; the same on every delivery. */
@@ -296,6 +324,26 @@ static void put_names(xt_conversion *c, const xt_name_source *names)
     put_name(c, names, XT_F_GID, XT_F_GROUP, true);
 }
 
+#define MAX_COMPARED 64 /* records of a group: no group makes its records cost more than that */
+
+/* Of these the kernel writes no two alike in an event; of EXECVE, which may be many, the reader of arguments knows. */
+static bool is_unique(uint16_t type)
+{
+    return type == AUDIT_SYSCALL || type == AUDIT_PATH || type == AUDIT_CWD || type == AUDIT_PROCTITLE;
+}
+
+static bool is_duplicate(const xt_group *group, const xt_record *record)
+{
+    if (!is_unique(record->type))
+        return false;
+    for (const xt_record *known = group->records; known < record && known < group->records + MAX_COMPARED; known++) {
+        if (known->type == record->type && xt_slice_eq(known->body, record->body) &&
+            xt_slice_eq(known->enriched, record->enriched))
+            return true;
+    }
+    return false;
+}
+
 static void read_group(xt_conversion *c)
 {
     xt_event_set_num(c->event, XT_F_TIME, (uint64_t)c->group->time_ms);
@@ -307,7 +355,9 @@ static void read_group(xt_conversion *c)
     put_args(c);
     read_head(c);
     for (size_t i = 0; i < c->group->n_records; i++)
-        if (&c->group->records[i] != c->head)
+        if (is_duplicate(c->group, &c->group->records[i]))
+            xt_conversion_skip(c, &c->group->records[i]);
+        else if (&c->group->records[i] != c->head)
             read_record(c, &c->group->records[i]);
 }
 

@@ -91,6 +91,7 @@ static void read_syscall(xt_conversion *c, const xt_audit_field *field)
 static void read_id(xt_conversion *c, const field_row *row, const xt_audit_field *field)
 {
     uint32_t id;
+    c->has_ses |= row->field == XT_F_SES && is_head(c);
     if (!xt_value_id(field->value, &id))
         xt_conversion_keep(c, field, false);
     else if (row->kind == KIND_ID || id != XT_ID_UNSET)
@@ -116,6 +117,7 @@ static void read_number(xt_conversion *c, const field_row *row, const xt_audit_f
 static void read_text(xt_conversion *c, const field_row *row, const xt_audit_field *field)
 {
     xt_slice text = field->value;
+    c->has_comm |= row->field == XT_F_COMM && is_head(c);
     if (row->field == XT_F_EXE && is_head(c) && !c->exe.name.p)
         c->exe = *field; /* whose it is depends on whether the exec failed */
     else if (row->kind == KIND_WORD ? field->quoting == XT_BARE : xt_conversion_text(c, field, &text))
@@ -130,6 +132,7 @@ static void read_text(xt_conversion *c, const field_row *row, const xt_audit_fie
 static void read_key(xt_conversion *c, const xt_audit_field *field)
 {
     xt_slice text, key;
+    c->has_key |= is_head(c);
     if (!is_head(c) || xt_event_has(c->event, XT_F_KEY)) {
         xt_conversion_keep(c, field, false);
         return;
@@ -224,6 +227,7 @@ static void read_msg(xt_conversion *c, xt_slice msg)
 {
     xt_audit_field field;
     while (xt_audit_field_next(&msg, &field)) {
+        xt_conversion_see_cut(c, &field);
         if (xt_slice_eq(field.name, XT_S("res")) && c->record == c->deciding)
             c->res = field.value;
         else if (xt_slice_eq(field.name, XT_S("terminal")))
@@ -239,14 +243,17 @@ void xt_conversion_read_fields(xt_conversion *c)
     xt_slice body = c->record->body;
     xt_audit_field field;
     size_t cursor = 0;
+    bool is_old = false; /* "old auid=0 new auid=5": the first is no field of the event */
     while (xt_audit_field_next(&body, &field)) {
         size_t i = xt_row_find(rows, sizeof rows[0], XT_COUNT_OF(rows), field.name, &cursor);
-        if (i < XT_COUNT_OF(rows))
+        xt_conversion_see_cut(c, &field);
+        if (i < XT_COUNT_OF(rows) && !is_old)
             read_field(c, &rows[i], &field);
         else if (field.quoting == XT_SINGLE && xt_slice_eq(field.name, XT_S("msg")))
             read_msg(c, field.value);
         else
             xt_conversion_keep(c, &field, false);
+        is_old = field.name.n == 0 && xt_slice_eq(field.value, XT_S("old"));
     }
 }
 
@@ -315,6 +322,7 @@ void xt_conversion_read_enriched(xt_conversion *c, const xt_path *path)
     size_t cursor = 0;
     const size_t n = XT_COUNT_OF(enriched_rows);
     while (xt_audit_field_next(&rest, &field)) {
+        xt_conversion_see_cut(c, &field);
         if (is_no_name(field.value))
             continue;
         size_t i = xt_row_find(enriched_rows, sizeof enriched_rows[0], n, field.name, &cursor);

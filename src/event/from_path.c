@@ -162,6 +162,7 @@ void xt_conversion_read_path(xt_conversion *c)
     xt_audit_field field;
     size_t cursor = 0;
     while (xt_audit_field_next(&body, &field)) {
+        xt_conversion_see_cut(c, &field);
         size_t i = xt_row_find(path_rows, sizeof path_rows[0], XT_COUNT_OF(path_rows), field.name, &cursor);
         if (i < XT_COUNT_OF(path_rows))
             read_path_field(c, &r, path_rows[i].kind, &field);
@@ -179,6 +180,7 @@ void xt_conversion_read_cwd(xt_conversion *c)
     xt_slice body = c->record->body, text;
     xt_audit_field field;
     while (xt_audit_field_next(&body, &field)) {
+        xt_conversion_see_cut(c, &field);
         if (xt_slice_eq(field.name, XT_S("cwd")) && !xt_event_has(c->event, XT_F_CWD) &&
             xt_conversion_text(c, &field, &text))
             xt_event_set_bytes(c->event, XT_F_CWD, text);
@@ -255,16 +257,19 @@ static bool is_script(const xt_conversion *c, const xt_path *first)
 void xt_conversion_put_program(xt_conversion *c)
 {
     const xt_path *first = find_item(c, 0);
-    if (!c->is_exec || !first || !first->has_name)
+    if (!c->is_exec)
         return;
-    bool has_failed = xt_slice_eq(xt_event_bytes(c->event, XT_F_SUCCESS), XT_S("no"));
-    if (has_failed) {
+    bool has_failed = xt_slice_eq(xt_event_bytes(c->event, XT_F_SUCCESS), XT_S("no")),
+         is_known = first && first->has_name;
+    if (has_failed && is_known) {
         xt_slice tried = make_absolute(c, first->name);
         if (tried.n > 0)
             xt_event_set_bytes(c->event, XT_F_EXE, tried);
-    } else if (is_script(c, first)) {
+    } else if (!has_failed && is_known && is_script(c, first)) {
         xt_slice script = make_absolute(c, first->name);
         if (!xt_slice_eq(script, xt_event_bytes(c->event, XT_F_EXE)))
             xt_event_set_bytes(c->event, XT_F_SCRIPT, script);
     }
+    if (!has_failed)
+        xt_conversion_flag_program(c, first);
 }

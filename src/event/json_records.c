@@ -141,7 +141,7 @@ static void add_task(record_view *v)
     for (size_t i = 0; i < XT_COUNT_OF(task_fields); i++) {
         const task_field *f = &task_fields[i];
         if ((f->in_call_only && !is_call) || (f->field == XT_F_EXE && v->has_failed) ||
-            (f->field == XT_F_TTY && is_user_message(v->type)))
+            (f->field == XT_F_TTY && (is_user_message(v->type) || v->type == AUDIT_TTY)))
             continue;
         add_field(v, f->name, f->field);
     }

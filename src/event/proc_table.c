@@ -1,6 +1,6 @@
 /*
- * A map from (host, pid) to an entry, entries in a list from the most to the least recently used. An entry's three
- * texts stand in one piece of memory that is reused. Command lines are kept up to MAX_CMD bytes and all texts together
+ * A map from (host, pid) to an entry, entries in a list from the most to the least recently used. An entry's texts
+ * stand in one piece of memory that is reused. Command lines are kept up to MAX_CMD bytes and all texts together
  * up to MEAN_TEXT bytes an entry, so that long ones cost entries instead of memory.
  *
  * Without the kernel's fork events nobody tells when a pid was given to another process. What contradicts is not
@@ -14,6 +14,7 @@
 
 #include "base/map.h"
 #include "event/pack.h"
+#include "event/secret_redact.h"
 
 #define MAX_CMD   8192
 #define MEAN_TEXT 512
@@ -29,8 +30,8 @@ typedef struct entry {
     int64_t start_ms;
     uint64_t ppid;
     uint64_t ses; /* UINT64_MAX: unset or not known */
-    char *text;   /* exe, comm, cmd */
-    size_t text_cap, n_exe, n_comm, n_cmd;
+    char *text;   /* exe, comm, cmd, marks */
+    size_t text_cap, n_exe, n_comm, n_cmd, n_marks;
 } entry;
 
 struct xt_proc_table {
@@ -175,7 +176,7 @@ static int set_entry(xt_proc_table *table, entry *e, const xt_proc_info *info, x
 {
     xt_slice exe = xt_slice_head(info->exe, MAX_CMD), comm = xt_slice_head(info->comm, 64);
     size_t n_cmd = smaller(args.n > 0 ? args.n : info->cmd.n, MAX_CMD);
-    int r = resize_text(table, e, exe.n + comm.n + n_cmd);
+    int r = resize_text(table, e, exe.n + comm.n + n_cmd + info->marks.n);
     if (r < 0)
         return xt_error_trace(r);
     char *p = xt_pack_bytes(xt_pack_bytes(e->text, exe), comm);
@@ -183,6 +184,8 @@ static int set_entry(xt_proc_table *table, entry *e, const xt_proc_info *info, x
         n_cmd = join_args(args, p);
     else
         xt_pack_bytes(p, xt_slice_head(info->cmd, n_cmd));
+    xt_pack_bytes(p + n_cmd, info->marks);
+    e->n_marks = info->marks.n;
     e->n_exe = exe.n;
     e->n_comm = comm.n;
     e->n_cmd = n_cmd;
@@ -246,7 +249,8 @@ static int put_entity(xt_event *event, xt_field f, const entry *e, xt_arena *are
 
 static int put_parent(xt_event *event, const entry *e, xt_arena *arena)
 {
-    xt_slice text = xt_arena_copy(arena, xt_slice_of(e->text, e->n_exe + e->n_comm + e->n_cmd));
+    size_t n_shown = e->n_exe + e->n_comm + e->n_cmd;
+    xt_slice text = xt_arena_copy(arena, xt_slice_of(e->text, n_shown));
     if (!text.p)
         return xt_error_origin(-ENOMEM);
     if (e->n_exe > 0)
@@ -255,7 +259,8 @@ static int put_parent(xt_event *event, const entry *e, xt_arena *arena)
         xt_event_set_bytes(event, XT_F_PARENT_COMM, xt_slice_of(text.p + e->n_exe, e->n_comm));
     if (e->n_cmd > 0)
         xt_event_set_bytes(event, XT_F_PARENT_CMD, xt_slice_of(text.p + e->n_exe + e->n_comm, e->n_cmd));
-    return put_entity(event, XT_F_PARENT_ENTITY, e, arena);
+    int r = e->n_marks > 0 ? xt_secret_marks_add(event, xt_slice_of(e->text + n_shown, e->n_marks), arena) : 0;
+    return r < 0 ? xt_error_trace(r) : put_entity(event, XT_F_PARENT_ENTITY, e, arena);
 }
 
 static int enter(xt_proc_table *table, const xt_event *event)
@@ -273,7 +278,12 @@ static int enter(xt_proc_table *table, const xt_event *event)
     if (info.start_ms < e->start_ms) /* an older exec that came late */
         return 0;
     e->ses = xt_event_num(event, XT_F_SES, UINT64_MAX);
+    xt_buf marks = XT_BUF_INIT;
+    if (xt_event_has(event, XT_F_REDACTIONS))
+        xt_secret_marks_of_parent(event, MAX_CMD, &marks);
+    info.marks = xt_buf_slice(&marks);
     r = set_entry(table, e, &info, xt_event_bytes(event, XT_F_ARGS));
+    xt_buf_fini(&marks);
     return r < 0 ? xt_error_trace(r) : 0;
 }
 

@@ -16,7 +16,8 @@ typedef struct xt_proc_info {
     uint32_t pid, ppid;
     int64_t start_ms;
     xt_slice exe, comm;
-    xt_slice cmd; /* arguments joined by one space */
+    xt_slice cmd;   /* arguments joined by one space */
+    xt_slice marks; /* what was taken out of cmd (event/secret_redact.h) */
 } xt_proc_info;
 
 /* Fills *ret (slices valid until the next call); false when the process is gone or may be another by now. */

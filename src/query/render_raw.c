@@ -264,7 +264,7 @@ static bool says_terminal(const raw_event *raw)
     xt_rec_iter iter = raw->iter;
 
     for (xt_rec_field field; xt_recs_next_field(&iter, &field);)
-        if (is_msg(field.form) && xt_slice_eq(field.name, XT_S("terminal")))
+        if (xt_slice_eq(field.name, is_msg(field.form) ? XT_S("terminal") : XT_S("major"))) /* TTY has the number */
             return true;
     return false;
 }

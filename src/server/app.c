@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "io/vfs.h"
 #include "server/alerts.h"
 #include "server/app_parts.h"
 
@@ -137,6 +138,21 @@ static int open_store(xt_app *app, const xt_app_settings *settings, xt_problem *
     return xt_error_trace(r);
 }
 
+static int open_secrets(xt_app *app, const xt_app_settings *settings, xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    const char *path = settings->secret_rules;
+
+    if (!path)
+        return xt_error_trace(xt_secret_rules_builtin(&app->secrets));
+    int r = xt_vfs_read_file(&xt_vfs_system, path, 1 << 20, &text);
+    if (r < 0)
+        xt_problem_set(reterr_problem, "%s: the table of secrets cannot be read: %s", path, strerror(-r));
+    else if (xt_secret_rules_parse(xt_buf_slice(&text), path, &app->secrets, reterr_problem) != 0)
+        return XT_APP_E_INVALID;
+    return xt_error_trace(r);
+}
+
 static int open_state(xt_app *app, xt_problem *reterr_problem)
 {
     char path[4096];
@@ -159,6 +175,8 @@ static int open_parts(xt_app *app, const xt_app_settings *settings, xt_problem *
     r = xt_pki_open(app->data, settings->server_names, &app->pki, reterr_problem);
     if (r == 0)
         r = open_state(app, reterr_problem);
+    if (r == 0)
+        r = open_secrets(app, settings, reterr_problem);
     if (r == 0)
         r = xt_rules_watch_open(settings, &app->rules, reterr_problem);
     if (r == 0)
@@ -184,6 +202,7 @@ static xt_app *app_new(const xt_app_settings *settings)
     app->data = strdup(settings->data);
     app->clock = settings->clock ? settings->clock : &xt_clock_system;
     app->is_demo = settings->demo != NULL;
+    app->keeps_secrets = settings->keeps_secrets;
     pthread_mutex_init(&app->keeper_lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -229,6 +248,7 @@ xt_app *xt_app_close(xt_app *app)
     xt_hosts_close(app->hosts);
     xt_state_close(app->state);
     xt_pki_fini(&app->pki);
+    xt_secret_rules_unref(app->secrets);
     xt_store_close(app->store);
     pthread_cond_destroy(&app->keeper_wake);
     pthread_mutex_destroy(&app->keeper_lock);

@@ -38,7 +38,9 @@ typedef struct xt_app_settings {
     const char *demo;    /* audit log replayed at its own pace; shows the DEMO banner; NULL: none */
     /* names and addresses for the server's certificate: "localhost,127.0.0.1,::1" is always added */
     const char *server_names;
-    uint64_t seal_rows; /* 0: the store's own */
+    bool keeps_secrets;       /* of imports and the demo; else they are taken out (docs/secrets.md) */
+    const char *secret_rules; /* the table to do it by, NULL: the one built in */
+    uint64_t seal_rows;       /* 0: the store's own */
     int64_t seal_after_ms;
     const xt_clock *clock; /* NULL: system */
 } xt_app_settings;
@@ -77,6 +79,8 @@ typedef struct xt_import_stats {
 /* host: name for records without node=; the enrolled host of that name gives the id, else the hash of the name. */
 XT_MUST_USE int xt_import_open(xt_app *app, const char *host, const char *source, xt_import **ret,
                                xt_problem *reterr_problem);
+/* Before the first feed: whether the secrets of this import stay; else it is as the app's settings say. */
+void xt_import_set_secrets(xt_import *import, bool keep);
 XT_MUST_USE int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem);
 /* Waits until all is durable and searchable; compact: also sealed, write-ahead logs truncated. Frees. */
 XT_MUST_USE int xt_import_finish(xt_import *import, bool compact, xt_import_stats *ret, xt_problem *reterr_problem);

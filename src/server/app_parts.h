@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "event/secret_rules.h"
 #include "server/app.h"
 #include "server/demo.h"
 #include "server/hosts.h"
@@ -21,6 +22,8 @@ struct xt_app {
     char *data;
     const xt_clock *clock;
     bool is_demo;
+    bool keeps_secrets;
+    xt_secret_rules *secrets;
     xt_store *store;
     xt_state *state;
     xt_pki pki;

@@ -159,6 +159,7 @@ static int open_decoder(xt_import *import, const char *source, bool live)
         .origin = {.host_name = xt_slice_str(import->host), .host_id = xt_slice_str(import->host_id)},
         .live = live,
         .source = source,
+        .secrets = import->app->keeps_secrets ? NULL : import->app->secrets,
         .on_event = on_event,
         .context = import,
     };
@@ -214,6 +215,11 @@ int xt_import_open(xt_app *app, const char *host, const char *source, xt_import 
 int xt_import_open_live(xt_app *app, const char *host, const char *source, xt_import **ret, xt_problem *reterr_problem)
 {
     return xt_error_trace(import_open(app, host, source, true, ret));
+}
+
+void xt_import_set_secrets(xt_import *import, bool keep)
+{
+    xt_decoder_set_secrets(import->decoder, keep ? NULL : import->app->secrets);
 }
 
 int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem)

@@ -16,6 +16,7 @@ typedef struct job {
     xt_request *request;
     xt_slice session; /* empty: the whole import is this request */
     bool more;
+    xt_slice secrets; /* drop, off, or empty: as the server is set */
     xt_import *import;
 } job;
 
@@ -32,6 +33,9 @@ static int read_params(job *j, xt_problem *problem)
     j->more = xt_request_flag(j->request, "more");
     if (j->session.n > XT_IMPORTS_ID_MAX || xt_slice_find_byte(j->session, '\0') >= 0)
         return bad(problem, "session", "a session id has at most 64 bytes");
+    j->secrets = xt_request_get(j->request, "secrets");
+    if (j->secrets.n > 0 && !xt_slice_eq(j->secrets, XT_S("off")) && !xt_slice_eq(j->secrets, XT_S("drop")))
+        return bad(problem, "secrets", "it is drop or off");
     if (j->more && j->session.n == 0)
         return bad(problem, "session", "more=1 needs a session id");
     if (j->session.n > 0 && !j->request->imports) {
@@ -50,7 +54,10 @@ static int open_import(job *j, xt_problem *problem)
         r = xt_request_text(j->request, "source", &source, problem);
     if (r)
         return r > 0 ? XT_APP_E_INVALID : r;
-    return xt_import_open(j->app, host && *host ? host : NULL, source ? source : "import", &j->import, problem);
+    r = xt_import_open(j->app, host && *host ? host : NULL, source ? source : "import", &j->import, problem);
+    if (r == 0 && j->secrets.n > 0)
+        xt_import_set_secrets(j->import, xt_slice_eq(j->secrets, XT_S("off")));
+    return r;
 }
 
 static int feed_body(job *j, xt_problem *problem)

@@ -1,10 +1,13 @@
 """exectrail decode of real captures agrees with what the processes themselves received."""
 import collections
+import gzip
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -41,6 +44,69 @@ class Decode(unittest.TestCase):
         for log, truth in pairs:
             with self.subTest(log.name):
                 self.agree(log, truth)
+
+    def decoded(self, *words, status=0):
+        done = subprocess.run([EXECTRAIL, "decode", *map(str, words)], capture_output=True)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done
+
+    def test_packed_files(self):
+        """Packed in two pieces, one behind the other; cut off, what came before is there and the file is named."""
+        log = next(iter(sorted(DATA.rglob("*.log"))))
+        text, plain = log.read_bytes(), self.decoded(log).stdout
+        middle = len(text) // 2
+        with tempfile.TemporaryDirectory(prefix="exectrail-test-") as folder:
+            packed = pathlib.Path(folder) / "audit.log.gz"
+            packed.write_bytes(gzip.compress(text[:middle]) + gzip.compress(text[middle:]))
+            self.assertEqual(self.decoded(packed).stdout, plain)
+            packed.write_bytes(packed.read_bytes()[:-20])
+            cut = self.decoded(packed, status=1)
+            self.assertGreater(cut.stdout.count(b"\n"), 0)
+            self.assertIn(b"audit.log.gz: the gzip data is cut off", cut.stderr)
+            packed.write_bytes(packed.read_bytes()[:200] + b"\xff" * 3000)
+            self.assertIn(b"corrupt", self.decoded(packed, status=1).stderr)
+
+    def test_rotated_files_are_one_stream(self):
+        log = next(iter(sorted(DATA.rglob("*.log"))))
+        lines, plain = log.read_bytes().splitlines(keepends=True), self.decoded(log)
+        with tempfile.TemporaryDirectory(prefix="exectrail-test-") as folder:
+            parts = [pathlib.Path(folder) / name for name in ("audit.log.1", "audit.log")]
+            for at in range(100, 120):
+                parts[0].write_bytes(b"".join(lines[:at]))
+                parts[1].write_bytes(b"".join(lines[at:]))
+                self.assertEqual(self.decoded(*parts).stdout, plain.stdout)
+            self.assertIn(f"{len(lines)}  records".encode(), self.decoded("--stats", *parts).stderr)
+
+    def test_follow(self):
+        """A file that grows, ends in the middle of a line, and is rotated in the middle of an event."""
+        log = next(iter(sorted(DATA.rglob("session.log"))))
+        text = log.read_bytes()
+        ids = lambda output: sorted(json.loads(line)["event"]["id"] for line in output.splitlines())
+        wanted = ids(self.decoded(log).stdout)
+        with tempfile.TemporaryDirectory(prefix="exectrail-test-") as folder:
+            path, out = pathlib.Path(folder) / "audit.log", pathlib.Path(folder) / "out"
+            path.write_bytes(text[:20000])
+            with open(out, "wb") as to:
+                follower = subprocess.Popen([EXECTRAIL, "decode", "--follow", path], stdout=to)
+            try:
+                with open(path, "ab") as log_file:
+                    for at in range(20000, 40000, 5000):
+                        log_file.write(text[at:at + 5000])
+                        log_file.flush()
+                        time.sleep(0.1)
+                    line_end = text.index(b"\n", 40000) + 1
+                    path.rename(path.with_suffix(".1"))
+                    log_file.write(text[40000:line_end])
+                path.write_bytes(text[line_end:])
+                deadline = time.monotonic() + 20
+                while time.monotonic() < deadline and out.read_bytes().count(b"\n") < len(wanted):
+                    time.sleep(0.1)
+                self.assertIsNone(follower.poll())
+            finally:
+                follower.terminate()
+                follower.wait()
+            self.assertEqual(ids(out.read_bytes()), wanted)
+        self.decoded("--follow", "-", status=2)
 
     def test_whole_corpus(self):
         corpus = SHARED / "corpus"

@@ -88,6 +88,24 @@ static void put_exec(xt_buf *key, uint64_t pid, uint64_t ppid, uint64_t uid, xt_
     xt_buf_put(key, args);
 }
 
+/* Nothing is missing in these captures; what is said of programs is checked for the one that says its own truth. */
+static void check_flags(const xt_event *event)
+{
+    static const char *const of_programs[] = {"argv0-mismatch", "memfd", "deleted", "loader"};
+    xt_slice flags = xt_event_bytes(event, XT_F_FLAGS), exe = xt_event_bytes(event, XT_F_EXE);
+    uint64_t n = 0;
+    for (size_t i = 0; i < XT_COUNT_OF(of_programs); i++)
+        n += list_has(flags, of_programs[i]);
+    assert_int_equal(n, flags.n > 0 ? xt_list_count(flags) : 0);
+    if (!xt_slice_ends(exe, XT_S("/bin/witness")) || xt_list_count(xt_event_bytes(event, XT_F_ARGS)) == 0)
+        return;
+    xt_slice name = list_item(xt_event_bytes(event, XT_F_ARGS), 0);
+    const char *slash = name.n > 0 ? memrchr(name.p, '/', name.n) : NULL;
+    if (slash)
+        name = xt_slice_skip(name, (size_t)(slash + 1 - name.p));
+    assert_int_equal(list_has(flags, "argv0-mismatch"), !xt_slice_eq(name, XT_S("witness")));
+}
+
 static int remember_exec(void *context, xt_event *event, xt_arena *arena)
 {
     execs *all = context;
@@ -96,7 +114,7 @@ static int remember_exec(void *context, xt_event *event, xt_arena *arena)
     if (!xt_event_has(event, XT_F_ARGS))
         return 0;
     assert_slice_eq(xt_event_bytes(event, XT_F_ACTION), "executed");
-    assert_false(xt_event_has(event, XT_F_FLAGS)); /* nothing is missing in these captures */
+    check_flags(event);
     put_exec(&key, xt_event_num(event, XT_F_PID, 0), xt_event_num(event, XT_F_PPID, 0),
              xt_event_num(event, XT_F_UID, 0), xt_event_bytes(event, XT_F_EXE), xt_event_bytes(event, XT_F_CWD),
              xt_event_bytes(event, XT_F_ARGS));
