@@ -23,7 +23,7 @@
 #include "base/map.h"
 
 #define RECENT_WAYS      8 /* one cache line */
-#define RECENT_SETS      2048
+#define RECENT_SETS      8192
 #define RECENT_PROCTITLE UINT64_C(1) /* lowest bit of a remembered hash: the group had its PROCTITLE */
 
 /* Where records come from; lives as long as a group refers to it. */

@@ -16,7 +16,7 @@
  * Limits:    max_groups open groups, max_bytes of copied records (text and sizeof(xt_record) each; blocks take up to
  *            three times that, and 4 KiB a group); a group above max_group_bytes keeps its first records and is flagged
  *            XT_GROUP_TRUNCATED with n_dropped counted. Finished groups wait in memory: call next until NULL after
- *            every push or few. The last 16384 keys given out are known; a later record of an older one is a new group.
+ *            every push or few. The last 65536 keys given out are known, give or take; a later record of an older one is a new group.
  * Threads:   one at a time.
  */
 #pragma once

@@ -27,10 +27,11 @@
     {                                                                                   \
         .name = "to", .value = "T", .help = "not newer than"                            \
     }
-#define SECRETS                                                                                               \
-    {.name = "secrets",                                                                                       \
-     .value = "M",                                                                                            \
-     .help = "in arguments of what is imported: drop (taken out before anything is stored; the default) or off"}
+#define SECRETS                                                                                                    \
+    {                                                                                                              \
+        .name = "secrets", .value = "M",                                                                           \
+        .help = "in arguments of what is imported: drop (taken out before anything is stored; the default) or off" \
+    }
 #define END          \
     {                \
         .name = NULL \
