@@ -477,9 +477,10 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 static bool parse_server(xt_link *link, xt_slice text)
 {
     text = xt_slice_trim(text);
+    if (!text.p || text.n == 0)
+        return false;
     xt_slice host = text, port = XT_S(XT_AGENT_PORT);
-    const char *colon = text.p && text.n ? memrchr(text.p, ':', text.n) : NULL;
-    const char *bracket = text.p && text.n ? memrchr(text.p, ']', text.n) : NULL;
+    const char *colon = memrchr(text.p, ':', text.n), *bracket = memrchr(text.p, ']', text.n);
     if (colon && (!bracket || colon > bracket)) {
         host = xt_slice_head(text, (size_t)(colon - text.p));
         port = xt_slice_skip(text, host.n + 1);

@@ -219,7 +219,7 @@ static const char *begin_of_record(const char *start, const char *stamp, const c
 
 static const char *find_record(const char *start, const char *end, const char *line_end)
 {
-    for (const char *p = start; p < end && (p = memchr(p, '(', (size_t)(end - p))) != NULL; p++) {
+    for (const char *p = start; p && p < end && (p = memchr(p, '(', (size_t)(end - p))) != NULL; p++) {
         if (p - start < 6 || memcmp(p - 5, "audit", 5) != 0)
             continue;
         const char *found = begin_of_record(start, p - 5, line_end);

@@ -63,7 +63,8 @@ static void count(counts *c, xt_slice name)
     }
     if (i == c->n) {
         c->n++;
-        memcpy(c->names[i].name, name.p, name.n);
+        if (name.n > 0)
+            memcpy(c->names[i].name, name.p, name.n);
         c->names[i].n_name = name.n;
     }
     c->names[i].n++;

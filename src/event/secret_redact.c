@@ -5,6 +5,7 @@
 #include "event/secret_redact.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/audit.h>
 #include <stdlib.h>
 
@@ -380,7 +381,7 @@ void xt_secret_marks_of_parent(const xt_event *event, size_t max_bytes, xt_buf *
         if (number != index || at + offset >= max_bytes)
             return;
         xt_buf mark = XT_BUF_ON(text);
-        xt_buf_printf(&mark, "parent.cmd:%llu:", (unsigned long long)(at + offset));
+        xt_buf_printf(&mark, "parent.cmd:%" PRIu64 ":", at + offset);
         xt_buf_put(&mark, xt_slice_head(rule, 64));
         xt_buf_put_block(marks, xt_buf_slice(&mark));
     }

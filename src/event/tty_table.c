@@ -4,6 +4,7 @@
  */
 #include "event/tty_table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/audit.h>
 #include <stdlib.h>
@@ -187,12 +188,13 @@ static bool is_exit(const xt_event *event)
 static int render_keys(xt_tty_table *table, const xt_event *event, const typed *t)
 {
     xt_tty_key key;
-    xt_tty_state *state;
+    xt_tty_state *state = NULL;
     int r = key_of(event, t, &key);
     if (r == 0)
         r = xt_tty_states_get(&table->states, &key, use_of(event, t) != XT_TTY_USE_SCREEN, &state);
     if (r < 0)
         return xt_error_trace(r);
+    assert(state);
     r = take_keys(table, state, t->data);
     put_unfinished(table, &state->line);
     if (is_exit(event))

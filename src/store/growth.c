@@ -45,13 +45,22 @@ static int row_add(xt_growth *growth, const xt_event *event)
     return r;
 }
 
+/* The SERVER fields of the table as bits of a field set, by its words. */
+static const xt_field_set of_server = {{
+#define X(symbol, id, ecs, type, alias, sigma, flags, help) \
+    | ((XT_##flags & XT_SERVER) && (id) < 64 ? UINT64_C(1) << ((id)&63) : 0)
+    0 XT_FIELDS(X),
+#undef X
+#define X(symbol, id, ecs, type, alias, sigma, flags, help) \
+    | ((XT_##flags & XT_SERVER) && (id) >= 64 ? UINT64_C(1) << ((id)&63) : 0)
+    0 XT_FIELDS(X),
+#undef X
+}};
+
 static void leave_server_fields_out(xt_event *event)
 {
-#define X(symbol, id, ecs, type, alias, sigma, flags, help) \
-    if (XT_##flags & XT_SERVER)                             \
-        event->present.bits[(id) >> 6] &= ~(UINT64_C(1) << ((id)&63));
-    XT_FIELDS(X)
-#undef X
+    for (size_t i = 0; i < XT_COUNT_OF(of_server.bits); i++)
+        event->present.bits[i] &= ~of_server.bits[i];
 }
 
 int xt_growth_corrupt(xt_problem *reterr_problem, const char *what)
