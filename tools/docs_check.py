@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that documents are true: generated ones are current, and paths that ARCHITECTURE.md and README.md name exist.
+"""Checks that documents are true: generated ones are current, and paths that ARCHITECTURE.md and README.md name exist, with the functions named beside them.
 
 --write writes the generated documents anew.
 """
@@ -35,8 +35,18 @@ def named_paths():
                     yield f"{document}:{number}: {name} does not exist"
 
 
+def named_functions():
+    """In ARCHITECTURE.md's tables a row that names functions and files: each function is called or defined in one of them."""
+    for number, line in enumerate((ROOT / "ARCHITECTURE.md").read_text().splitlines(), 1):
+        files = [ROOT / name for name in re.findall(r"`(src/[\w./-]+\.c)`", line)]
+        text = "".join(path.read_text() for path in files if path.exists())
+        for name in re.findall(r"`(xt_\w+)`", line):
+            if files and not re.search(rf"\b{name}\b", text):
+                yield f"ARCHITECTURE.md:{number}: {name} is not in {' or '.join(str(p.relative_to(ROOT)) for p in files)}"
+
+
 def main():
-    wrong = list(generated("--write" in sys.argv)) + list(named_paths())
+    wrong = [*generated("--write" in sys.argv), *named_paths(), *named_functions()]
     print("\n".join(wrong) if wrong else "documents are current")
     return 1 if wrong else 0
 
