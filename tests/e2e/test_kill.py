@@ -69,7 +69,6 @@ class Kill(Scene):
                     subprocess.run([witness, f"k{n}"], env=environment, check=True)
                 before = {e["process"]["args"][1] for e in server.search("exe:*witness and success:yes")}
                 agent.kill()
-                missed = n + 1
                 for _ in range(5):
                     n += 1
                     subprocess.run([witness, f"k{n}"], env=environment, check=True)
@@ -84,6 +83,7 @@ class Kill(Scene):
             self.assertEqual([a for a, c in seen.items() if c > 1], [], "doubled")
             started = server.search("action:agent-started")
             self.assertGreaterEqual(len([e for e in started if "not watching" in e.get("message", "")]), 3, "each gap is said")
+            self.assertGreaterEqual(len([e for e in started if "kernel lost" in e.get("message", "")]), 3, "and what the kernel lost in it")
             self.assertEqual(agent.stop(), 0)
             server.stop()
 
