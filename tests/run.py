@@ -5,8 +5,10 @@
     tests/run.py --update       golden files are written anew: read the difference before it is committed
 
 Parts, in this order: checks (floors, generated documents), unit tests of the AddressSanitizer build, unit tests with
-threads of the ThreadSanitizer build, unit tests of the plain build that want the real kernel, end-to-end tests
-(tests/e2e/test_*.py). A failed test prints its output and the command that repeats it.
+threads of the ThreadSanitizer build, unit tests of the plain build that want the real kernel, the fuzz targets for three
+CPU minutes together where clang is installed (`./dev fuzz --total 3600` is the long form; their corpus is replayed by
+the unit tests in any case), end-to-end tests (tests/e2e/test_*.py). A failed test prints its output and the command
+that repeats it.
 """
 import concurrent.futures
 import json
@@ -22,6 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 THREADED = {"store", "query", "server", "web", "agent", "audit"}
 # End-to-end tests whose server and agent run under ThreadSanitizer as well.
 THREADED_E2E = {"test_kill", "test_kernel", "test_modes"}
+FUZZ_CPU_SECONDS = 180  # a twentieth of a CPU-hour: 90 s on two cores
 ENVIRONMENT = dict(
     os.environ,
     ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:abort_on_error=0:allocator_may_return_null=1",
@@ -117,6 +120,28 @@ def checks(words, tally):
             tally.add(name, int(code == 0), int(code != 0), 0, seconds, output, " ".join(command[1:]))
 
 
+def has_fuzzer():
+    probe = ["clang", "-fsanitize=fuzzer", "-x", "c", "-o", os.devnull, "-"]
+    source = b"int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n) { return p && n > 1000; }"
+    try:
+        return subprocess.run(probe, input=source, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def fuzz(words, tally):
+    name = "fuzz:short"
+    if not wanted(name, words):
+        return
+    if not has_fuzzer():
+        tally.add(name, 0, 0, 1, 0)
+        print("          because clang with libFuzzer (packages clang, libclang-rt-14-dev) is not installed", flush=True)
+        return
+    code, output, seconds = run_program(["./dev", "fuzz", "--total", str(FUZZ_CPU_SECONDS)], 1800)
+    passed, failed = len(re.findall(r"^clean ", output, re.M)), len(re.findall(r"^FOUND ", output, re.M))
+    tally.add(name, passed, failed or int(code != 0), 0, seconds, output, f"./dev fuzz --total {FUZZ_CPU_SECONDS}")
+
+
 def end_to_end(folder, label, words, tally, only=None):
     for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
         name = f"e2e-{label}:{path.stem}"
@@ -146,6 +171,7 @@ def main():
         build(folder)
     meson_tests("build-asan", "asan", words, tally)
     meson_tests("build-tsan", "tsan", words, tally, THREADED)
+    fuzz(words, tally)
     end_to_end("build-asan", "asan", words, tally)
     end_to_end("build-tsan", "tsan", words, tally, THREADED_E2E)
     if tally.failures:

@@ -181,7 +181,7 @@ int xt_batch_events(const xt_batch *batch, xt_buf *out, xt_problem *reterr_probl
         return XT_BATCH_E_DICTIONARY;
     }
     if (r == 0)
-        r = check_events(xt_slice_of(out->p + before, out->n - before), batch, reterr_problem);
+        r = check_events(xt_slice_skip(xt_buf_slice(out), before), batch, reterr_problem);
     if (r != 0 && !out->failed)
         out->n = before;
     return r;

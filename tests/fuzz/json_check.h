@@ -1,10 +1,13 @@
 /*
- * tests/fuzz/json_check - a strict reader of JSON, written apart from what it checks, and the check of a document
- * against its event
+ * tests/fuzz/json_check - whether a document is JSON and says what its event says
  *
- * Shape:     json_skip walks one value (RFC 8259, valid UTF-8, no name twice in an object of up to 64 names).
+ * Shape:     two readers that are not the writer's: json_skip walks one value (RFC 8259, valid UTF-8, no name twice in an
+ *            object of up to 64 names, no \u), and jansson, whose strings are turned back into the event's bytes.
  */
 #pragma once
+#include <jansson.h>
+#include <string.h>
+
 #include "base/utf8.h"
 #include "event/event_json.h"
 
@@ -110,72 +113,139 @@ static inline xt_slice json_path(xt_slice document, xt_slice path)
     return document;
 }
 
-/* The bytes that a string stands for: JSON undone, then the escaping. False when it is no string of that kind. */
-static inline bool json_bytes(xt_slice string, bool is_escaped, xt_buf *out)
-{
-    xt_buf text = XT_BUF_INIT;
-    if (string.n < 2 || *string.p != '"')
-        return false;
-    for (const char *p = string.p + 1; p < string.p + string.n - 1; p++) {
-        p += *p == '\\'; /* only \" and \\ are written */
-        xt_buf_putc(&text, *p);
-    }
-    xt_buf_reset(out);
-    bool ok = true;
-    if (is_escaped)
-        ok = xt_text_unescape(out, xt_buf_slice(&text));
-    else
-        xt_buf_put(out, xt_buf_slice(&text));
-    xt_buf_fini(&text);
-    return ok;
-}
-
 static inline bool json_is_escaped(xt_slice document)
 {
     return xt_slice_find(json_path(document, XT_S("exectrail.flags")), XT_S("\"escaped\"")) >= 0;
 }
 
-static inline bool json_holds(xt_slice value, xt_slice bytes, bool is_escaped)
+/* ---- a document against its event, read by a parser of others ---- */
+
+/* Integers above the signed 64 bits are read as fractions: that they are JSON is what matters. */
+static inline json_t *json_read(xt_slice document)
+{
+    json_t *root = json_loadb(document.p, document.n, JSON_REJECT_DUPLICATES, NULL);
+    return root ? root : json_loadb(document.p, document.n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+}
+
+/* The value of a path with dots; NULL when there is none. */
+static inline json_t *json_at(json_t *object, xt_slice path)
+{
+    xt_slice name;
+    while (object && xt_slice_cut(&path, '.', &name))
+        object = json_object_getn(object, name.p, name.n);
+    return object;
+}
+
+static inline bool json_says_escaped(json_t *root)
+{
+    size_t i;
+    json_t *flag;
+    json_array_foreach(json_at(root, XT_S("exectrail.flags")), i,
+                       flag) if (json_is_string(flag) && strcmp(json_string_value(flag), "escaped") == 0) return true;
+    return false;
+}
+
+/* Whether the string stands for these bytes. */
+static inline bool json_stands_for(json_t *string, xt_slice bytes, bool is_escaped)
 {
     xt_buf text = XT_BUF_INIT;
-    bool is_same = json_bytes(value, is_escaped, &text) && xt_slice_eq(xt_buf_slice(&text), bytes);
+    if (!json_is_string(string))
+        return false;
+    xt_slice value = xt_slice_of(json_string_value(string), json_string_length(string));
+    bool is_same = is_escaped ? xt_text_unescape(&text, value) && xt_slice_eq(xt_buf_slice(&text), bytes)
+                              : xt_slice_eq(value, bytes);
     xt_buf_fini(&text);
     return is_same;
 }
 
-/* Items of a list one after the other; `extra` more may follow (the flag "escaped"). */
-static inline bool json_holds_list(xt_slice array, xt_slice list, bool is_escaped)
+/* Items of a list one after the other; more may follow (the flag "escaped"). */
+static inline bool json_stands_for_list(json_t *array, xt_slice list, bool is_escaped)
 {
-    const char *p = array.p + 1, *end = array.p + array.n;
     xt_list_iter iter = xt_list_iterate(list);
-    for (xt_slice item; xt_list_next(&iter, &item); p++) {
-        const char *stop = json_skip(p, end, 0);
-        if (!stop || !json_holds(xt_slice_of(p, (size_t)(stop - p)), item, is_escaped))
+    size_t i = 0;
+    for (xt_slice item; xt_list_next(&iter, &item); i++)
+        if (!json_stands_for(json_array_get(array, i), item, is_escaped))
             return false;
-        p = stop;
+    return json_is_array(array);
+}
+
+static inline bool json_stands_for_number(json_t *value, const xt_field_info *info, uint64_t number)
+{
+    char digits[24];
+    xt_buf text = {.p = digits, .cap = sizeof digits, .max_bytes = sizeof digits};
+    if (json_is_real(value))
+        return true;
+    if (json_is_integer(value))
+        return (uint64_t)json_integer_value(value) == number;
+    xt_buf_put_dec(&text, number);
+    return info->type == XT_TIME || json_stands_for(value, xt_buf_slice(&text), false);
+}
+
+static inline bool json_has_value(json_t *root, const xt_event *event, const xt_field_info *info, bool is_escaped)
+{
+    json_t *value = json_at(root, xt_slice_str(info->name));
+    xt_slice bytes = event->values[info->id].bytes;
+    if (info->type == XT_TEXT) /* RECORDS may hold the name as well */
+        return json_stands_for(json_is_array(value) ? json_array_get(value, 0) : value, bytes, is_escaped);
+    if (info->type == XT_LIST)
+        return json_stands_for_list(value, bytes, is_escaped);
+    if (info->type <= XT_INT)
+        return json_stands_for_number(json_is_array(value) ? json_array_get(value, 0) : value, info,
+                                      event->values[info->id].num);
+    return value != NULL;
+}
+
+static inline bool json_record_has(json_t *record, const xt_rec_field *field, bool is_escaped)
+{
+    xt_buf text = XT_BUF_INIT;
+    xt_slice name = field->name.n > 0 ? field->name : XT_S("text");
+    bool found = xt_slice_eq(name, XT_S("type")) || xt_slice_eq(name, XT_S("type_")); /* its own name stands there */
+    size_t i;
+    json_t *item;
+    if (is_escaped)
+        xt_text_escape(&text, name);
+    else
+        xt_buf_put(&text, name);
+    json_t *value = json_object_getn(record, text.n > 0 ? text.p : "", text.n);
+    xt_buf_fini(&text);
+    found |= json_stands_for(value, field->value, is_escaped);
+    json_array_foreach(value, i, item) found |= json_stands_for(item, field->value, is_escaped);
+    return found;
+}
+
+/* Every field of RECORDS in the object of its record. */
+static inline bool json_has_records(json_t *records, xt_slice list, bool is_escaped)
+{
+    xt_rec_iter iter = xt_recs_iterate(list);
+    size_t n = 0;
+    for (uint16_t type; xt_recs_next(&iter, &type); n++)
+        for (xt_rec_field field; xt_recs_next_field(&iter, &field);)
+            if (!json_record_has(json_array_get(records, n), &field, is_escaped))
+                return false;
+    return json_array_size(records) == n;
+}
+
+static inline const char *json_check_values(const xt_event *event, json_t *root)
+{
+    bool is_escaped = json_says_escaped(root);
+    for (unsigned id = 1; id < XT_F_END; id++) {
+        const xt_field_info *info = xt_field_find(id);
+        if (info && id != XT_F_RECORDS && xt_event_has(event, info->id) &&
+            !json_has_value(root, event, info, is_escaped))
+            return info->name;
     }
-    return true;
+    json_t *records = json_at(root, XT_S("auditd.records"));
+    return !records || json_has_records(records, xt_event_bytes(event, XT_F_RECORDS), is_escaped) ? NULL
+                                                                                                  : "auditd.records";
 }
 
 /* NULL, or what is wrong with the document of that event. */
 static inline const char *json_check_document(const xt_event *event, xt_slice document)
 {
     if (json_skip(document.p, document.p + document.n, 0) != document.p + document.n)
-        return "this is not JSON";
-    bool is_escaped = json_is_escaped(document);
-    for (unsigned id = 1; id < XT_F_END; id++) {
-        const xt_field_info *info = xt_field_find(id);
-        if (!info || !xt_event_has(event, info->id) || id == XT_F_RECORDS)
-            continue;
-        xt_slice value = json_path(document, xt_slice_str(info->name)), bytes = event->values[id].bytes;
-        if (!value.p)
-            return info->name;
-        if (*value.p == '[' && info->type == XT_TEXT) /* RECORDS holds the name as well */
-            value = xt_slice_of(value.p + 1, (size_t)(json_skip(value.p + 1, value.p + value.n, 0) - value.p) - 1);
-        if (info->type == XT_TEXT && !json_holds(value, bytes, is_escaped))
-            return info->name;
-        if (info->type == XT_LIST && !json_holds_list(value, bytes, is_escaped))
-            return info->name;
-    }
-    return NULL;
+        return "this is not JSON as it is written here";
+    json_t *root = json_read(document);
+    const char *wrong = root ? json_check_values(event, root) : "this is not JSON";
+    json_decref(root);
+    return wrong;
 }

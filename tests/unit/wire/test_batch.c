@@ -42,6 +42,7 @@ static void check_round_trip(unsigned n_events, uint64_t codec)
 
 static void test_round_trip(void **state)
 {
+    check_round_trip(0, 0);
     check_round_trip(1, 0);
     check_round_trip(500, 1);
 }
