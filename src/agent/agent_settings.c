@@ -148,14 +148,48 @@ static void read_fact(const char *path, const char *prefix, char *ret, size_t n)
     xt_buf_fini(&text);
 }
 
+/* An agent that is told to seal and cannot must not begin: what it takes out would be lost. */
+static int read_seal_key(const char *text, xt_secret_seal_key *ret, xt_problem *problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf file = XT_BUF_INIT;
+    if (!text) {
+        xt_problem_set(problem, "--secrets seal needs the public key that secrets are sealed to");
+        xt_problem_hint(problem, "give it with --seal-to; exectrail secret keygen --out FILE prints one");
+        return XT_SETTINGS_E_INVALID;
+    }
+    if (xt_secret_seal_is_key(xt_slice_str(text))) {
+        xt_buf_puts(&file, text);
+    } else {
+        int r = xt_vfs_read_file(&xt_vfs_system, text, MAX_FILE_BYTES, &file);
+        xt_problem_source(problem, text);
+        if (r < 0) {
+            xt_problem_set(problem, "the public key cannot be read: %s", strerror(-r));
+            return XT_SETTINGS_E_INVALID;
+        }
+    }
+    int r = xt_secret_seal_key_parse(xt_buf_slice(&file), ret, problem);
+    return r > 0 ? XT_SETTINGS_E_INVALID : r;
+}
+
+static int read_secret_mode(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
+{
+    const char *mode = find(source, "secrets"), *key = find(source, "seal-to");
+    bool seals = strcmp(mode, "seal") == 0;
+    if (!seals && strcmp(mode, "off") != 0 && strcmp(mode, "drop") != 0)
+        return option_bad(problem, "secrets", mode, "it is drop, seal or off");
+    if (!seals && key)
+        return option_bad(problem, "seal-to", key, "a key is of use where secrets are sealed: --secrets seal");
+    int r = seals ? read_seal_key(key, &out->seal_key, problem) : 0;
+    out->seals = r == 0 && seals;
+    return r;
+}
+
 static int open_secrets(const settings_source *source, xt_secret_rules **ret, xt_problem *problem)
 {
     const char *mode = find(source, "secrets"), *path = find(source, "secret-rules");
     XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
     if (strcmp(mode, "off") == 0)
         return 0;
-    if (strcmp(mode, "drop") != 0)
-        return option_bad(problem, "secrets", mode, "it is drop or off");
     if (!path)
         return xt_error_trace(xt_secret_rules_builtin(ret));
     int r = xt_vfs_read_file(&xt_vfs_system, path, 1 << 20, &text);
@@ -176,7 +210,9 @@ static int fill(const settings_source *source, xt_agent_settings *out, xt_proble
     int r = parse_audit(plugin ? "plugin" : find(source, "audit"), &out->audit, problem);
     if (r != 0)
         return r;
-    r = open_secrets(source, &out->secrets, problem);
+    r = read_secret_mode(source, out, problem);
+    if (r == 0)
+        r = open_secrets(source, &out->secrets, problem);
     if (r != 0)
         return r < 0 ? r : XT_SETTINGS_E_INVALID;
     const char *spool = find(source, "spool-mib");

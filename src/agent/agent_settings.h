@@ -9,6 +9,7 @@
 #pragma once
 #include "base/opt.h"
 #include "event/secret_rules.h"
+#include "event/secret_seal.h"
 
 #define XT_AGENT_CONFIG "/etc/exectrail/agent.conf"
 #define XT_AGENT_STATE  "/var/lib/exectrail-agent"
@@ -27,6 +28,8 @@ typedef struct xt_agent_settings {
     xt_agent_audit audit;
     bool from_stdin;
     xt_secret_rules *secrets; /* NULL: they stay */
+    xt_secret_seal_key seal_key;
+    bool seals; /* what is taken out is sealed to it; else it is gone */
     uint64_t spool_bytes;
     char host_name[256];
     char boot_id[64], machine_id[64], os[128];

@@ -149,6 +149,7 @@ static int make_decoder(xt_collector *c)
         .origin = xt_collector_origin(c),
         .names = local ? xt_name_cache_source(c->names) : NULL,
         .secrets = c->settings->secrets,
+        .seal_to = c->settings->seals ? &c->settings->seal_key : NULL,
         .live = true,
         .source = c->settings->from_stdin ? "standard input" : "the kernel",
         .max_memory_bytes = MEMORY_BYTES,

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/decode_stats.h"
 #include "cli/input.h"
+#include "cli/seal_key.h"
 #include "cli/shell_quote.h"
 #include "event/decoder.h"
 #include "event/event_json.h"
@@ -24,7 +25,9 @@ typedef struct decode_job {
     bool shows_typed_secrets;
     unsigned options;
     xt_secret_rules *secrets; /* NULL: everything is shown */
-    xt_decode_stats *stats;   /* NULL: not asked for */
+    xt_secret_seal_key seal_to;
+    bool seals;
+    xt_decode_stats *stats; /* NULL: not asked for */
 } decode_job;
 
 static int flush(decode_job *job)
@@ -213,6 +216,7 @@ static int decode_files(decode_job *job, const xt_opt_args *args)
         .origin = {.host_name = xt_slice_str(xt_opt_get(args, "host"))},
         .shows_typed_secrets = job->shows_typed_secrets,
         .secrets = job->secrets,
+        .seal_to = job->seals ? &job->seal_to : NULL,
         .live = xt_opt_has(args, "follow"),
         .on_event = on_event,
         .on_problem = on_problem,
@@ -243,7 +247,14 @@ static int decode_files(decode_job *job, const xt_opt_args *args)
 static int open_secrets(decode_job *job, const xt_opt_args *args, xt_problem *problem)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
-    const char *path = xt_opt_get(args, "secret-rules");
+    const char *path = xt_opt_get(args, "secret-rules"), *key = xt_opt_get(args, "seal-to");
+    job->seals = key != NULL;
+    if (key && !path && !xt_opt_has(args, "redact")) {
+        xt_problem_set(problem, "--seal-to is of use with --redact or --secret-rules");
+        return -EINVAL;
+    }
+    if (key && xt_seal_key_read(key, &job->seal_to, problem) < 0)
+        return -EINVAL;
     if (!path)
         return xt_opt_has(args, "redact") ? xt_secret_rules_builtin(&job->secrets) : 0;
     int r = xt_vfs_read_file(&xt_vfs_system, path, 1 << 20, &text);

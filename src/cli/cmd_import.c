@@ -7,6 +7,7 @@
 #include "cli/call.h"
 #include "cli/commands.h"
 #include "cli/input.h"
+#include "cli/seal_key.h"
 
 typedef struct import_job {
     xt_input *input;
@@ -37,7 +38,7 @@ static long long count_of(const json_t *document, const char *name)
     return json_integer_value(json_object_get(document, name));
 }
 
-static int import_file(const xt_opt_args *args, const char *path)
+static int import_file(const xt_opt_args *args, const char *path, const char *seal_to)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
     import_job job = {.problem = XT_PROBLEM_INIT};
@@ -46,6 +47,7 @@ static int import_file(const xt_opt_args *args, const char *path)
     xt_call call;
     xt_call_init(&call, "POST", "/api/v1/import");
     xt_call_options(&call, args, "host,secrets");
+    xt_call_param(&call, "seal-to", seal_to);
     xt_call_param(&call, "source", path);
     xt_call_param(&call, "compact", xt_opt_get(args, "server") ? NULL : "1");
     call.next_body = next_body;
@@ -66,8 +68,18 @@ static int import_file(const xt_opt_args *args, const char *path)
 
 int xt_cmd_import(const xt_opt_args *args)
 {
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+    const char *seal_to = xt_opt_get(args, "seal-to");
+    xt_secret_seal_key key;
     int status = 0;
+    if (seal_to && xt_seal_key_read(seal_to, &key, &problem) < 0)
+        return xt_cli_fail(&problem);
+    if (seal_to) { /* the server cannot read a file of this machine */
+        xt_secret_seal_key_format(&key, &text);
+        xt_buf_putc(&text, '\0');
+    }
     for (unsigned i = 0; i < args->n_operands && status == 0; i++)
-        status = import_file(args, args->operands[i]);
+        status = import_file(args, args->operands[i], text.p);
     return status;
 }

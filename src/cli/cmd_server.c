@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/seal_key.h"
 #include "io/vfs.h"
 #include "server/agents.h"
 #include "server/app_tls.h"
@@ -73,23 +74,33 @@ static int check_address(server *s, const char *address, xt_problem *problem)
     return -EPERM;
 }
 
-/* drop, off, or nothing. */
-static bool secrets_are_known(const xt_opt_args *args, xt_problem *problem)
+/* drop, seal with a key, off, or nothing; *ret_seals: seal. */
+static int read_secrets(const xt_opt_args *args, bool *ret_seals, xt_secret_seal_key *ret_key, xt_problem *problem)
 {
     xt_slice mode = xt_slice_str(xt_opt_get(args, "secrets"));
-    if (mode.n == 0 || xt_slice_eq(mode, XT_S("drop")) || xt_slice_eq(mode, XT_S("off")))
-        return true;
-    xt_problem_set(problem, "--secrets %.*s is not known", XT_S_ARGS(mode));
-    xt_problem_hint(problem, "drop or off");
-    return false;
+    const char *key = xt_opt_get(args, "seal-to");
+    *ret_seals = xt_slice_eq(mode, XT_S("seal"));
+    if (mode.n > 0 && !*ret_seals && !xt_slice_eq(mode, XT_S("drop")) && !xt_slice_eq(mode, XT_S("off"))) {
+        xt_problem_set(problem, "--secrets %.*s is not known", XT_S_ARGS(mode));
+        xt_problem_hint(problem, "drop, seal or off");
+        return -EINVAL;
+    }
+    if (*ret_seals != (key != NULL)) {
+        xt_problem_set(problem, "--secrets seal and --seal-to KEY belong together");
+        return -EINVAL;
+    }
+    return key ? xt_seal_key_read(key, ret_key, problem) : 0;
 }
 
 static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
 {
     const char *rules[XT_OPT_MAX_VALUES];
     size_t n = 0;
-    if (!secrets_are_known(args, problem))
-        return -EINVAL;
+    bool seals;
+    xt_secret_seal_key key;
+    int r = read_secrets(args, &seals, &key, problem);
+    if (r < 0)
+        return r;
     for (const char *path; (path = xt_opt_nth(args, "rules", (unsigned)n)) != NULL;)
         rules[n++] = path;
     xt_app_settings settings = {
@@ -99,6 +110,7 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
         .webhook = xt_opt_get(args, "webhook"),
         .demo = xt_opt_get(args, "demo"),
         .keeps_secrets = xt_slice_eq(xt_slice_str(xt_opt_get(args, "secrets")), XT_S("off")),
+        .seal_to = seals ? &key : NULL,
         .secret_rules = xt_opt_get(args, "secret-rules"),
         .server_names = xt_opt_get(args, "names"),
     };

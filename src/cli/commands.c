@@ -30,7 +30,13 @@
 #define SECRETS                                                                                                    \
     {                                                                                                              \
         .name = "secrets", .value = "M",                                                                           \
-        .help = "in arguments of what is imported: drop (taken out before anything is stored; the default) or off" \
+        .help = "in arguments of what is imported: drop (taken out before anything is stored; the default), seal " \
+                "or off"                                                                                           \
+    }
+#define SEAL_TO                                                                                          \
+    {                                                                                                    \
+        .name = "seal-to", .value = "KEY",                                                               \
+        .help = "with --secrets seal: the public key, or a file that holds it (exectrail secret keygen)" \
     }
 #define END          \
     {                \
@@ -49,6 +55,9 @@ static const xt_opt decode_options[] = {
     {.name = "unmasked", .help = "show what was typed at programs that ask for passwords"},
     {.name = "redact", .help = "take secrets out, by the rules built in"},
     {.name = "secret-rules", .value = "FILE", .help = "take secrets out, by the rules in FILE"},
+    {.name = "seal-to",
+     .value = "KEY",
+     .help = "what is taken out is sealed to this public key, or the one in this file"},
     END,
 };
 static const xt_opt server_options[] = {
@@ -59,14 +68,14 @@ static const xt_opt server_options[] = {
     {.name = "webhook", .value = "URL", .help = "alerts are posted there as JSON"},
     {.name = "names", .value = "N,N", .help = "names and addresses for the server's certificate besides localhost"},
     SECRETS,
+    SEAL_TO,
     {.name = "secret-rules", .value = "FILE", .help = "the table of secrets to use instead of the one built in"},
     {.name = "demo", .value = "FILE", .help = "replay this audit log at its own pace, under a DEMO banner"},
     END,
 };
 static const xt_opt import_options[] = {
-    FROM_WHERE,
-    {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
-    SECRETS,
+    FROM_WHERE, {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
+    SECRETS,    SEAL_TO,
     END,
 };
 static const xt_opt search_options[] = {
@@ -123,6 +132,19 @@ static const xt_opt user_add_options[] = {
     FROM_WHERE, {.name = "role", .value = "R", .fallback = "viewer", .help = "viewer, analyst or admin"}, END};
 static const xt_opt user_link_options[] = {
     FROM_WHERE, {.name = "http", .value = "URL", .help = "the page's address; without it the running server's"}, END};
+static const xt_opt keygen_options[] = {
+    {.name = "out",
+     .value = "FILE",
+     .required = true,
+     .help = "a new file for the private key, readable by its owner alone"},
+    END,
+};
+static const xt_opt unseal_options[] = {
+    FROM_WHERE,
+    {.name = "key", .value = "FILE", .required = true, .help = "the private key; it stays on this machine"},
+    {.name = "reason", .value = "TEXT", .required = true, .help = "why; it is kept with who and when, as an event"},
+    END,
+};
 static const xt_opt no_options[] = {END};
 
 static const xt_opt_command commands[] = {
@@ -161,6 +183,14 @@ static const xt_opt_command commands[] = {
     {"user link", "NAME", 1, 1, "a one-time login link to the page",
      "The address is the last word on standard output; it works once, for ten minutes. The first user becomes admin.",
      user_link_options, xt_cmd_user_link},
+    {"secret keygen", "", 0, 0, "a key to seal secrets in arguments to",
+     "The private key goes to FILE, which should then be kept offline. The public key is the last word on standard "
+     "output: for --seal-to of agents and server.",
+     keygen_options, xt_cmd_secret_keygen},
+    {"secret unseal", "EVENT-ID", 1, 1, "show the sealed secrets of one event",
+     "One line a value: where it stood, and the value. Each asking is an event: exectrail search "
+     "'action:unsealed-secrets'.",
+     unseal_options, xt_cmd_secret_unseal},
     {"man", "", 0, 0, "print this program's manual page", NULL, no_options, xt_cmd_man},
     {.name = NULL},
 };

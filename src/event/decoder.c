@@ -28,10 +28,12 @@ struct xt_decoder {
     xt_proc_table *processes;
     xt_tty_table *terminals;
     xt_arena arena;
-    xt_buf partial;  /* a line that has not ended yet */
-    xt_buf early;    /* lines before the first record: line number and block each */
-    bool is_cut;     /* the line at hand ended without a newline */
-    bool skips_line; /* its beginning was given out, its end is awaited */
+    xt_secret_seal_key seal_to;
+    xt_secret_values values; /* of the event at hand */
+    xt_buf partial;          /* a line that has not ended yet */
+    xt_buf early;            /* lines before the first record: line number and block each */
+    bool is_cut;             /* the line at hand ended without a newline */
+    bool skips_line;         /* its beginning was given out, its end is awaited */
     uint64_t line_number;
     int64_t now_ms;   /* of the joiner's clock */
     int64_t time_ms;  /* of the last record; 0: none yet */
@@ -56,7 +58,8 @@ int xt_decoder_new(const xt_decoder_settings *settings, xt_decoder **ret)
     size_t max_bytes = settings->max_memory_bytes ? settings->max_memory_bytes : DEFAULT_MEMORY;
     xt_joiner_settings joining = {.max_bytes = max_bytes};
     d->settings = *settings;
-    (void)xt_secret_rules_ref(d->settings.secrets);
+    d->settings.secrets = NULL;
+    xt_decoder_set_secrets(d, settings->secrets, settings->seal_to);
     set_origin(d);
     xt_arena_init(&d->arena, max_bytes);
     int r = xt_joiner_new(&joining, &d->joiner);
@@ -83,15 +86,33 @@ xt_decoder *xt_decoder_free(xt_decoder *d)
     xt_arena_fini(&d->arena);
     xt_buf_fini(&d->partial);
     xt_buf_fini(&d->early);
+    xt_secret_values_fini(&d->values);
     free(d);
     return NULL;
 }
 
-void xt_decoder_set_secrets(xt_decoder *d, xt_secret_rules *secrets)
+void xt_decoder_set_secrets(xt_decoder *d, xt_secret_rules *secrets, const xt_secret_seal_key *seal_to)
 {
     (void)xt_secret_rules_ref(secrets);
     xt_secret_rules_unref(d->settings.secrets);
     d->settings.secrets = secrets;
+    d->settings.seal_to = seal_to ? &d->seal_to : NULL;
+    if (seal_to)
+        d->seal_to = *seal_to;
+}
+
+static int redact(xt_decoder *d, xt_event *event)
+{
+    xt_secret_values *values = d->settings.seal_to ? &d->values : NULL;
+    xt_secret_values_reset(&d->values);
+    return xt_error_trace(xt_secret_redact(d->settings.secrets, event, values, &d->arena));
+}
+
+static int seal(xt_decoder *d, xt_event *event)
+{
+    if (!d->settings.seal_to)
+        return 0;
+    return xt_error_trace(xt_secret_seal(d->settings.seal_to, &d->values, event, &d->arena));
 }
 
 static void report(xt_decoder *d, xt_problem *problem)
@@ -116,7 +137,7 @@ static int redact_line(xt_decoder *d, xt_slice *line, xt_slice *ret_marks)
     xt_event event;
     xt_event_reset(&event);
     xt_event_set_bytes(&event, XT_F_ORIGINAL, *line);
-    int r = xt_secret_redact(d->settings.secrets, &event, &d->arena);
+    int r = redact(d, &event);
     if (r < 0)
         return xt_error_trace(r);
     *line = xt_event_bytes(&event, XT_F_ORIGINAL);
@@ -139,7 +160,8 @@ static int give_out_garbage(xt_decoder *d, xt_slice line, uint64_t line_number)
         return xt_error_trace(r);
     if (marks.n > 0)
         xt_event_set_bytes(&event, XT_F_REDACTIONS, marks);
-    return give_out(d, &event);
+    r = seal(d, &event);
+    return r < 0 ? xt_error_trace(r) : give_out(d, &event);
 }
 
 /* What waited for a time; whole lines, since nobody else writes there. */
@@ -200,7 +222,9 @@ static int give_out_group(xt_decoder *d, const xt_group *group)
     if (r == 0 && has_typed(group))
         r = xt_tty_apply(d->terminals, &event, &d->arena);
     if (r == 0)
-        r = xt_secret_redact(d->settings.secrets, &event, &d->arena);
+        r = redact(d, &event);
+    if (r == 0)
+        r = seal(d, &event);
     if (r == 0) /* which keeps command lines, and so comes after */
         r = xt_proc_table_apply(d->processes, &event, &d->arena);
     if (r == -ENOMEM)

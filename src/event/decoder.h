@@ -18,15 +18,17 @@
 #include "event/from_audit.h"
 #include "event/proc_table.h"
 #include "event/secret_rules.h"
+#include "event/secret_seal.h"
 
 typedef struct xt_decoder_settings {
     xt_event_origin origin;
     const xt_name_source *names; /* may be NULL */
     xt_secret_rules *secrets;    /* what they name is gone before the event is given out; NULL: nothing; ref is taken */
-    bool live;                   /* timeouts by the caller's clock (xt_decoder_tick) instead of the records' times */
-    bool shows_typed_secrets;    /* what was typed at programs that ask for passwords is not masked */
-    const char *source;          /* file name for problems */
-    size_t max_memory_bytes;     /* 0: 64 MiB */
+    const xt_secret_seal_key *seal_to; /* what is taken out is sealed to it; NULL: it is gone */
+    bool live;                /* timeouts by the caller's clock (xt_decoder_tick) instead of the records' times */
+    bool shows_typed_secrets; /* what was typed at programs that ask for passwords is not masked */
+    const char *source;       /* file name for problems */
+    size_t max_memory_bytes;  /* 0: 64 MiB */
     int (*on_event)(void *context, xt_event *event, xt_arena *arena); /* non-zero ends the stream and is returned */
     void (*on_problem)(void *context, const xt_problem *problem);     /* may be NULL */
     void *context;
@@ -45,8 +47,8 @@ XT_MUST_USE int xt_decoder_feed(xt_decoder *decoder, xt_slice bytes);
  * borrowed as long as it is fed.
  */
 XT_MUST_USE int xt_decoder_begin(xt_decoder *decoder, const char *source);
-/* From now on these rules (ref is taken), or none. */
-void xt_decoder_set_secrets(xt_decoder *decoder, xt_secret_rules *secrets);
+/* From now on these rules (ref is taken), or none; and this key (copied), or none. */
+void xt_decoder_set_secrets(xt_decoder *decoder, xt_secret_rules *secrets, const xt_secret_seal_key *seal_to);
 /* A record that came by netlink instead of text. */
 XT_MUST_USE int xt_decoder_feed_payload(xt_decoder *decoder, uint16_t type, xt_slice payload);
 /* Live sources: lets time pass (monotonic milliseconds), so that groups without an end are given out. */

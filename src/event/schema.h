@@ -81,7 +81,7 @@ enum {
     X(HOST_GROUP,    46, "host.group",                   TEXT,    "group",      "",                  NONE,    "group of hosts, by enrolment and policy") \
     X(NOISE,         47, "exectrail.noise",              TEXT,    "noise",      "",                  SERVER,  "name of the noise rule that tagged the event; absent for what a person should see") \
     X(FLAGS,         48, "exectrail.flags",              LIST,    "flags",      "",                  NONE,    "truncated, missing-execve, late, escaped, unparsed, ...") \
-    X(OF,            49, "exectrail.of",                 TEXT,    "of",         "",                  NONE,    "event.id of the event that this one amends or ends") \
+    X(OF,            49, "exectrail.of",                 TEXT,    "of",         "",                  NONE,    "event.id of the event that this one amends, ends or tells of") \
     X(RULES,         50, "rule.id",                      LIST,    "rule",       "",                  SERVER,  "detection rules that matched") \
     X(RULE_LEVEL,    51, "rule.level",                   TEXT,    "level",      "",                  SERVER,  "highest level of those rules: informational, low, medium, high, critical") \
     X(ARCH,          52, "auditd.data.arch",             TEXT,    "arch",       "",                  NONE,    "x86_64, i386, aarch64, ..., or the number in hex") \
@@ -100,7 +100,8 @@ enum {
     X(MESSAGE,       65, "message",                      TEXT,    "message",    "",                  NONE,    "a sentence, on events that Exectrail itself makes (loss, drift, gaps)") \
     X(REDACTIONS,    66, "exectrail.redactions",         LIST,    "redactions", "",                  NONE,    "secrets that were taken out, as where:offset:rule; the offset is that of [redacted] in the text as it is now") \
     X(TTY_LINE,      67, "tty.line",                     LIST,    "line",       "",                  NONE,    "lines typed at a terminal and finished in this event, as they stood when Enter was pressed; keys that cannot be applied are named: <tab>, <up>, <ctrl-r>") \
-    X(TTY_UNFINISHED,68, "tty.unfinished",               TEXT,    "unfinished", "",                  NONE,    "what was typed so far of a line that a later event finishes")
+    X(TTY_UNFINISHED,68, "tty.unfinished",               TEXT,    "unfinished", "",                  NONE,    "what was typed so far of a line that a later event finishes") \
+    X(SEALED,        69, "exectrail.sealed",             TEXT,    "sealed",     "",                  NONE,    "the secrets that were taken out, where the host seals them to a key: version, key id, what only the owner of that key can read (docs/secrets.md)")
 /* clang-format on */
 
 typedef enum xt_field {

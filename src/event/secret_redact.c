@@ -21,6 +21,9 @@ typedef struct job {
     uint64_t n_marks;
     size_t next_hit;                 /* the first that is not applied yet */
     const xt_secret_rule *line_rule; /* of a secret in a line that was typed; NULL: there is none */
+    xt_secret_values *values;        /* where values go; NULL: nowhere */
+    uint64_t n_bound;                /* redactions so far that a seal binds */
+    bool copies;                     /* what is taken out now may stand in another place too */
 } job;
 
 static xt_secret_word word_of(xt_slice text, size_t base)
@@ -57,7 +60,7 @@ static void sort(job *j)
         qsort(j->scan.hits.p, n_hits(j), sizeof(xt_secret_hit), compare_hits);
 }
 
-static void put_mark(job *j, xt_slice where, size_t offset, const xt_secret_rule *rule)
+static void put_mark(job *j, xt_slice where, size_t offset, const xt_secret_rule *rule, xt_slice value)
 {
     char text[160];
     xt_buf mark = XT_BUF_ON(text);
@@ -66,6 +69,11 @@ static void put_mark(job *j, xt_slice where, size_t offset, const xt_secret_rule
     xt_buf_put(&mark, xt_slice_head(rule->name, 64));
     xt_buf_put_block(&j->marks, xt_buf_slice(&mark));
     j->n_marks++;
+    if (!xt_secret_seal_binds(xt_buf_slice(&mark)))
+        return;
+    if (j->values)
+        xt_secret_values_put(j->values, j->n_bound, value, j->copies);
+    j->n_bound++;
 }
 
 /* Appends the text, which has that number, without its secrets. True when it had any. Hits that overlap are one. */
@@ -81,7 +89,7 @@ static bool apply(job *j, uint32_t number, xt_slice where, xt_slice text, xt_buf
             j->next_hit++;
         }
         xt_buf_put(out, xt_slice_of(text.p + at, hit.from - at));
-        put_mark(j, where, out->n - start, hit.rule);
+        put_mark(j, where, out->n - start, hit.rule, xt_slice_of(text.p + hit.from, hit.to - hit.from));
         xt_buf_put(out, REDACTED);
         at = hit.to;
     }
@@ -243,6 +251,7 @@ static int redact_records(job *j)
     xt_rec_field field;
     begin(j);
     j->scan.text = 0;
+    j->copies = true;
     for (uint16_t type; xt_recs_next(&iter, &type);)
         for (; xt_recs_next_field(&iter, &field); j->scan.text++)
             if (is_keys(type) || xt_secret_rules_may_match(j->scan.rules, field.value))
@@ -316,11 +325,21 @@ static bool may_match(const xt_secret_rules *rules, const xt_event *event)
     return has_keys(event);
 }
 
-int xt_secret_redact(const xt_secret_rules *rules, xt_event *event, xt_arena *arena)
+static uint64_t count_bound(const xt_event *event)
+{
+    uint64_t n = 0;
+    xt_list_iter iter = xt_list_iterate(xt_event_bytes(event, XT_F_REDACTIONS));
+    for (xt_slice item; xt_list_next(&iter, &item);)
+        n += xt_secret_seal_binds(item);
+    return n;
+}
+
+int xt_secret_redact(const xt_secret_rules *rules, xt_event *event, xt_secret_values *values, xt_arena *arena)
 {
     if (!rules || !may_match(rules, event))
         return 0;
-    job j = {.scan = {.rules = rules, .arena = arena}, .event = event, .arena = arena};
+    job j = {.scan = {.rules = rules, .arena = arena}, .event = event, .arena = arena, .values = values};
+    j.n_bound = count_bound(event);
     int r = redact_args(&j);
     if (r == 0)
         r = redact_lines(&j);

@@ -14,9 +14,11 @@
 #include "base/arena.h"
 #include "event/event.h"
 #include "event/secret_rules.h"
+#include "event/secret_seal.h"
 
-/* rules NULL: nothing is done. */
-XT_MUST_USE int xt_secret_redact(const xt_secret_rules *rules, xt_event *event, xt_arena *arena);
+/* rules NULL: nothing is done. values: gains what is taken out, to be sealed; may be NULL. */
+XT_MUST_USE int xt_secret_redact(const xt_secret_rules *rules, xt_event *event, xt_secret_values *values,
+                                 xt_arena *arena);
 /*
  * Arguments that end with NUL each, as /proc has them: appended to out with their secrets gone. marks: what goes to
  * REDACTIONS of an event that has them as PARENT_CMD, a block each.

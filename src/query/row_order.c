@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "base/base64.h"
+
 #define CURSOR_VERSION   1
 #define CURSOR_MAX_BYTES 4096
 
@@ -42,41 +44,6 @@ int xt_row_key_cmp(const xt_row_order *order, const xt_row_key *a, const xt_row_
     return order->reverse ? -r : r;
 }
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static void put_base64url(xt_slice s, xt_buf *out)
-{
-    const uint8_t *p = (const uint8_t *)s.p;
-
-    for (size_t i = 0; i < s.n; i += 3) {
-        size_t n = s.n - i < 3 ? s.n - i : 3;
-        uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
-        for (size_t k = 0; k <= n; k++)
-            xt_buf_putc(out, digits[v >> (18 - 6 * k) & 63]);
-    }
-}
-
-/* Strict: no padding, no stray bits, so that a place has one spelling. */
-static bool read_base64url(xt_slice s, xt_buf *out)
-{
-    uint32_t v = 0;
-    unsigned n_bits = 0;
-
-    for (size_t i = 0; i < s.n; i++) {
-        const char *digit = s.p[i] ? strchr(digits, s.p[i]) : NULL;
-        if (!digit)
-            return false;
-        v = v << 6 | (uint32_t)(digit - digits);
-        n_bits += 6;
-        if (n_bits >= 8) {
-            n_bits -= 8;
-            xt_buf_putc(out, (char)(v >> n_bits));
-            v &= (1u << n_bits) - 1;
-        }
-    }
-    return n_bits < 6 && v == 0;
-}
-
 void xt_row_cursor_put(const xt_row_order *order, const xt_row_key *key, xt_buf *out)
 {
     char bytes[1024];
@@ -95,7 +62,7 @@ void xt_row_cursor_put(const xt_row_order *order, const xt_row_key *key, xt_buf 
         xt_buf_put_block(&raw, key->sort_text);
     }
     xt_buf_put_u32(&raw, (uint32_t)xt_slice_hash(xt_buf_slice(&raw)));
-    put_base64url(xt_buf_slice(&raw), out);
+    xt_base64_put(out, xt_buf_slice(&raw));
 }
 
 static bool decode(const xt_row_order *order, xt_slice bytes, xt_row_key *ret)
@@ -128,7 +95,7 @@ int xt_row_cursor_parse(const xt_row_order *order, xt_slice cursor, xt_arena *ar
                         xt_problem *reterr_problem)
 {
     xt_buf raw = {.max_bytes = CURSOR_MAX_BYTES};
-    bool good = cursor.n <= CURSOR_MAX_BYTES && read_base64url(cursor, &raw);
+    bool good = cursor.n <= CURSOR_MAX_BYTES && xt_base64_get(&raw, cursor);
     xt_slice bytes = good ? xt_arena_copy(arena, xt_buf_slice(&raw)) : XT_S_NULL;
     bool failed = raw.failed || (good && !bytes.p);
 

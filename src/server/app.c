@@ -203,6 +203,9 @@ static xt_app *app_new(const xt_app_settings *settings)
     app->clock = settings->clock ? settings->clock : &xt_clock_system;
     app->is_demo = settings->demo != NULL;
     app->keeps_secrets = settings->keeps_secrets;
+    app->seals_secrets = settings->seal_to != NULL;
+    if (settings->seal_to)
+        app->seal_to = *settings->seal_to;
     pthread_mutex_init(&app->keeper_lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -272,6 +275,11 @@ const xt_clock *xt_app_clock(const xt_app *app)
 const char *xt_app_data(const xt_app *app)
 {
     return app->data;
+}
+
+const xt_secret_seal_key *xt_app_seal_key(const xt_app *app)
+{
+    return app->seals_secrets ? &app->seal_to : NULL;
 }
 
 bool xt_app_is_demo(const xt_app *app)

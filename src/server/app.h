@@ -14,6 +14,7 @@
  */
 #pragma once
 #include "detect/noise.h"
+#include "event/secret_seal.h"
 #include "query/query.h"
 #include "store/store.h"
 
@@ -38,9 +39,10 @@ typedef struct xt_app_settings {
     const char *demo;    /* audit log replayed at its own pace; shows the DEMO banner; NULL: none */
     /* names and addresses for the server's certificate: "localhost,127.0.0.1,::1" is always added */
     const char *server_names;
-    bool keeps_secrets;       /* of imports and the demo; else they are taken out (docs/secrets.md) */
-    const char *secret_rules; /* the table to do it by, NULL: the one built in */
-    uint64_t seal_rows;       /* 0: the store's own */
+    bool keeps_secrets;                /* of imports and the demo; else they are taken out (docs/secrets.md) */
+    const char *secret_rules;          /* the table to do it by, NULL: the one built in */
+    const xt_secret_seal_key *seal_to; /* they are sealed to it; NULL: they are gone; copied */
+    uint64_t seal_rows;                /* 0: the store's own */
     int64_t seal_after_ms;
     const xt_clock *clock; /* NULL: system */
 } xt_app_settings;
@@ -79,12 +81,21 @@ typedef struct xt_import_stats {
 /* host: name for records without node=; the enrolled host of that name gives the id, else the hash of the name. */
 XT_MUST_USE int xt_import_open(xt_app *app, const char *host, const char *source, xt_import **ret,
                                xt_problem *reterr_problem);
-/* Before the first feed: whether the secrets of this import stay; else it is as the app's settings say. */
-void xt_import_set_secrets(xt_import *import, bool keep);
+/* Before the first feed: whether the secrets of this import stay, or are sealed; else it is as the app's settings say. */
+void xt_import_set_secrets(xt_import *import, bool keep, const xt_secret_seal_key *seal_to /* NULL: not sealed */);
 XT_MUST_USE int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem);
 /* Waits until all is durable and searchable; compact: also sealed, write-ahead logs truncated. Frees. */
 XT_MUST_USE int xt_import_finish(xt_import *import, bool compact, xt_import_stats *ret, xt_problem *reterr_problem);
 xt_import *xt_import_abort(xt_import *import);
+
+/* The key that secrets of imports are sealed to; NULL: none. */
+const xt_secret_seal_key *xt_app_seal_key(const xt_app *app);
+/*
+ * Enters an event that says who unseals the secrets of that one, and why; durable when this returns. XT_APP_E_INVALID: no
+ * reason is given, or too long a one.
+ */
+XT_MUST_USE int xt_app_note_unsealing(xt_app *app, const xt_event *event, xt_slice event_id, xt_slice who,
+                                      xt_slice reason, xt_problem *reterr_problem);
 
 /* -------------------------------------------------------------------------------------------------- hosts */
 

@@ -22,7 +22,8 @@ struct xt_app {
     char *data;
     const xt_clock *clock;
     bool is_demo;
-    bool keeps_secrets;
+    bool keeps_secrets, seals_secrets;
+    xt_secret_seal_key seal_to;
     xt_secret_rules *secrets;
     xt_store *store;
     xt_state *state;

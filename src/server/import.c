@@ -160,6 +160,7 @@ static int open_decoder(xt_import *import, const char *source, bool live)
         .live = live,
         .source = source,
         .secrets = import->app->keeps_secrets ? NULL : import->app->secrets,
+        .seal_to = xt_app_seal_key(import->app),
         .on_event = on_event,
         .context = import,
     };
@@ -217,9 +218,9 @@ int xt_import_open_live(xt_app *app, const char *host, const char *source, xt_im
     return xt_error_trace(import_open(app, host, source, true, ret));
 }
 
-void xt_import_set_secrets(xt_import *import, bool keep)
+void xt_import_set_secrets(xt_import *import, bool keep, const xt_secret_seal_key *seal_to)
 {
-    xt_decoder_set_secrets(import->decoder, keep ? NULL : import->app->secrets);
+    xt_decoder_set_secrets(import->decoder, keep ? NULL : import->app->secrets, seal_to);
 }
 
 int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem)

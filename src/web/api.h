@@ -13,6 +13,7 @@ int xt_api_search(xt_app *app, xt_request *request, xt_response *response); /* a
 int xt_api_by(xt_app *app, xt_request *request, xt_response *response);     /* api_by.c: search?by= */
 int xt_api_histogram(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_event(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_event_unseal(xt_app *app, xt_request *request, xt_response *response); /* api_unseal.c */
 int xt_api_tail(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_session(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_alerts(xt_app *app, xt_request *request, xt_response *response); /* api_alerts.c */

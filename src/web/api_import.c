@@ -16,7 +16,9 @@ typedef struct job {
     xt_request *request;
     xt_slice session; /* empty: the whole import is this request */
     bool more;
-    xt_slice secrets; /* drop, off, or empty: as the server is set */
+    xt_slice secrets; /* drop, seal, off, or empty: as the server is set */
+    xt_secret_seal_key key;
+    const xt_secret_seal_key *seal_to; /* NULL: none */
     xt_import *import;
 } job;
 
@@ -27,15 +29,34 @@ static int bad(xt_problem *problem, const char *source, const char *sentence)
     return XT_APP_E_INVALID;
 }
 
+static int read_secrets(job *j, xt_problem *problem)
+{
+    xt_slice key = xt_request_get(j->request, "seal-to");
+    j->secrets = xt_request_get(j->request, "secrets");
+    bool seals = xt_slice_eq(j->secrets, XT_S("seal"));
+    if (j->secrets.n > 0 && !seals && !xt_slice_eq(j->secrets, XT_S("off")) && !xt_slice_eq(j->secrets, XT_S("drop")))
+        return bad(problem, "secrets", "it is drop, seal or off");
+    if (key.n > 0 && !seals)
+        return bad(problem, "seal-to", "a key is of use where secrets are sealed: secrets=seal");
+    if (key.n > 0) {
+        int r = xt_secret_seal_key_parse(key, &j->key, problem);
+        j->seal_to = &j->key;
+        xt_problem_source(problem, "seal-to");
+        return r > 0 ? XT_APP_E_INVALID : r;
+    }
+    j->seal_to = seals ? xt_app_seal_key(j->app) : NULL;
+    return seals && !j->seal_to ? bad(problem, "seal-to", "to seal secrets a public key is needed") : 0;
+}
+
 static int read_params(job *j, xt_problem *problem)
 {
     j->session = xt_request_get(j->request, "session");
     j->more = xt_request_flag(j->request, "more");
     if (j->session.n > XT_IMPORTS_ID_MAX || xt_slice_find_byte(j->session, '\0') >= 0)
         return bad(problem, "session", "a session id has at most 64 bytes");
-    j->secrets = xt_request_get(j->request, "secrets");
-    if (j->secrets.n > 0 && !xt_slice_eq(j->secrets, XT_S("off")) && !xt_slice_eq(j->secrets, XT_S("drop")))
-        return bad(problem, "secrets", "it is drop or off");
+    int r = read_secrets(j, problem);
+    if (r)
+        return r;
     if (j->more && j->session.n == 0)
         return bad(problem, "session", "more=1 needs a session id");
     if (j->session.n > 0 && !j->request->imports) {
@@ -56,7 +77,7 @@ static int open_import(job *j, xt_problem *problem)
         return r > 0 ? XT_APP_E_INVALID : r;
     r = xt_import_open(j->app, host && *host ? host : NULL, source ? source : "import", &j->import, problem);
     if (r == 0 && j->secrets.n > 0)
-        xt_import_set_secrets(j->import, xt_slice_eq(j->secrets, XT_S("off")));
+        xt_import_set_secrets(j->import, xt_slice_eq(j->secrets, XT_S("off")), j->seal_to);
     return r;
 }
 

@@ -15,6 +15,7 @@ const xt_route xt_routes[] = {
     {"GET",  API "/search",                      XT_ROLE_VIEWER,  xt_api_search,       "rows, counts, groups"},
     {"GET",  API "/histogram",                   XT_ROLE_VIEWER,  xt_api_histogram,    "events over time"},
     {"GET",  API "/events/{id}",                 XT_ROLE_VIEWER,  xt_api_event,        "one event with its records"},
+    {"POST", API "/events/{id}/unseal",          XT_ROLE_ANALYST, xt_api_event_unseal, "what its secrets are sealed in; the asking is an event"},
     {"GET",  API "/tail",                        XT_ROLE_VIEWER,  xt_api_tail,         "events as they come"},
     {"GET",  API "/sessions/{host}/{ses}",       XT_ROLE_VIEWER,  xt_api_session,      "one login session"},
     {"GET",  API "/alerts",                      XT_ROLE_VIEWER,  xt_api_alerts,       "alerts, newest first"},

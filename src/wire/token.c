@@ -1,49 +1,16 @@
 /* How it works: fixed-size bytes in base64url, whose last characters are a checksum against typing errors. */
 #include "wire/token.h"
 
+#include "base/base64.h"
+
 #define PREFIX      "xt1."
 #define BODY_BYTES  64
 #define TOKEN_BYTES (BODY_BYTES + 4)
 #define TEXT_CHARS  ((TOKEN_BYTES * 4 + 2) / 3)
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
 static uint32_t checksum(const uint8_t *bytes)
 {
     return (uint32_t)xt_slice_hash(xt_slice_of(bytes, BODY_BYTES));
-}
-
-static void base64_put(xt_buf *out, const uint8_t *p, size_t n)
-{
-    uint32_t bits = 0;
-    unsigned n_bits = 0;
-    for (size_t i = 0; i < n; i++) {
-        bits = bits << 8 | p[i];
-        for (n_bits += 8; n_bits >= 6; n_bits -= 6)
-            xt_buf_putc(out, digits[bits >> (n_bits - 6) & 63]);
-    }
-    if (n_bits > 0)
-        xt_buf_putc(out, digits[bits << (6 - n_bits) & 63]);
-}
-
-/* Decodes exactly TEXT_CHARS digits; false at another character, or when the bits left over are not 0. */
-static bool base64_get(xt_slice text, uint8_t ret[static TOKEN_BYTES])
-{
-    uint32_t bits = 0;
-    unsigned n_bits = 0;
-    size_t n = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        const char *digit = text.p[i] ? strchr(digits, text.p[i]) : NULL;
-        if (!digit)
-            return false;
-        bits = bits << 6 | (uint32_t)(digit - digits);
-        n_bits += 6;
-        if (n_bits >= 8) {
-            n_bits -= 8;
-            ret[n++] = (uint8_t)(bits >> n_bits);
-        }
-    }
-    return n == TOKEN_BYTES && (bits & ((1u << n_bits) - 1)) == 0;
 }
 
 void xt_token_format(const xt_token *token, xt_buf *out)
@@ -56,19 +23,21 @@ void xt_token_format(const xt_token *token, xt_buf *out)
     for (unsigned i = 0; i < 4; i++)
         bytes[BODY_BYTES + i] = (uint8_t)(sum >> (8 * i));
     xt_buf_puts(out, PREFIX);
-    base64_put(out, bytes, sizeof bytes);
+    xt_base64_put(out, xt_slice_of(bytes, sizeof bytes));
 }
 
 int xt_token_parse(xt_slice text, xt_token *ret, xt_problem *reterr_problem)
 {
-    uint8_t bytes[TOKEN_BYTES];
+    char decoded[TOKEN_BYTES + 1];
+    xt_buf buf = XT_BUF_ON(decoded);
+    const uint8_t *bytes = (const uint8_t *)decoded;
     text = xt_slice_trim(text);
     if (!xt_slice_starts(text, XT_S(PREFIX))) {
         xt_problem_set(reterr_problem, "this is no enrolment token: those begin with \"" PREFIX "\"");
     } else if (text.n != sizeof PREFIX - 1 + TEXT_CHARS) {
         xt_problem_set(reterr_problem, "the enrolment token has %zu characters where %zu belong", text.n,
                        sizeof PREFIX - 1 + TEXT_CHARS);
-    } else if (!base64_get(xt_slice_skip(text, sizeof PREFIX - 1), bytes)) {
+    } else if (!xt_base64_get(&buf, xt_slice_skip(text, sizeof PREFIX - 1))) {
         xt_problem_set(reterr_problem, "the enrolment token holds a character that no token has");
     } else {
         uint32_t sum = 0;

@@ -13,7 +13,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from actors import DATA, SHARED, args_of, exectrail, run, EXECTRAIL
+from actors import AGENT, DATA, EXECTRAIL, Server, args_of, end_all_processes, exectrail, run
 
 WORDS = pathlib.Path(DATA / "secrets")
 
@@ -196,6 +196,106 @@ class Secrets(unittest.TestCase):
             exectrail("import", "--data", folder + "/data", "--host", "web-1", "--secrets", "off", log)
             shown = exectrail("search", "--data", folder + "/data", "--format", "ndjson", "redactions:*").stdout
             self.assertEqual(shown, b"")
+
+
+class Sealed(unittest.TestCase):
+    """What is taken out can be read by the owner of the private key, by nobody else, in no other event; and it is written down."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.data, self.key, self.log = self.folder / "data", self.folder / "seal.key", self.folder / "audit.log"
+        self.public = exectrail("secret", "keygen", "--out", self.key).stdout.decode().split()[-1]
+
+    def import_sealed(self, text):
+        self.log.write_bytes(text)
+        exectrail("import", "--data", self.data, "--host", "web-1", "--secrets", "seal", "--seal-to", self.public, self.log)
+        shown = exectrail("search", "--data", self.data, "--format", "ndjson", "sealed:*").stdout
+        return {e["event"]["sequence"]: e for e in map(json.loads, shown.splitlines())}
+
+    def unseal(self, event, key=None, **options):
+        return exectrail("secret", "unseal", "--data", self.data, "--key", key or self.key, "--reason", "a test", event["event"]["id"], **options)
+
+    def test_all_come_back_and_nothing_is_in_the_open(self):
+        text, secrets = planted()
+        events = self.import_sealed(text)
+        self.assertEqual(set(secrets), set(events))
+        for path in self.data.rglob("*"):
+            left = [s for s in secrets.values() for piece in pieces_of(s) if path.is_file() and piece in path.read_bytes()]
+            self.assertEqual(left, [], path)
+        for serial in sorted(secrets)[::len(secrets) // 12]:
+            values = dict(line.split(b"\t", 1) for line in self.unseal(events[serial]).stdout.splitlines())
+            self.assertTrue(set(values) <= {r.encode() for r in events[serial]["exectrail"]["redactions"]})
+            self.assertTrue(any(secrets[serial].encode() in v for v in values.values()), (serial, values))
+        lengths = {len(e["exectrail"]["sealed"]) for e in events.values()}
+        self.assertLess(len(lengths), 8, "lengths come in steps")
+
+    def test_another_key_another_event_no_reason(self):
+        log = Log()
+        log.execute([b"mysql", b"-phunter2"])
+        log.execute([b"mysql", b"-phunter2"])
+        log.execute([b"true"])
+        self.import_sealed(log.bytes())
+        event = next(iter(json.loads(line) for line in exectrail("search", "--data", self.data, "--format", "ndjson", "sealed:*").stdout.splitlines()))
+        plain = json.loads(exectrail("search", "--data", self.data, "--format", "ndjson", "args:true").stdout)
+        exectrail("secret", "keygen", "--out", self.folder / "other.key")
+        for options, said in (({"key": self.folder / "other.key"}, "sealed to the key"), ({"event": plain}, "no secrets are sealed"),
+                              ({"event": {"event": {"id": "0" * 32}}}, "no event of this id")):
+            done = self.unseal(**{"event": event, **options}, check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, b""))
+            self.assertIn(said, done.stderr)
+        os.chmod(self.key, 0o644)
+        self.assertIn("others may read", self.unseal(event, check=False).stderr)
+        for reason in ([], ["--reason", " "]):
+            done = exectrail("secret", "unseal", "--data", self.data, "--key", self.folder / "other.key", *reason, event["event"]["id"], check=False)
+            self.assertEqual((done.returncode, done.stdout), (2, b""))
+        self.assertEqual(exectrail("secret", "keygen", "--out", self.key, check=False).returncode, 1, "a key is never written over")
+
+    def test_unsealing_is_an_event(self):
+        log = Log()
+        log.execute([b"mysql", b"-phunter2"])
+        event = self.import_sealed(log.bytes())[1]
+        self.assertEqual(self.unseal(event).stdout, b"args[1]:2:mysql-password\thunter2\n")
+        told = json.loads(exectrail("search", "--data", self.data, "--format", "ndjson", "action:unsealed-secrets").stdout)
+        self.assertEqual(told["exectrail"]["of"], event["event"]["id"])
+        self.assertEqual(told["host"], event["host"])
+        self.assertTrue(told["message"].endswith(": a test") and told["user"]["name"] in told["message"], told)
+        self.assertIn(b"whole: received 2", exectrail("verify", "--data", self.data).stdout)
+
+    def test_through_a_server(self):
+        log = Log()
+        log.execute([b"mysql", b"-phunter2"])
+        self.log.write_bytes(log.bytes())
+        server = Server(self.folder, "--secrets", "seal", "--seal-to", self.public)
+        self.addCleanup(end_all_processes)
+        there = ["--server", f"http://127.0.0.1:{server.http_port}", "--token", server.token]
+        exectrail("import", *there, "--host", "web-1", self.log)
+        event = json.loads(exectrail("search", *there, "--format", "ndjson", "sealed:*").stdout)
+        shown = exectrail("secret", "unseal", *there, "--key", self.key, "--reason", "a test", event["event"]["id"])
+        self.assertEqual(shown.stdout, b"args[1]:2:mysql-password\thunter2\n")
+        told = json.loads(exectrail("search", *there, "--format", "ndjson", "action:unsealed-secrets").stdout)
+        self.assertEqual(told["user"]["name"], "admin.token")
+        key = self.key.read_bytes().strip()
+        exectrail("import", *there, "--host", "web-2", "--secrets", "drop", self.log)
+        self.assertEqual(exectrail("search", *there, "--count", "host:web-2 and not sealed:* and redactions:*").stdout, b"1\n")
+        server.process.stop()
+        for path in self.data.rglob("*"):
+            self.assertFalse(path.is_file() and any(s in path.read_bytes() for s in (key, b"hunter2")), path)
+
+    def test_without_a_usable_key_nothing_starts(self):
+        for command in ([AGENT, "--output", "-", "--stdin"], [EXECTRAIL, "server", "--data", self.data]):
+            for key in ([], ["--seal-to", self.folder / "none"], ["--seal-to", self.key], ["--seal-to", self.public[:-1]],
+                        ["--seal-to", self.key.read_text().strip()]):
+                done = run(*map(str, command), "--secrets", "seal", *map(str, key), check=False)
+                self.assertEqual((done.returncode != 0, done.stdout), (True, b""), key)
+                self.assertIn("key", done.stderr.lower())
+                self.assertNotIn(self.key.read_text().strip(), done.stderr)
+        log = Log()
+        log.execute([b"mysql", b"-phunter2"])
+        shown = run(AGENT, "--output", "-", "--stdin", "--secrets", "seal", "--seal-to", self.public, stdin=log.bytes()).stdout
+        self.assertTrue(any("sealed" in json.loads(line).get("exectrail", {}) for line in shown.splitlines()), shown)
+        self.assertNotIn(b"hunter2", shown)
 
 
 if __name__ == "__main__":

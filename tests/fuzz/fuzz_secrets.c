@@ -58,6 +58,20 @@ static void put_record(xt_buf *out, uint64_t type, xt_slice name, xt_slice value
     xt_buf_put_block(out, value);
 }
 
+/* Every value that was taken out stood in what was given, and has a mark. */
+static void check_values(const xt_event *event, xt_secret_values *values, xt_slice before)
+{
+    uint64_t n_marks = xt_list_count(xt_event_bytes(event, XT_F_REDACTIONS));
+    xt_reader reader = xt_reader_of(xt_buf_slice(&values->entries));
+    for (size_t i = 0; i < values->n; i++) {
+        uint64_t index = xt_reader_varint(&reader);
+        xt_slice value = xt_reader_block(&reader);
+        assert(index > 0 && index <= n_marks && value.n > 0 && xt_slice_find(before, value) >= 0);
+    }
+    assert(xt_reader_done(&reader) && (values->n > 0) == (n_marks > 0));
+    xt_secret_values_fini(values);
+}
+
 static void redact(uint8_t kind, xt_slice text, xt_arena *arena)
 {
     xt_event event;
@@ -74,7 +88,9 @@ static void redact(uint8_t kind, xt_slice text, xt_arena *arena)
     xt_event_set_bytes(&event, field, xt_buf_slice(&bytes));
     if (kind == 2)
         xt_event_set_bytes(&event, XT_F_CODE, XT_S("TTY"));
-    assert(xt_secret_redact(rules, &event, arena) == 0);
+    xt_secret_values values = {.n = 0};
+    assert(xt_secret_redact(rules, &event, &values, arena) == 0);
+    check_values(&event, &values, xt_buf_slice(&bytes));
     xt_event_encode(&event, &out);
     assert(xt_event_decode(xt_buf_slice(&out), &event, NULL) == 0);
     if (!xt_event_has(&event, XT_F_REDACTIONS))

@@ -38,7 +38,7 @@ static xt_slice encoded(fixture *f, const char *line, bool redact)
     xt_event_reset(&f->event);
     xt_event_set_bytes(&f->event, XT_F_ARGS, xt_arena_copy(&f->arena, xt_buf_slice(&list)));
     if (redact)
-        assert_int_equal(xt_secret_redact(f->rules, &f->event, &f->arena), 0);
+        assert_int_equal(xt_secret_redact(f->rules, &f->event, NULL, &f->arena), 0);
     xt_event_encode(&f->event, &bytes);
     xt_slice kept = xt_arena_copy(&f->arena, xt_buf_slice(&bytes));
     xt_buf_fini(&list);
@@ -83,7 +83,7 @@ static void check_planted(fixture *f, const char *line)
     assert_false(list_has(xt_event_bytes(&f->event, XT_F_FLAGS), "secret-suspected"));
     /* what is done is done: a second pass changes nothing */
     xt_buf again = XT_BUF_INIT;
-    assert_int_equal(xt_secret_redact(f->rules, &f->event, &f->arena), 0);
+    assert_int_equal(xt_secret_redact(f->rules, &f->event, NULL, &f->arena), 0);
     xt_event_encode(&f->event, &again);
     assert_true(xt_slice_eq(xt_buf_slice(&again), shown));
     xt_buf_fini(&again);
@@ -150,7 +150,7 @@ static void test_renamed_program(void **state)
     fixture *f = *state;
     (void)encoded(f, "innocent\t-phunter2", false);
     xt_event_set_bytes(&f->event, XT_F_EXE, XT_S("/usr/bin/mysql"));
-    assert_int_equal(xt_secret_redact(f->rules, &f->event, &f->arena), 0);
+    assert_int_equal(xt_secret_redact(f->rules, &f->event, NULL, &f->arena), 0);
     assert_slice_eq(list_item(xt_event_bytes(&f->event, XT_F_ARGS), 1), "-p[redacted]");
 }
 

@@ -23,6 +23,7 @@ static const struct {
     {"GET", "/api/v1/search", XT_ROLE_VIEWER},
     {"GET", "/api/v1/histogram", XT_ROLE_VIEWER},
     {"GET", "/api/v1/events/{id}", XT_ROLE_VIEWER},
+    {"POST", "/api/v1/events/{id}/unseal", XT_ROLE_ANALYST},
     {"GET", "/api/v1/tail", XT_ROLE_VIEWER},
     {"GET", "/api/v1/sessions/{host}/{ses}", XT_ROLE_VIEWER},
     {"GET", "/api/v1/alerts", XT_ROLE_VIEWER},
