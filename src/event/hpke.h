@@ -27,5 +27,4 @@ XT_MUST_USE int xt_hpke_public_of(const xt_hpke_key *private_key, xt_hpke_key *r
 XT_MUST_USE int xt_hpke_seal(const xt_hpke_key *public_key, const xt_hpke_key *ephemeral, xt_slice info, xt_slice aad,
                              xt_slice message, xt_buf *out);
 /* Appends the message. */
-XT_MUST_USE int xt_hpke_open(const xt_hpke_key *private_key, xt_slice info, xt_slice aad, xt_slice sealed,
-                             xt_buf *out);
+XT_MUST_USE int xt_hpke_open(const xt_hpke_key *private_key, xt_slice info, xt_slice aad, xt_slice sealed, xt_buf *out);

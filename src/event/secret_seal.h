@@ -34,7 +34,8 @@ typedef struct xt_secret_seal_key {
 
 /* A public key as text; refused where nothing could be sealed to it. */
 XT_MUST_USE int xt_secret_seal_key_parse(xt_slice text, xt_secret_seal_key *ret, xt_problem *reterr_problem);
-bool xt_secret_seal_is_key(xt_slice text); /* it begins as a key does, public or not; else it may be the name of a file */
+bool xt_secret_seal_is_key(
+    xt_slice text); /* it begins as a key does, public or not; else it may be the name of a file */
 void xt_secret_seal_key_format(const xt_secret_seal_key *key, xt_buf *out);
 XT_MUST_USE int xt_secret_seal_private_parse(xt_slice text, xt_hpke_key *ret, xt_problem *reterr_problem);
 void xt_secret_seal_private_format(const xt_hpke_key *key, xt_buf *out);
