@@ -25,6 +25,7 @@ enum {
     XT_FLAG_DELETED = 1 << 12,
     XT_FLAG_LOADER = 1 << 13,
     XT_FLAG_MISSING_CWD = 1 << 14,
+    XT_FLAG_MISSING_RECORD = 1 << 15,
 };
 
 typedef struct xt_rec_span {
@@ -97,3 +98,5 @@ void xt_conversion_put_paths(xt_conversion *c);
 void xt_conversion_put_program(xt_conversion *c);
 /* from_program.c: flags of a successful exec; first: PATH item 0, may be NULL. */
 void xt_conversion_flag_program(xt_conversion *c, const xt_path *first);
+/* from_loss.c: flags of what the kernel wrote and is not there. */
+void xt_conversion_flag_losses(xt_conversion *c);

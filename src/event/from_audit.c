@@ -14,9 +14,9 @@
 #include "event/pack.h"
 
 static const char *const flag_names[] = {
-    "missing-execve", "missing-args", "args-mismatch", "missing-path", "late",
-    "truncated",      "timeout",      "evicted",       "no-syscall",   "unparsed",
-    "argv0-mismatch", "memfd",        "deleted",       "loader",       "missing-cwd",
+    "missing-execve", "missing-args", "args-mismatch", "missing-path",   "late",           "truncated",
+    "timeout",        "evicted",      "no-syscall",    "unparsed",       "argv0-mismatch", "memfd",
+    "deleted",        "loader",       "missing-cwd",   "missing-record",
 };
 
 static void put_flags(xt_conversion *c)
@@ -205,19 +205,9 @@ static bool is_head_cut(const xt_conversion *c)
     return !c->has_comm || (c->has_ses && (!c->exe.name.p || !c->has_key));
 }
 
-/* It is written at the end of a system call only. */
-static bool has_title(const xt_group *group)
-{
-    for (size_t i = 0; i < group->n_records; i++)
-        if (group->records[i].type == AUDIT_PROCTITLE)
-            return true;
-    return false;
-}
-
 static void set_flags(xt_conversion *c)
 {
     const xt_group *group = c->group;
-    bool has_succeeded = xt_slice_eq(xt_event_bytes(c->event, XT_F_SUCCESS), XT_S("yes"));
     c->flags |= group->flags & XT_GROUP_TIMEOUT ? XT_FLAG_TIMEOUT : 0;
     c->flags |= group->flags & XT_GROUP_EVICTED ? XT_FLAG_EVICTED : 0;
     c->flags |= group->flags & (XT_GROUP_TRUNCATED | XT_GROUP_CUT) || is_head_cut(c) ? XT_FLAG_TRUNCATED : 0;
@@ -225,15 +215,7 @@ static void set_flags(xt_conversion *c)
         c->flags |= XT_FLAG_LATE;
         return;
     }
-    if (c->is_exec && c->head && has_succeeded && c->args.n_records == 0)
-        c->flags |= XT_FLAG_MISSING_EXECVE;
-    if (xt_event_num(c->event, XT_F_ITEMS, 0) > c->n_paths)
-        c->flags |= XT_FLAG_MISSING_PATH;
-    if (c->head && c->head->type == AUDIT_SYSCALL && xt_event_num(c->event, XT_F_ITEMS, 0) > 0 &&
-        !xt_event_has(c->event, XT_F_CWD))
-        c->flags |= XT_FLAG_MISSING_CWD; /* written whenever a path was looked up */
-    if (!c->head && (!c->deciding || has_title(c->group)))
-        c->flags |= XT_FLAG_NO_SYSCALL;
+    xt_conversion_flag_losses(c);
 }
 
 static xt_action choose_action(const xt_conversion *c)
@@ -326,15 +308,19 @@ static void put_names(xt_conversion *c, const xt_name_source *names)
 
 #define MAX_COMPARED 64 /* records of a group: no group makes its records cost more than that */
 
-/* Of these the kernel writes no two alike in an event; of EXECVE, which may be many, the reader of arguments knows. */
-static bool is_unique(uint16_t type)
+/*
+ * Of these the kernel writes no two alike in an event; of EXECVE, which may be many, the reader of arguments knows. Of
+ * keys a system call gives out at most one buffer that is not full (drivers/tty/tty_audit.c: 4096 bytes, here in hex).
+ */
+static bool is_unique(const xt_record *record)
 {
-    return type == AUDIT_SYSCALL || type == AUDIT_PATH || type == AUDIT_CWD || type == AUDIT_PROCTITLE;
+    return record->type == AUDIT_SYSCALL || record->type == AUDIT_PATH || record->type == AUDIT_CWD ||
+           record->type == AUDIT_PROCTITLE || (record->type == AUDIT_TTY && record->body.n < 2 * 4096);
 }
 
 static bool is_duplicate(const xt_group *group, const xt_record *record)
 {
-    if (!is_unique(record->type))
+    if (!is_unique(record))
         return false;
     for (const xt_record *known = group->records; known < record && known < group->records + MAX_COMPARED; known++) {
         if (known->type == record->type && xt_slice_eq(known->body, record->body) &&

@@ -10,9 +10,10 @@
  *            EXECVE: exe is then the path tried (PATH item 0, made absolute with cwd), comm stays the caller's, args
  *            are absent, PROCTITLE never shown. Of records that came twice, where the kernel never writes two alike,
  *            one is read.
- * Flags set: missing-execve, missing-args, args-mismatch, missing-path, missing-cwd, late, truncated, timeout, evicted, no-syscall; of the
- *            program: argv0-mismatch (argv[0] is neither the file's name nor the one it was started by), memfd, deleted
- *            (the file was gone when the exec was logged), loader (ld.so was told to run a program).
+ * Flags set: missing-execve, missing-args, args-mismatch, missing-path, missing-cwd, missing-record (what the system call
+ *            promises is not there; MISSING names it), late, truncated, timeout, evicted, no-syscall; of the program:
+ *            argv0-mismatch (argv[0] is neither the file's name nor the one it was started by), memfd, deleted (the file
+ *            was gone when the exec was logged), loader (ld.so was told to run a program).
  * Errors:    -ENOMEM when the arena is full.
  * Ownership: the event borrows from the group and the arena.
  */

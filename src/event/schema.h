@@ -96,7 +96,7 @@ enum {
     X(ORIGINAL,      61, "event.original",               TEXT,    "raw",        "",                  NONE,    "the line itself where it could not be read as a record") \
     X(EXIT_CODE,     62, "process.exit_code",            INT,     "code",       "",                  NONE,    "how the process ended; on events of action exited") \
     X(DURATION,      63, "event.duration",               UINT,    "duration",   "",                  NONE,    "nanoseconds from exec to exit; on events of action exited") \
-    X(MISSING,       64, "exectrail.missing",            TEXT,    "",           "",                  NONE,    "which arguments are missing, as ranges: 3-5,9") \
+    X(MISSING,       64, "exectrail.missing",            TEXT,    "",           "",                  NONE,    "which arguments are missing, as ranges: 3-5,9; or which records: SOCKADDR") \
     X(MESSAGE,       65, "message",                      TEXT,    "message",    "",                  NONE,    "a sentence, on events that Exectrail itself makes (loss, drift, gaps)") \
     X(REDACTIONS,    66, "exectrail.redactions",         LIST,    "redactions", "",                  NONE,    "secrets that were taken out, as where:offset:rule; the offset is that of [redacted] in the text as it is now") \
     X(TTY_LINE,      67, "tty.line",                     LIST,    "line",       "",                  NONE,    "lines typed at a terminal and finished in this event, as they stood when Enter was pressed; keys that cannot be applied are named: <tab>, <up>, <ctrl-r>") \

@@ -26,8 +26,9 @@ static const char *const flag_names[] = {"masked", "truncated", "injected"};
 struct xt_tty_table {
     bool shows_secrets;
     xt_tty_states states;
-    xt_buf lines; /* of the event at work: blocks */
-    xt_buf text;  /* one line */
+    xt_tty_states aside; /* for a late record: empty before and after */
+    xt_buf lines;        /* of the event at work: blocks */
+    xt_buf text;         /* one line */
     xt_buf unfinished;
     uint64_t n_lines;
     unsigned flags;
@@ -56,6 +57,7 @@ xt_tty_table *xt_tty_table_free(xt_tty_table *table)
     if (!table)
         return NULL;
     xt_tty_states_fini(&table->states);
+    xt_tty_states_fini(&table->aside);
     xt_buf_fini(&table->lines);
     xt_buf_fini(&table->text);
     xt_buf_fini(&table->unfinished);
@@ -187,19 +189,21 @@ static bool is_exit(const xt_event *event)
 
 static int render_keys(xt_tty_table *table, const xt_event *event, const typed *t)
 {
+    bool is_late = xt_event_has(event, XT_F_OF); /* was read before, or belongs before what was read */
+    xt_tty_states *states = is_late ? &table->aside : &table->states;
     xt_tty_key key;
     xt_tty_state *state = NULL;
     int r = key_of(event, t, &key);
     if (r == 0)
-        r = xt_tty_states_get(&table->states, &key, use_of(event, t) != XT_TTY_USE_SCREEN, &state);
+        r = xt_tty_states_get(states, &key, use_of(event, t) != XT_TTY_USE_SCREEN, &state);
     if (r < 0)
         return xt_error_trace(r);
     assert(state);
     r = take_keys(table, state, t->data);
     put_unfinished(table, &state->line);
-    if (is_exit(event))
-        xt_tty_states_drop(&table->states, state);
-    xt_tty_states_trim(&table->states);
+    if (is_late || is_exit(event))
+        xt_tty_states_drop(states, state);
+    xt_tty_states_trim(states);
     return r < 0 ? xt_error_trace(r) : 0;
 }
 

@@ -4,7 +4,8 @@
  * Shape:     events of a stream go through xt_tty_apply in their order. One with TTY records (keystrokes, by
  *            pam_tty_audit) or USER_TTY records (a line, by the shell) receives TTY_LINE, the lines finished in it, and
  *            TTY_UNFINISHED, the line that goes on in a later record; and the terminal's name where it has none.
- * Method:    a line goes on where host, session, login, terminal, process and its name are the same.
+ * Method:    a line goes on where host, session, login, terminal, process and its name are the same. A late record
+ *            (its event is an amendment) is read by itself: it came before, or belongs before what came.
  * Secrets:   what was typed at a program that asks for passwords (tty_program.c) is the line <masked>, its keystrokes
  *            leave RECORDS, and the flag is masked; unless settings say otherwise.
  * Flags set: masked, truncated, injected (keys that a program put into the terminal by TIOCSTI).

@@ -365,6 +365,72 @@ static void test_masked_in_little_memory(void **state)
     assert_true(n_typed > 10);
 }
 
+static void put_again(typed_text *t, unsigned serial, const char *keys)
+{
+    xt_buf_printf(
+        &t->text,
+        "type=TTY msg=audit(%u.000:%u): tty pid=7 uid=1001 auid=1001 ses=3 major=136 minor=2 comm=\"bash\" data=",
+        serial, serial);
+    put_hex(&t->text, xt_slice_str(keys));
+    xt_buf_puts(&t->text, "\n");
+}
+
+/* A record that came twice was typed once. */
+static void test_duplicate(void **state)
+{
+    typed_text t = {0};
+    put_keys(&t, "bash", "ls -");
+    put_again(&t, 1, "ls -");
+    put_keys(&t, "bash", "la\r");
+    seen s = decode(&t);
+    assert_int_equal(s.n, 2);
+    assert_lines(&s, 0, "", "ls -");
+    assert_lines(&s, 1, "ls -la|", "");
+    seen_fini(&s);
+}
+
+/* One system call may fill the kernel's buffer twice: what was typed then is not read once only. */
+static void test_full_buffers(void **state)
+{
+    typed_text t = {0};
+    char keys[4097];
+    memset(keys, 'a', 4095);
+    keys[4095] = '\r';
+    keys[4096] = '\0';
+    put_keys(&t, "bash", keys);
+    put_again(&t, 1, keys);
+    seen s = decode(&t);
+    xt_event e = seen_get(&s, 0);
+    assert_int_equal(xt_list_count(xt_event_bytes(&e, XT_F_TTY_LINE)), 2);
+    seen_fini(&s);
+}
+
+/* Behind its event a record is read by itself: the terminal's line goes on as if it had not come. */
+static void test_late(void **state)
+{
+    typed_text t = {0};
+    unsigned n_late = 0;
+    put_keys(&t, "bash", "ls ");
+    xt_buf_puts(&t.text, "type=PROCTITLE msg=audit(1.000:1): proctitle=\"bash\"\n");
+    put_keys(&t, "bash", "-");
+    put_again(&t, 1, "ls ");
+    put_again(&t, 1, "id\rx");
+    put_keys(&t, "bash", "la\r");
+    seen s = decode(&t);
+    for (size_t i = 0; i < s.n; i++) {
+        xt_event e = seen_get(&s, i);
+        if (!has_flag(&e, "late"))
+            continue;
+        assert_slice_eq(xt_event_bytes(&e, XT_F_TTY_UNFINISHED), n_late == 0 ? "ls " : "x");
+        assert_int_equal(xt_list_count(xt_event_bytes(&e, XT_F_TTY_LINE)), n_late);
+        n_late++;
+    }
+    assert_int_equal(n_late, 2);
+    assert_lines(&s, 1, "", "ls -");
+    assert_lines(&s, 2, "ls -la|", "");
+    seen_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +449,9 @@ int main(void)
         cmocka_unit_test(test_megabytes_without_an_end),
         cmocka_unit_test(test_masked_in_damage),
         cmocka_unit_test(test_masked_in_little_memory),
+        cmocka_unit_test(test_duplicate),
+        cmocka_unit_test(test_full_buffers),
+        cmocka_unit_test(test_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
