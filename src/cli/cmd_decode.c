@@ -9,6 +9,7 @@
 
 #include "base/utf8.h"
 #include "cli/commands.h"
+#include "cli/decode_explain.h"
 #include "cli/decode_stats.h"
 #include "cli/input.h"
 #include "cli/seal_key.h"
@@ -278,6 +279,8 @@ int xt_cmd_decode(const xt_opt_args *args)
         (void)xt_cli_fail(&problem);
         return 2;
     }
+    if (xt_opt_has(args, "explain"))
+        return xt_decode_explain(args);
     xt_problem problem = XT_PROBLEM_INIT;
     if (xt_opt_has(args, "follow") && (args->n_operands != 1 || strcmp(args->operands[0], "-") == 0)) {
         xt_problem_set(&problem, "--follow takes one FILE");

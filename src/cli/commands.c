@@ -50,7 +50,11 @@ static const xt_opt decode_options[] = {
      .help = "ndjson, or text: one line a command that can be pasted into a shell"},
     {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
     {.name = "records", .help = "add auditd.records: each record's type and fields apart"},
-    {.name = "follow", .help = "go on as FILE grows and is rotated, until interrupted"},
+    {.name = "explain",
+     .value = "EVENT",
+     .help = "show which bytes of which records each field of one event came from: by event.id, serial, or "
+             "SECONDS.MMM:SERIAL"},
+    {.name = "follow", .letter = 'f', .help = "go on as FILE grows and is rotated, until interrupted"},
     {.name = "stats", .help = "at the end, on standard error: lines, records, events by action, losses, flags, rates"},
     {.name = "unmasked", .help = "show what was typed at programs that ask for passwords"},
     {.name = "redact", .help = "take secrets out, by the rules built in"},

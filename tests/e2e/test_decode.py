@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from actors import DATA, EXECTRAIL, SHARED, args_of
+from actors import DATA, EXECTRAIL, SHARED, args_of, unescape
 
 
 def open_text(path):
@@ -107,6 +108,34 @@ class Decode(unittest.TestCase):
                 follower.wait()
             self.assertEqual(ids(out.read_bytes()), wanted)
         self.decoded("--follow", "-", status=2)
+
+    def test_explain(self):
+        """Places are true: what stands in the file there is what is shown, and fields are those of the event."""
+        log = next(iter(sorted(DATA.rglob("args.log"))))
+        text = log.read_bytes()
+        lines = text.split(b"\n")
+        value = lambda o, key: unescape(o[key]) if o.get(key + "_escaped") else o[key].encode()
+        events = [json.loads(line) for line in self.decoded(log).stdout.splitlines()]
+        with tempfile.TemporaryDirectory(prefix="exectrail-test-") as folder:
+            packed = pathlib.Path(folder) / "audit.log.gz"
+            packed.write_bytes(gzip.compress(text))
+            for event in events[::25] + [max(events, key=lambda e: len(e["process"].get("args", [])))]:
+                found = json.loads(self.decoded("--explain", event["event"]["id"], "--format", "ndjson", packed).stdout)
+                args = [value(f, "value") for f in found["fields"] if f["name"].startswith("process.args[")]
+                self.assertEqual(args, args_of(event) if "args" in event["process"] else [])
+                for record in found["records"]:
+                    line = lines[record["line"] - 1]
+                    self.assertEqual(value(record, "text"), line)
+                    self.assertEqual(text[record["offset"]:record["offset"] + len(line)], line)
+                for field in found["fields"]:
+                    self.assertTrue(field["proved"] and (field["from"] or field["rule"]), field)
+                    for piece in field["from"]:
+                        line = lines[piece["line"] - 1]
+                        self.assertEqual(line[piece["column"] - 1:piece["end"]], value(piece, "raw"), piece)
+        serial = str(events[0]["event"]["sequence"])
+        self.assertIn(b"<- [1] ", self.decoded("--explain", serial, log).stdout)
+        for words, status in ((["--explain", "4294967295", log], 1), (["--explain", "x", log], 2), (["--explain", serial, "-f", log], 2)):
+            self.assertEqual(self.decoded(*words, status=status).stderr.count(b"\n"), 1)
 
     def test_whole_corpus(self):
         corpus = SHARED / "corpus"
