@@ -19,7 +19,7 @@ void *xt_explain_alloc(xt_explain_build *b, size_t n_bytes)
     return p;
 }
 
-static xt_slice format_text(xt_explain_build *b, const char *format, va_list args)
+static xt_slice XT_PRINTF(2, 0) format_text(xt_explain_build *b, const char *format, va_list args)
 {
     char text[1024];
     int n = vsnprintf(text, sizeof text, format, args);
