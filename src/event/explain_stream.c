@@ -495,6 +495,7 @@ int xt_explain_stream_new(const xt_explain_settings *settings, xt_explain_stream
     xt_arena_init(&s->arena, ARENA_BYTES);
     xt_decoder_settings decoding = settings->decoder;
     decoding.secrets = NULL;
+    decoding.seal_to = NULL;
     decoding.on_event = on_event;
     decoding.on_problem = NULL;
     decoding.context = s;
