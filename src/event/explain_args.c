@@ -5,6 +5,7 @@
 #include <linux/audit.h>
 #include <stdlib.h>
 
+#include "audit/names.h"
 #include "audit/value.h"
 #include "event/explain_build.h"
 
@@ -246,8 +247,33 @@ void xt_explain_args(xt_explain_build *b, xt_field field)
     xt_buf_fini(&r.missing);
 }
 
+/* Records that the system call promises: their types, a comma between. */
+static void explain_missing_records(xt_explain_build *b, xt_field field)
+{
+    static const char *const looked_at[] = {"syscall", "success", "a0", "a1", "a2", "a3"};
+    xt_explain_value *v = xt_explain_row(b, field, xt_explain_value_text(b, field));
+    xt_slice rest = v->text, name;
+    v->is_proved = true;
+    while (xt_slice_cut(&rest, ',', &name)) {
+        uint16_t type = xt_record_type_by_name(name);
+        v->is_proved &= type != 0;
+        for (size_t i = 0; i < b->in->n_records; i++)
+            v->is_proved &= b->in->records[i].record.type != type;
+    }
+    for (size_t i = 0; i < XT_COUNT_OF(looked_at); i++) {
+        const xt_explain_source *s = xt_explain_find_in_head(b, xt_slice_str(looked_at[i]));
+        if (s)
+            xt_explain_source_of(b, v, s, XT_EXPLAIN_CLUE);
+    }
+    xt_explain_rule(b, v, "types of records that the kernel writes with this call, and that did not come");
+}
+
 void xt_explain_missing(xt_explain_build *b, xt_field field)
 {
+    if (!b->is_exec) {
+        explain_missing_records(b, field);
+        return;
+    }
     reading r = {.b = b};
     xt_explain_value *v = xt_explain_row(b, field, xt_explain_value_text(b, field));
     if (gather(&r))

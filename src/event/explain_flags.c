@@ -64,6 +64,13 @@ static void explain_missing_cwd(xt_explain_build *b, xt_explain_value *v)
     v->is_proved = xt_event_num(b->event, XT_F_ITEMS, 0) > 0 && !xt_event_has(b->event, XT_F_CWD);
 }
 
+static void explain_missing_record(xt_explain_build *b, xt_explain_value *v)
+{
+    show(b, v, of_head(b, "syscall"));
+    xt_explain_rule(b, v, "the call promises records that did not come: exectrail.missing says which");
+    v->is_proved = !b->is_exec && b->head && has_succeeded(b) && xt_event_has(b->event, XT_F_MISSING);
+}
+
 static void explain_late(xt_explain_build *b, xt_explain_value *v)
 {
     xt_explain_rule(b, v, "its event (exectrail.of) was given out before this record came");
@@ -199,6 +206,7 @@ static const struct {
     {"missing-cwd", explain_missing_cwd},
     {"masked", explain_typed_flag},
     {"injected", explain_typed_flag},
+    {"missing-record", explain_missing_record},
 };
 
 void xt_explain_flags(xt_explain_build *b, xt_field field)

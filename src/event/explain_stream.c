@@ -21,6 +21,7 @@
 #define MAX_PROCESSES 1000000
 #define MAX_CMD       8192 /* that the process table keeps */
 #define MAX_COMPARED  64   /* records of a group */
+#define FULL_KEYS     8192 /* hex digits of a full buffer of keys */
 #define ARENA_BYTES   (1u << 30)
 
 /* A line with a record, or without one. */
@@ -299,11 +300,11 @@ static bool is_wanted(xt_explain_stream *s, const xt_event *event)
     return s->settings.every == 0 || s->n_wanted++ % s->settings.every == 0;
 }
 
-/* Types of which the kernel writes no two alike in an event. */
+/* Types of which the kernel writes no two alike in an event; of full buffers of keys it may. */
 static bool is_repeated(const xt_explain_record *records, size_t n, const xt_record *record)
 {
     if (record->type != AUDIT_SYSCALL && record->type != AUDIT_PATH && record->type != AUDIT_CWD &&
-        record->type != AUDIT_PROCTITLE)
+        record->type != AUDIT_PROCTITLE && (record->type != AUDIT_TTY || record->body.n >= FULL_KEYS))
         return false;
     for (size_t i = 0; i < n && i < MAX_COMPARED; i++)
         if (records[i].record.type == record->type && xt_slice_eq(records[i].record.body, record->body) &&
@@ -397,6 +398,7 @@ static int type_again(xt_explain_stream *s, const xt_event *event, xt_explain_in
         records[i] = input->records[i].record;
     const xt_group group = {.time_ms = records->time_ms,
                             .serial = records->serial,
+                            .flags = xt_event_has(event, XT_F_OF) ? XT_GROUP_LATE : 0,
                             .node = records->node,
                             .records = records,
                             .n_records = input->n_records};
@@ -404,7 +406,9 @@ static int type_again(xt_explain_stream *s, const xt_event *event, xt_explain_in
     if (r == 0)
         r = xt_tty_apply(s->terminals, ret, &s->arena);
     input->typed = ret;
-    return r < 0 ? xt_error_trace(r) : follow_typing(s, event, input);
+    if (r < 0 || xt_event_has(event, XT_F_OF)) /* a late one goes on with nothing */
+        return xt_error_trace(r);
+    return follow_typing(s, event, input);
 }
 
 static int explain(xt_explain_stream *s, xt_explain_input *input)

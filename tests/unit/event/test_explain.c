@@ -322,8 +322,8 @@ static void damage(xt_slice text, uint64_t seed, xt_buf *out)
 
 static void test_damaged_captures(void **state)
 {
-    static const char *const names[] = {"session.log", "tty.log",           "webshell.log",
-                                        "tamper.log",  "compat32-head.log", "argv-head.log"};
+    static const char *const names[] = {"session.log",       "tty.log",       "webshell.log", "tamper.log",
+                                        "compat32-head.log", "argv-head.log", "calls.log"};
     const char *data = getenv("XT_TEST_DATA");
     size_t n_rounds = getenv("XT_LONG") ? 200 : 4;
     (void)state;
