@@ -60,6 +60,9 @@ static int import_file(const xt_opt_args *args, const char *path, const char *se
     if (status != 0)
         return status;
     json_t *d = json_loadb(answer.p, answer.n, 0, NULL);
+    const char *unparsed = json_string_value(json_object_get(d, "problem"));
+    if (unparsed)
+        fprintf(stderr, "exectrail: the first line that is no record: %s\n", unparsed);
     fprintf(stderr, "%s: %lld events of %lld lines, %lld of them unparsed\n", path, count_of(d, "events"),
             count_of(d, "lines"), count_of(d, "unparsed"));
     json_decref(d);

@@ -77,12 +77,15 @@ typedef struct xt_import_stats {
     uint64_t n_events;    /* stored by this import */
     uint64_t n_unparsed;  /* lines among them that are no record */
     uint64_t n_duplicate; /* left out: the store had them before this import began */
+    xt_problem problem;   /* of the first line that is no record, with its file and line; not set: there was none */
 } xt_import_stats;
 /* host: name for records without node=; the enrolled host of that name gives the id, else the hash of the name. */
 XT_MUST_USE int xt_import_open(xt_app *app, const char *host, const char *source, xt_import **ret,
                                xt_problem *reterr_problem);
 /* Before the first feed: whether the secrets of this import stay, or are sealed; else it is as the app's settings say. */
 void xt_import_set_secrets(xt_import *import, bool keep, const xt_secret_seal_key *seal_to /* NULL: not sealed */);
+/* What is fed from now on is of another file: its lines count from 1; what is open goes on. No change of name: nothing. */
+XT_MUST_USE int xt_import_begin(xt_import *import, const char *source, xt_problem *reterr_problem);
 XT_MUST_USE int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem);
 /* Waits until all is durable and searchable; compact: also sealed, write-ahead logs truncated. Frees. */
 XT_MUST_USE int xt_import_finish(xt_import *import, bool compact, xt_import_stats *ret, xt_problem *reterr_problem);

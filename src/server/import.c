@@ -22,6 +22,8 @@ struct xt_import {
     xt_app *app;
     xt_decoder *decoder;
     char host[256], host_id[33];
+    char source[200];          /* the file that is fed */
+    xt_problem first_unparsed; /* not set: no line was */
     xt_hash128 stream, chain;
     uint64_t number, arrival; /* arrival: the store's newest when this began */
     xt_buf events, payload;
@@ -145,6 +147,14 @@ static int on_event(void *context, xt_event *event, xt_arena *arena)
     return import->n == BATCH_EVENTS || import->events.n >= BATCH_BYTES ? flush(import, &import->problem) : 0;
 }
 
+static void on_problem(void *context, const xt_problem *problem)
+{
+    xt_import *import = context;
+
+    if (!xt_problem_is_set(&import->first_unparsed))
+        import->first_unparsed = *problem;
+}
+
 static int name_host(xt_import *import, const char *host)
 {
     xt_text_copy(import->host, sizeof import->host, xt_slice_str(host));
@@ -155,13 +165,15 @@ static int name_host(xt_import *import, const char *host)
 
 static int open_decoder(xt_import *import, const char *source, bool live)
 {
+    xt_text_copy(import->source, sizeof import->source, xt_slice_str(source));
     xt_decoder_settings settings = {
         .origin = {.host_name = xt_slice_str(import->host), .host_id = xt_slice_str(import->host_id)},
         .live = live,
-        .source = source,
+        .source = import->source,
         .secrets = import->app->keeps_secrets ? NULL : import->app->secrets,
         .seal_to = xt_app_seal_key(import->app),
         .on_event = on_event,
+        .on_problem = on_problem,
         .context = import,
     };
     return xt_error_trace(xt_decoder_new(&settings, &import->decoder));
@@ -187,7 +199,7 @@ static int import_open(xt_app *app, const char *host, const char *source, bool l
     if (!import)
         return xt_error_origin(-ENOMEM);
     import->app = app;
-    import->problem = XT_PROBLEM_INIT;
+    import->problem = import->first_unparsed = XT_PROBLEM_INIT;
     pthread_mutex_init(&import->lock, NULL);
     pthread_cond_init(&import->settled, NULL);
     import->arrival = live ? 0 : xt_store_wait(app->store, 0, 0);
@@ -223,6 +235,27 @@ void xt_import_set_secrets(xt_import *import, bool keep, const xt_secret_seal_ke
     xt_decoder_set_secrets(import->decoder, keep ? NULL : import->app->secrets, seal_to);
 }
 
+static int failed_inside(xt_import *import, int r, xt_problem *reterr_problem)
+{
+    if (r && reterr_problem && xt_problem_is_set(&import->problem))
+        *reterr_problem = import->problem;
+    return xt_error_fold(r);
+}
+
+/* The decoder holds import->source: what it says of the end of the file before still has that file's name. */
+int xt_import_begin(xt_import *import, const char *source, xt_problem *reterr_problem)
+{
+    char name[sizeof import->source];
+    int r;
+
+    xt_text_copy(name, sizeof name, xt_slice_str(source));
+    if (strcmp(name, import->source) == 0)
+        return 0;
+    r = xt_decoder_begin(import->decoder, import->source);
+    memcpy(import->source, name, sizeof name);
+    return failed_inside(import, r, reterr_problem);
+}
+
 int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem)
 {
     int r = failure_of(import, reterr_problem);
@@ -230,9 +263,7 @@ int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem
     if (r)
         return xt_error_trace(r);
     r = xt_decoder_feed(import->decoder, bytes);
-    if (r && reterr_problem && xt_problem_is_set(&import->problem))
-        *reterr_problem = import->problem;
-    return xt_error_fold(r);
+    return failed_inside(import, r, reterr_problem);
 }
 
 int xt_import_tick(xt_import *import, int64_t now_ms, xt_problem *reterr_problem)
@@ -252,7 +283,8 @@ static xt_import_stats stats_of(const xt_import *import)
                              .n_lines = from.n_lines,
                              .n_events = import->n_stored,
                              .n_unparsed = from.n_unparsed,
-                             .n_duplicate = import->n_known};
+                             .n_duplicate = import->n_known,
+                             .problem = import->first_unparsed};
 }
 
 int xt_import_finish(xt_import *import, bool compact, xt_import_stats *ret, xt_problem *reterr_problem)

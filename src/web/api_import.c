@@ -81,6 +81,16 @@ static int open_import(job *j, xt_problem *problem)
     return r;
 }
 
+/* A session goes on; with another file if the request names one. */
+static int continue_import(job *j, xt_problem *problem)
+{
+    const char *source;
+    int r = xt_request_text(j->request, "source", &source, problem);
+    if (r)
+        return r > 0 ? XT_APP_E_INVALID : r;
+    return source ? xt_import_begin(j->import, source, problem) : 0;
+}
+
 static int feed_body(job *j, xt_problem *problem)
 {
     char *piece = xt_arena_alloc(j->request->arena, PIECE_BYTES);
@@ -94,6 +104,7 @@ static int feed_body(job *j, xt_problem *problem)
 static int answer_stats(xt_response *response, const xt_import_stats *stats)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    XT_CLEANUP(xt_buf_fini) xt_buf problem = XT_BUF_INIT;
     xt_json json = xt_json_to(&out);
     xt_json_object_begin(&json);
     xt_json_field_u64(&json, "events", stats->n_events);
@@ -101,6 +112,10 @@ static int answer_stats(xt_response *response, const xt_import_stats *stats)
     xt_json_field_u64(&json, "unparsed", stats->n_unparsed);
     xt_json_field_u64(&json, "duplicate", stats->n_duplicate);
     xt_json_field_u64(&json, "bytes", stats->n_bytes);
+    if (xt_problem_is_set(&stats->problem)) {
+        xt_problem_format(&stats->problem, &problem);
+        xt_json_field_string(&json, "problem", xt_buf_slice(&problem));
+    }
     xt_json_object_end(&json);
     xt_buf_putc(&out, '\n');
     return xt_respond_json(response, 200, &out);
@@ -109,7 +124,7 @@ static int answer_stats(xt_response *response, const xt_import_stats *stats)
 /* The import is taken from the table or opened, fed, and finished unless more is to come. */
 static int run(job *j, xt_import_stats *ret, xt_problem *problem)
 {
-    int r = j->import ? 0 : open_import(j, problem);
+    int r = j->import ? continue_import(j, problem) : open_import(j, problem);
     if (r == 0)
         r = feed_body(j, problem);
     if (r == 0 && !j->more) {

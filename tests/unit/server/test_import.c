@@ -30,6 +30,39 @@ static xt_import_stats import_text(fixture *f, const char *host, xt_slice text, 
     return stats;
 }
 
+/* Lines count from 1 in each file, and what is wrong names the file that it is in. */
+static void each_file_has_its_own_lines(void **state)
+{
+    fixture *f = *state;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_import_stats stats = {0};
+    char name[] = "audit.log.1";
+    xt_slice first =
+                 XT_S("type=SYSCALL msg=audit(1700000000.123:7): arch=c000003e syscall=59 success=yes exit=0 items=0 "
+                      "ppid=1 pid=2 comm=\"x\" exe=\"/bin/x\" key=(null)\n"),
+             second = XT_S("type=EXECVE msg=audit(1700000000.123:7): argc=1 a0=\"x\"\ntype=PROCTITLE "
+                           "msg=audit(1700000000.123:7): proctitle=\"x\"\nbroken\n");
+
+    fixture_open(f);
+    for (int cut = 0; cut < 2; cut++) {
+        xt_import *import = NULL;
+        assert_int_equal(xt_import_open(f->app, "web", name, &import, &problem), 0);
+        memset(name, 'x', sizeof name - 1); /* it is not held on to */
+        assert_int_equal(xt_import_feed(import, first, &problem), 0);
+        if (cut)
+            assert_int_equal(xt_import_feed(import, XT_S("type=PATH msg"), &problem), 0);
+        assert_int_equal(xt_import_begin(import, "audit.log", &problem), 0);
+        assert_int_equal(xt_import_begin(import, "audit.log", &problem), 0);
+        assert_int_equal(xt_import_feed(import, second, &problem), 0);
+        assert_int_equal(xt_import_finish(import, false, &stats, &problem), 0);
+        assert_int_equal(stats.n_unparsed, 1 + cut);
+        assert_string_equal(stats.problem.source, cut ? "audit.log.1" : "audit.log");
+        assert_int_equal(stats.problem.line, cut ? 2 : 3);
+        memcpy(name, "audit.log.1", sizeof name);
+    }
+    assert_int_equal(fixture_count(f, "exe:/bin/x and args:x"), 1);
+}
+
 static int one_host(void *context, const xt_host *host)
 {
     *(xt_host *)context = *host;
@@ -216,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(imported_is_searchable_once),
+        TEST(each_file_has_its_own_lines),
         TEST(late_records_are_kept),
         TEST(parents_are_known),
         TEST(an_enrolled_host_is_the_same),
