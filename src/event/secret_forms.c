@@ -102,8 +102,8 @@ static void type(typing *t, xt_slice keys)
 
 void xt_secret_scan_keys(xt_secret_scan *scan, xt_slice keys)
 {
-    typing t = {.text = xt_arena_alloc(scan->arena, keys.n + 1),
-                .map = xt_arena_alloc(scan->arena, (keys.n + 1) * sizeof *t.map)};
+    typing t = {.text = xt_secret_scan_alloc(scan, keys.n + 1),
+                .map = xt_secret_scan_alloc(scan, (keys.n + 1) * sizeof *t.map)};
     if (!t.text || !t.map) {
         xt_secret_scan_joined(scan, keys);
         return;
@@ -117,11 +117,11 @@ void xt_secret_scan_keys(xt_secret_scan *scan, xt_slice keys)
 }
 
 /* The value as text: a run of hex digits is decoded, with a map to the digits. */
-static xt_secret_word value_of(const xt_secret_scan *scan, xt_slice line, const xt_audit_field *field)
+static xt_secret_word value_of(xt_secret_scan *scan, xt_slice line, const xt_audit_field *field)
 {
     size_t n = field->value.n / 2, base = (size_t)(field->value.p - line.p);
     xt_secret_word word = {.text = field->value, .base = base, .unit = 1};
-    char *text = field->quoting == XT_BARE && n > 0 ? xt_arena_alloc(scan->arena, n) : NULL;
+    char *text = field->quoting == XT_BARE && n > 0 ? xt_secret_scan_alloc(scan, n) : NULL;
     if (!text || !xt_value_unhex(field->value, text))
         return word;
     word.text = xt_slice_of(text, n);

@@ -48,9 +48,12 @@ static int compare_hits(const void *a, const void *b)
     return (x->rule->kind > y->rule->kind) - (x->rule->kind < y->rule->kind);
 }
 
+/* The next texts; that memory was out stays known. */
 static void begin(job *j)
 {
+    bool has_failed = j->scan.hits.failed;
     xt_buf_reset(&j->scan.hits);
+    j->scan.hits.failed = has_failed;
     j->next_hit = 0;
 }
 

@@ -4,8 +4,8 @@
  * Shape:     a scan collects hits: runs of bytes of a numbered text, each with the rule that found it. Texts are given
  *            as what they are: one argument of a vector, a line as a shell reads it, or arguments joined by a space.
  *            Words may be decoded (quotes, hex digits, keys that erase): a map leads back to the bytes of the text.
- * Errors:    memory is sticky in `hits` (heap, nothing before the first hit); no memory for a decoded word means that it
- *            is read as it stands.
+ * Errors:    memory is sticky in `hits` (heap, nothing before the first hit). A word that the arena's limit has no room for
+ *            is read as it stands: no command can be made so long that nothing is left of it.
  * Limits:    linear in the text; command lines inside of command lines are followed XT_SECRET_MAX_DEPTH deep.
  */
 #pragma once
@@ -40,6 +40,14 @@ typedef struct xt_secret_word {
     size_t base, unit;
     bool in_shell; /* a shell reads it: $NAME is no value */
 } xt_secret_word;
+
+/* Room for a decoded word; NULL at the arena's limit, and when memory is out, which ends the scan. */
+static inline void *xt_secret_scan_alloc(xt_secret_scan *scan, size_t n_bytes)
+{
+    void *p = xt_arena_alloc(scan->arena, n_bytes);
+    scan->hits.failed |= !p && n_bytes < (scan->arena->max_bytes - scan->arena->used_bytes) / 2;
+    return p;
+}
 
 static inline xt_secret_word xt_secret_word_part(const xt_secret_word *word, size_t from, size_t n)
 {

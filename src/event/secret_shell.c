@@ -100,11 +100,11 @@ static void decode(decoded *d, const xt_secret_word *text, size_t from, size_t e
     }
 }
 
-static xt_secret_word decode_word(const xt_secret_scan *scan, const xt_secret_word *text, size_t from, size_t end)
+static xt_secret_word decode_word(xt_secret_scan *scan, const xt_secret_word *text, size_t from, size_t end)
 {
     xt_secret_word word = part_of(text, from, end - from);
-    decoded d = {.text = xt_arena_alloc(scan->arena, end - from + 1),
-                 .map = xt_arena_alloc(scan->arena, (end - from + 1) * sizeof *d.map)};
+    decoded d = {.text = xt_secret_scan_alloc(scan, end - from + 1),
+                 .map = xt_secret_scan_alloc(scan, (end - from + 1) * sizeof *d.map)};
     if (!d.text || !d.map)
         return word;
     decode(&d, text, from, end);
