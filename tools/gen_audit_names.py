@@ -3,9 +3,11 @@
 
     tools/gen_audit_names.py [--libaudit FILE] > src/audit/names_data.h
 
-Reads linux/audit.h, asm/unistd_{64,32}.h, asm-generic/unistd.h (which is aarch64's table) and errno.h through the
-compiler, and libaudit.h (package libaudit-dev) for the types that programs send. What newer kernels added since
-those headers stands in NEWER_* below. The output is committed: a build needs none of these headers.
+Reads linux/audit.h, asm/unistd_{64,32}.h, asm-generic/unistd.h (the table of aarch64, riscv and loongarch64) and
+errno.h through the compiler, libaudit.h (package libaudit-dev) for the types that programs send, and for the system
+calls of other architectures the headers of packages linux-libc-dev-ARCH-cross (armhf, powerpc, ppc64el, s390x, mips).
+What newer kernels added since those headers stands in NEWER_* below. The output is committed: a build needs none of
+these headers.
 """
 import argparse
 import re
@@ -30,6 +32,11 @@ KERNEL_ERRORS = {
 }
 RENAMED_TYPES = {1500: 'APPARMOR'}
 N_SLOTS = 512
+# Those of m68k, sparc and others that share no table come by number.
+GENERIC = ['__BITS_PER_LONG=64']
+RISCV64 = ['__ARCH_WANT_NEW_STAT', '__ARCH_WANT_SET_GET_RLIMIT', '__BITS_PER_LONG=64']
+RISCV_OWN = {258: 'riscv_hwprobe', 259: 'riscv_flush_icache'}
+LOONGARCH_OWN = {79: 'newfstatat', 80: 'fstat'}  # since 6.11
 AARCH64 = ['__ARCH_WANT_RENAMEAT', '__ARCH_WANT_NEW_STAT', '__ARCH_WANT_SET_GET_RLIMIT', '__ARCH_WANT_TIME32_SYSCALLS',
            '__ARCH_WANT_SYS_CLONE3', '__ARCH_WANT_MEMFD_SECRET', '__BITS_PER_LONG=64']
 # Requests, not records; range marks; names libaudit does not print.
@@ -37,9 +44,13 @@ NOT_TYPES = re.compile(r'^(FIRST|LAST)_|_(FIRST|LAST)_|^(GET|SET|LIST|ADD|DEL|WA
                        r'|ADD_RULE|DEL_RULE|LIST_RULES|TRIM|MAKE_EQUIV|TTY_GET|TTY_SET|SET_FEATURE|GET_FEATURE)$')
 
 
-def macros(include, defines=()):
-    """All object-like macros of a header, as text."""
-    out = subprocess.run(['cc', '-E', '-dM', '-x', 'c', '-'] + ['-D' + d for d in defines],
+NOT_CALLS = re.compile(r'^(syscalls|arch_specific_syscall|Linux|Linux_syscalls|[ON]?(32|64)_Linux.*|SYSCALL_BASE|unused.*)$')
+
+
+def macros(include, defines=(), triplet=None):
+    """All object-like macros of a header, as text; triplet: of another architecture."""
+    other = ['-undef', '-nostdinc', f'-I/usr/{triplet}/include'] if triplet else []
+    out = subprocess.run(['cc', '-E', '-dM', '-x', 'c', '-', *other] + ['-D' + d for d in defines],
                          input=f'#include {include}\n', capture_output=True, text=True, check=True).stdout
     return dict(m for m in re.findall(r'^#define (\w+) (.*)$', out, re.M))
 
@@ -49,6 +60,10 @@ def number(value, table):
         value = value.strip().strip('()')
         if re.fullmatch(r'-?(0x[0-9a-fA-F]+|\d+)U?', value):
             return int(value.rstrip('U'), 0)
+        sum_ = re.fullmatch(r'(\w+) ?\+ ?(\w+)', value)
+        if sum_:
+            parts = [number(part, table) for part in sum_.groups()]
+            return None if None in parts else sum(parts)
         if value not in table:
             return None
         value = table[value]
@@ -68,17 +83,17 @@ def record_types(libaudit):
     return {**types, **RENAMED_TYPES}
 
 
-def syscalls(include, defines=(), newer=NEWER_SYSCALLS):
-    table = macros(include, defines)
+def syscalls(include, defines=(), triplet=None, base=0):
+    table = macros(include, defines, triplet)
     found = {}
     for name, value in table.items():
         m = re.fullmatch(r'__NR3?264_(\w+)|__NR_(\w+)', name)
         n = number(value, table)
         short = m and (m[2] or m[1])
-        if m and n is not None and short not in ('syscalls', 'arch_specific_syscall', 'Linux'):
-            if m[2] or n not in found:
-                found[n] = short
-    return {**newer, **found}
+        if m and n is not None and 0 <= n - base < 2048 and not NOT_CALLS.search(short):
+            if m[2] or n - base not in found:
+                found[n - base] = short
+    return {**NEWER_SYSCALLS, **found}
 
 
 def x32_syscalls():
@@ -141,15 +156,54 @@ def by_number(c_name, table):
     print('};\n')
 
 
+def call_tables():
+    """By the name of the C table: number less the architecture's first one, and name."""
+    arm, ppc, ppc64, s390, mips = (('arm-linux-gnueabihf', 'powerpc-linux-gnu', 'powerpc64le-linux-gnu',
+                                    's390x-linux-gnu', 'mips64el-linux-gnuabi64'))
+    return {
+        'x86_64': {335: 'uretprobe', 336: 'uprobe', **syscalls('<asm/unistd_64.h>'), **x32_syscalls()},
+        'i386': syscalls('<asm/unistd_32.h>'),
+        'aarch64': syscalls('<asm-generic/unistd.h>', AARCH64),
+        'riscv64': {**syscalls('<asm-generic/unistd.h>', RISCV64), **RISCV_OWN},
+        'loongarch64': {**syscalls('<asm-generic/unistd.h>', GENERIC), **LOONGARCH_OWN},
+        'arm': {**syscalls('<asm/unistd.h>', (), arm, 0x900000), **syscalls('<asm/unistd.h>', ['__ARM_EABI__'], arm)},
+        'ppc': syscalls('<asm/unistd_32.h>', (), ppc),
+        'ppc64': syscalls('<asm/unistd_64.h>', (), ppc64),
+        's390': syscalls('<asm/unistd_32.h>', (), s390),
+        's390x': syscalls('<asm/unistd_64.h>', (), s390),
+        'mips_o32': syscalls('<asm/unistd_o32.h>', ['__NR_Linux=4000'], mips, 4000),
+        'mips_n64': syscalls('<asm/unistd_n64.h>', ['__NR_Linux=5000'], mips, 5000),
+        'mips_n32': syscalls('<asm/unistd_n32.h>', ['__NR_Linux=6000'], mips, 6000),
+    }
+
+
+def put_calls():
+    """All names once in one text, and per architecture where the name of each number begins in it."""
+    tables = call_tables()
+    text, offsets = '', {'': 0}
+    lines = []
+    for name in sorted({name for table in tables.values() for name in table.values()}):
+        offsets[name] = 1 + len(text)
+        text += name + chr(0)
+        lines.append(f'"{name}\\0"')
+    print('#pragma GCC diagnostic push\n#pragma GCC diagnostic ignored "-Woverlength-strings"')
+    print('/* The names of system calls; an offset of 0 is none. */\nstatic const char syscall_text[] = "\\0"')
+    for at in range(0, len(lines), 6):
+        print('    ' + ' '.join(lines[at:at + 6]) + (';' if at + 6 >= len(lines) else ''))
+    print('#pragma GCC diagnostic pop\n')
+    for c_name, table in tables.items():
+        print(f'static const uint16_t syscalls_{c_name}[] = {{')
+        print('\n'.join(pieces(str(offsets[table.get(n, "")]) for n in range(max(table) + 1))))
+        print('};\n')
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--libaudit', default='/usr/include/libaudit.h')
     args = parser.parse_args()
     print('/* Made by tools/gen_audit_names.py; do not edit. */\n/* clang-format off */\n#pragma once\n')
     types_and_slots(sorted(record_types(args.libaudit).items()))
-    by_number('syscalls_x86_64', {335: 'uretprobe', 336: 'uprobe', **syscalls('<asm/unistd_64.h>'), **x32_syscalls()})
-    by_number('syscalls_i386', syscalls('<asm/unistd_32.h>'))
-    by_number('syscalls_aarch64', syscalls('<asm-generic/unistd.h>', AARCH64))
+    put_calls()
     by_number('errno_names', errors())
 
 

@@ -1,6 +1,7 @@
 /*
  * The tables are made by tools/gen_audit_names.py. Types are found by name through a small hash table made with
- * them, since every text line needs that; by number with a binary search; system calls and errors by index.
+ * them, since every text line needs that; by number with a binary search; system calls and errors by index. The names of
+ * system calls stand once in one text, which a table per architecture points into: nothing of it is relocated at start.
  */
 #include "audit/names.h"
 
@@ -51,31 +52,40 @@ const char *xt_record_type_name(uint16_t type)
 }
 
 typedef struct arch {
-    const char *name;
-    const char *const *syscalls;
-    size_t n_syscalls;
+    char name[12];
+    uint16_t n_syscalls;
+    uint16_t first; /* number of the first in the table */
+    const uint16_t *syscalls;
     uint32_t number;
     uint16_t execve, execveat;
 } arch;
 
-#define TABLE(t) (t), XT_COUNT_OF(t)
+#define TABLE(t)          XT_COUNT_OF(t), 0, (t)
+#define TABLE_FROM(t, at) XT_COUNT_OF(t), (at), (t)
+#define NO_TABLE          0, 0, NULL
 
 /* Numbers from linux/audit.h (an ELF machine with its word size and byte order), names as uname -m has them. */
 static const arch arches[] = {
     {"x86_64", TABLE(syscalls_x86_64), XT_ARCH_X86_64, 59, 322},
     {"i386", TABLE(syscalls_i386), XT_ARCH_I386, 11, 358},
     {"aarch64", TABLE(syscalls_aarch64), XT_ARCH_AARCH64, 221, 281},
-    {"arm", NULL, 0, 0x40000028, 11, 387},
-    {"armeb", NULL, 0, 0x00000028, 11, 387},
-    {"ppc", NULL, 0, 0x00000014, 11, 362},
-    {"ppc64", NULL, 0, 0x80000015, 11, 362},
-    {"ppc64le", NULL, 0, 0xc0000015, 11, 362},
-    {"s390", NULL, 0, 0x00000016, 11, 354},
-    {"s390x", NULL, 0, 0x80000016, 11, 354},
-    {"riscv32", NULL, 0, 0x400000f3, 221, 281},
-    {"riscv64", NULL, 0, 0xc00000f3, 221, 281},
-    {"loongarch64", NULL, 0, 0xc0000102, 221, 281},
-    {"ia64", NULL, 0, 0xc0000032, 1033, 1338},
+    {"arm", TABLE(syscalls_arm), 0x40000028, 11, 387},
+    {"armeb", TABLE(syscalls_arm), 0x00000028, 11, 387},
+    {"ppc", TABLE(syscalls_ppc), 0x00000014, 11, 362},
+    {"ppc64", TABLE(syscalls_ppc64), 0x80000015, 11, 362},
+    {"ppc64le", TABLE(syscalls_ppc64), 0xc0000015, 11, 362},
+    {"s390", TABLE(syscalls_s390), 0x00000016, 11, 354},
+    {"s390x", TABLE(syscalls_s390x), 0x80000016, 11, 354},
+    {"riscv32", NO_TABLE, 0x400000f3, 221, 281},
+    {"riscv64", TABLE(syscalls_riscv64), 0xc00000f3, 221, 281},
+    {"loongarch64", TABLE(syscalls_loongarch64), 0xc0000102, 221, 281},
+    {"mips", TABLE_FROM(syscalls_mips_o32, 4000), 0x00000008, 4011, 4356},
+    {"mipsel", TABLE_FROM(syscalls_mips_o32, 4000), 0x40000008, 4011, 4356},
+    {"mips64", TABLE_FROM(syscalls_mips_n64, 5000), 0x80000008, 5057, 5316},
+    {"mips64el", TABLE_FROM(syscalls_mips_n64, 5000), 0xc0000008, 5057, 5316},
+    {"mipsn32", TABLE_FROM(syscalls_mips_n32, 6000), 0xa0000008, 6057, 6320},
+    {"mipsn32el", TABLE_FROM(syscalls_mips_n32, 6000), 0xe0000008, 6057, 6320},
+    {"ia64", NO_TABLE, 0xc0000032, 1033, 1338},
 };
 
 static const arch *arch_find(uint32_t number)
@@ -105,15 +115,17 @@ const char *xt_syscall_name(uint32_t number, uint64_t syscall)
     const arch *a = arch_find(number);
     if (number == XT_ARCH_X86_64)
         syscall &= ~X32_BIT;
-    return a && syscall < a->n_syscalls ? a->syscalls[syscall] : NULL;
+    if (!a || syscall - a->first >= a->n_syscalls || a->syscalls[syscall - a->first] == 0)
+        return NULL;
+    return &syscall_text[a->syscalls[syscall - a->first]];
 }
 
 int xt_syscall_by_name(uint32_t number, xt_slice name)
 {
     const arch *a = arch_find(number);
-    for (size_t i = 0; a && i < a->n_syscalls; i++)
-        if (a->syscalls[i] && xt_slice_eq(name, xt_slice_str(a->syscalls[i])))
-            return (int)i;
+    for (size_t i = 0; a && i < a->n_syscalls && name.n > 0; i++)
+        if (xt_slice_eq(name, xt_slice_str(&syscall_text[a->syscalls[i]])))
+            return (int)(a->first + i);
     return -1;
 }
 

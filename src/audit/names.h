@@ -19,7 +19,10 @@ const char *xt_record_type_name(uint16_t type);
 /* "x86_64", "i386", "aarch64", ... or NULL; and back (0 unknown). */
 const char *xt_arch_name(uint32_t arch);
 uint32_t xt_arch_by_name(xt_slice name);
-/* NULL when unknown for that arch. x32's bit 30 is masked off for x86_64. */
+/*
+ * NULL when unknown for that arch. Tables: x86_64 (x32 too), i386, aarch64, arm, ppc, ppc64, s390, s390x, riscv64,
+ * loongarch64, mips (o32, n32, n64); others have numbers only. x32's bit 30 is masked off for x86_64.
+ */
 const char *xt_syscall_name(uint32_t arch, uint64_t number);
 int xt_syscall_by_name(uint32_t arch, xt_slice name); /* -1 unknown */
 /* execve or execveat in that arch (known for more arches than have a table of names). */

@@ -88,253 +88,426 @@ static const uint8_t type_slots[N_TYPE_SLOTS] = {
     0, 0, 194, 0, 42, 0, 9, 14, 0, 0, 0, 0, 74, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 0, 18, 102, 0, 0, 164, 177, 0, 0,
 };
 
-static const char *const syscalls_x86_64[] = {
-    [0] = "read", [1] = "write", [2] = "open", [3] = "close", [4] = "stat", [5] = "fstat", [6] = "lstat", [7] = "poll",
-    [8] = "lseek", [9] = "mmap", [10] = "mprotect", [11] = "munmap", [12] = "brk", [13] = "rt_sigaction",
-    [14] = "rt_sigprocmask", [15] = "rt_sigreturn", [16] = "ioctl", [17] = "pread64", [18] = "pwrite64", [19] = "readv",
-    [20] = "writev", [21] = "access", [22] = "pipe", [23] = "select", [24] = "sched_yield", [25] = "mremap",
-    [26] = "msync", [27] = "mincore", [28] = "madvise", [29] = "shmget", [30] = "shmat", [31] = "shmctl", [32] = "dup",
-    [33] = "dup2", [34] = "pause", [35] = "nanosleep", [36] = "getitimer", [37] = "alarm", [38] = "setitimer",
-    [39] = "getpid", [40] = "sendfile", [41] = "socket", [42] = "connect", [43] = "accept", [44] = "sendto",
-    [45] = "recvfrom", [46] = "sendmsg", [47] = "recvmsg", [48] = "shutdown", [49] = "bind", [50] = "listen",
-    [51] = "getsockname", [52] = "getpeername", [53] = "socketpair", [54] = "setsockopt", [55] = "getsockopt",
-    [56] = "clone", [57] = "fork", [58] = "vfork", [59] = "execve", [60] = "exit", [61] = "wait4", [62] = "kill",
-    [63] = "uname", [64] = "semget", [65] = "semop", [66] = "semctl", [67] = "shmdt", [68] = "msgget", [69] = "msgsnd",
-    [70] = "msgrcv", [71] = "msgctl", [72] = "fcntl", [73] = "flock", [74] = "fsync", [75] = "fdatasync",
-    [76] = "truncate", [77] = "ftruncate", [78] = "getdents", [79] = "getcwd", [80] = "chdir", [81] = "fchdir",
-    [82] = "rename", [83] = "mkdir", [84] = "rmdir", [85] = "creat", [86] = "link", [87] = "unlink", [88] = "symlink",
-    [89] = "readlink", [90] = "chmod", [91] = "fchmod", [92] = "chown", [93] = "fchown", [94] = "lchown",
-    [95] = "umask", [96] = "gettimeofday", [97] = "getrlimit", [98] = "getrusage", [99] = "sysinfo", [100] = "times",
-    [101] = "ptrace", [102] = "getuid", [103] = "syslog", [104] = "getgid", [105] = "setuid", [106] = "setgid",
-    [107] = "geteuid", [108] = "getegid", [109] = "setpgid", [110] = "getppid", [111] = "getpgrp", [112] = "setsid",
-    [113] = "setreuid", [114] = "setregid", [115] = "getgroups", [116] = "setgroups", [117] = "setresuid",
-    [118] = "getresuid", [119] = "setresgid", [120] = "getresgid", [121] = "getpgid", [122] = "setfsuid",
-    [123] = "setfsgid", [124] = "getsid", [125] = "capget", [126] = "capset", [127] = "rt_sigpending",
-    [128] = "rt_sigtimedwait", [129] = "rt_sigqueueinfo", [130] = "rt_sigsuspend", [131] = "sigaltstack",
-    [132] = "utime", [133] = "mknod", [134] = "uselib", [135] = "personality", [136] = "ustat", [137] = "statfs",
-    [138] = "fstatfs", [139] = "sysfs", [140] = "getpriority", [141] = "setpriority", [142] = "sched_setparam",
-    [143] = "sched_getparam", [144] = "sched_setscheduler", [145] = "sched_getscheduler",
-    [146] = "sched_get_priority_max", [147] = "sched_get_priority_min", [148] = "sched_rr_get_interval",
-    [149] = "mlock", [150] = "munlock", [151] = "mlockall", [152] = "munlockall", [153] = "vhangup",
-    [154] = "modify_ldt", [155] = "pivot_root", [156] = "_sysctl", [157] = "prctl", [158] = "arch_prctl",
-    [159] = "adjtimex", [160] = "setrlimit", [161] = "chroot", [162] = "sync", [163] = "acct", [164] = "settimeofday",
-    [165] = "mount", [166] = "umount2", [167] = "swapon", [168] = "swapoff", [169] = "reboot", [170] = "sethostname",
-    [171] = "setdomainname", [172] = "iopl", [173] = "ioperm", [174] = "create_module", [175] = "init_module",
-    [176] = "delete_module", [177] = "get_kernel_syms", [178] = "query_module", [179] = "quotactl",
-    [180] = "nfsservctl", [181] = "getpmsg", [182] = "putpmsg", [183] = "afs_syscall", [184] = "tuxcall",
-    [185] = "security", [186] = "gettid", [187] = "readahead", [188] = "setxattr", [189] = "lsetxattr",
-    [190] = "fsetxattr", [191] = "getxattr", [192] = "lgetxattr", [193] = "fgetxattr", [194] = "listxattr",
-    [195] = "llistxattr", [196] = "flistxattr", [197] = "removexattr", [198] = "lremovexattr", [199] = "fremovexattr",
-    [200] = "tkill", [201] = "time", [202] = "futex", [203] = "sched_setaffinity", [204] = "sched_getaffinity",
-    [205] = "set_thread_area", [206] = "io_setup", [207] = "io_destroy", [208] = "io_getevents", [209] = "io_submit",
-    [210] = "io_cancel", [211] = "get_thread_area", [212] = "lookup_dcookie", [213] = "epoll_create",
-    [214] = "epoll_ctl_old", [215] = "epoll_wait_old", [216] = "remap_file_pages", [217] = "getdents64",
-    [218] = "set_tid_address", [219] = "restart_syscall", [220] = "semtimedop", [221] = "fadvise64",
-    [222] = "timer_create", [223] = "timer_settime", [224] = "timer_gettime", [225] = "timer_getoverrun",
-    [226] = "timer_delete", [227] = "clock_settime", [228] = "clock_gettime", [229] = "clock_getres",
-    [230] = "clock_nanosleep", [231] = "exit_group", [232] = "epoll_wait", [233] = "epoll_ctl", [234] = "tgkill",
-    [235] = "utimes", [236] = "vserver", [237] = "mbind", [238] = "set_mempolicy", [239] = "get_mempolicy",
-    [240] = "mq_open", [241] = "mq_unlink", [242] = "mq_timedsend", [243] = "mq_timedreceive", [244] = "mq_notify",
-    [245] = "mq_getsetattr", [246] = "kexec_load", [247] = "waitid", [248] = "add_key", [249] = "request_key",
-    [250] = "keyctl", [251] = "ioprio_set", [252] = "ioprio_get", [253] = "inotify_init", [254] = "inotify_add_watch",
-    [255] = "inotify_rm_watch", [256] = "migrate_pages", [257] = "openat", [258] = "mkdirat", [259] = "mknodat",
-    [260] = "fchownat", [261] = "futimesat", [262] = "newfstatat", [263] = "unlinkat", [264] = "renameat",
-    [265] = "linkat", [266] = "symlinkat", [267] = "readlinkat", [268] = "fchmodat", [269] = "faccessat",
-    [270] = "pselect6", [271] = "ppoll", [272] = "unshare", [273] = "set_robust_list", [274] = "get_robust_list",
-    [275] = "splice", [276] = "tee", [277] = "sync_file_range", [278] = "vmsplice", [279] = "move_pages",
-    [280] = "utimensat", [281] = "epoll_pwait", [282] = "signalfd", [283] = "timerfd_create", [284] = "eventfd",
-    [285] = "fallocate", [286] = "timerfd_settime", [287] = "timerfd_gettime", [288] = "accept4", [289] = "signalfd4",
-    [290] = "eventfd2", [291] = "epoll_create1", [292] = "dup3", [293] = "pipe2", [294] = "inotify_init1",
-    [295] = "preadv", [296] = "pwritev", [297] = "rt_tgsigqueueinfo", [298] = "perf_event_open", [299] = "recvmmsg",
-    [300] = "fanotify_init", [301] = "fanotify_mark", [302] = "prlimit64", [303] = "name_to_handle_at",
-    [304] = "open_by_handle_at", [305] = "clock_adjtime", [306] = "syncfs", [307] = "sendmmsg", [308] = "setns",
-    [309] = "getcpu", [310] = "process_vm_readv", [311] = "process_vm_writev", [312] = "kcmp", [313] = "finit_module",
-    [314] = "sched_setattr", [315] = "sched_getattr", [316] = "renameat2", [317] = "seccomp", [318] = "getrandom",
-    [319] = "memfd_create", [320] = "kexec_file_load", [321] = "bpf", [322] = "execveat", [323] = "userfaultfd",
-    [324] = "membarrier", [325] = "mlock2", [326] = "copy_file_range", [327] = "preadv2", [328] = "pwritev2",
-    [329] = "pkey_mprotect", [330] = "pkey_alloc", [331] = "pkey_free", [332] = "statx", [333] = "io_pgetevents",
-    [334] = "rseq", [335] = "uretprobe", [336] = "uprobe", [424] = "pidfd_send_signal", [425] = "io_uring_setup",
-    [426] = "io_uring_enter", [427] = "io_uring_register", [428] = "open_tree", [429] = "move_mount", [430] = "fsopen",
-    [431] = "fsconfig", [432] = "fsmount", [433] = "fspick", [434] = "pidfd_open", [435] = "clone3",
-    [436] = "close_range", [437] = "openat2", [438] = "pidfd_getfd", [439] = "faccessat2", [440] = "process_madvise",
-    [441] = "epoll_pwait2", [442] = "mount_setattr", [443] = "quotactl_fd", [444] = "landlock_create_ruleset",
-    [445] = "landlock_add_rule", [446] = "landlock_restrict_self", [447] = "memfd_secret", [448] = "process_mrelease",
-    [449] = "futex_waitv", [450] = "set_mempolicy_home_node", [451] = "cachestat", [452] = "fchmodat2",
-    [453] = "map_shadow_stack", [454] = "futex_wake", [455] = "futex_wait", [456] = "futex_requeue",
-    [457] = "statmount", [458] = "listmount", [459] = "lsm_get_self_attr", [460] = "lsm_set_self_attr",
-    [461] = "lsm_list_modules", [462] = "mseal", [463] = "setxattrat", [464] = "getxattrat", [465] = "listxattrat",
-    [466] = "removexattrat", [467] = "open_tree_attr", [468] = "file_getattr", [469] = "file_setattr",
-    [512] = "rt_sigaction", [513] = "rt_sigreturn", [514] = "ioctl", [515] = "readv", [516] = "writev",
-    [517] = "recvfrom", [518] = "sendmsg", [519] = "recvmsg", [520] = "execve", [521] = "ptrace",
-    [522] = "rt_sigpending", [523] = "rt_sigtimedwait", [524] = "rt_sigqueueinfo", [525] = "sigaltstack",
-    [526] = "timer_create", [527] = "mq_notify", [528] = "kexec_load", [529] = "waitid", [530] = "set_robust_list",
-    [531] = "get_robust_list", [532] = "vmsplice", [533] = "move_pages", [534] = "preadv", [535] = "pwritev",
-    [536] = "rt_tgsigqueueinfo", [537] = "recvmmsg", [538] = "sendmmsg", [539] = "process_vm_readv",
-    [540] = "process_vm_writev", [541] = "setsockopt", [542] = "getsockopt", [543] = "io_setup", [544] = "io_submit",
-    [545] = "execveat", [546] = "preadv2", [547] = "pwritev2",
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+/* The names of system calls; an offset of 0 is none. */
+static const char syscall_text[] = "\0"
+    "_llseek\0" "_newselect\0" "_sysctl\0" "accept\0" "accept4\0" "access\0"
+    "acct\0" "add_key\0" "adjtimex\0" "afs_syscall\0" "alarm\0" "arch_prctl\0"
+    "arm_fadvise64_64\0" "bdflush\0" "bind\0" "bpf\0" "break\0" "brk\0"
+    "cachectl\0" "cacheflush\0" "cachestat\0" "capget\0" "capset\0" "chdir\0"
+    "chmod\0" "chown\0" "chown32\0" "chroot\0" "clock_adjtime\0" "clock_adjtime64\0"
+    "clock_getres\0" "clock_getres_time64\0" "clock_gettime\0" "clock_gettime64\0" "clock_nanosleep\0" "clock_nanosleep_time64\0"
+    "clock_settime\0" "clock_settime64\0" "clone\0" "clone3\0" "close\0" "close_range\0"
+    "connect\0" "copy_file_range\0" "creat\0" "create_module\0" "delete_module\0" "dup\0"
+    "dup2\0" "dup3\0" "epoll_create\0" "epoll_create1\0" "epoll_ctl\0" "epoll_ctl_old\0"
+    "epoll_pwait\0" "epoll_pwait2\0" "epoll_wait\0" "epoll_wait_old\0" "eventfd\0" "eventfd2\0"
+    "execve\0" "execveat\0" "exit\0" "exit_group\0" "faccessat\0" "faccessat2\0"
+    "fadvise64\0" "fadvise64_64\0" "fallocate\0" "fanotify_init\0" "fanotify_mark\0" "fchdir\0"
+    "fchmod\0" "fchmodat\0" "fchmodat2\0" "fchown\0" "fchown32\0" "fchownat\0"
+    "fcntl\0" "fcntl64\0" "fdatasync\0" "fgetxattr\0" "file_getattr\0" "file_setattr\0"
+    "finit_module\0" "flistxattr\0" "flock\0" "fork\0" "fremovexattr\0" "fsconfig\0"
+    "fsetxattr\0" "fsmount\0" "fsopen\0" "fspick\0" "fstat\0" "fstat64\0"
+    "fstatat64\0" "fstatfs\0" "fstatfs64\0" "fsync\0" "ftime\0" "ftruncate\0"
+    "ftruncate64\0" "futex\0" "futex_requeue\0" "futex_time64\0" "futex_wait\0" "futex_waitv\0"
+    "futex_wake\0" "futimesat\0" "get_kernel_syms\0" "get_mempolicy\0" "get_robust_list\0" "get_thread_area\0"
+    "getcpu\0" "getcwd\0" "getdents\0" "getdents64\0" "getegid\0" "getegid32\0"
+    "geteuid\0" "geteuid32\0" "getgid\0" "getgid32\0" "getgroups\0" "getgroups32\0"
+    "getitimer\0" "getpeername\0" "getpgid\0" "getpgrp\0" "getpid\0" "getpmsg\0"
+    "getppid\0" "getpriority\0" "getrandom\0" "getresgid\0" "getresgid32\0" "getresuid\0"
+    "getresuid32\0" "getrlimit\0" "getrusage\0" "getsid\0" "getsockname\0" "getsockopt\0"
+    "gettid\0" "gettimeofday\0" "getuid\0" "getuid32\0" "getxattr\0" "getxattrat\0"
+    "gtty\0" "idle\0" "init_module\0" "inotify_add_watch\0" "inotify_init\0" "inotify_init1\0"
+    "inotify_rm_watch\0" "io_cancel\0" "io_destroy\0" "io_getevents\0" "io_pgetevents\0" "io_pgetevents_time64\0"
+    "io_setup\0" "io_submit\0" "io_uring_enter\0" "io_uring_register\0" "io_uring_setup\0" "ioctl\0"
+    "ioperm\0" "iopl\0" "ioprio_get\0" "ioprio_set\0" "ipc\0" "kcmp\0"
+    "kexec_file_load\0" "kexec_load\0" "keyctl\0" "kill\0" "landlock_add_rule\0" "landlock_create_ruleset\0"
+    "landlock_restrict_self\0" "lchown\0" "lchown32\0" "lgetxattr\0" "link\0" "linkat\0"
+    "listen\0" "listmount\0" "listxattr\0" "listxattrat\0" "llistxattr\0" "lock\0"
+    "lookup_dcookie\0" "lremovexattr\0" "lseek\0" "lsetxattr\0" "lsm_get_self_attr\0" "lsm_list_modules\0"
+    "lsm_set_self_attr\0" "lstat\0" "lstat64\0" "madvise\0" "map_shadow_stack\0" "mbind\0"
+    "membarrier\0" "memfd_create\0" "memfd_secret\0" "migrate_pages\0" "mincore\0" "mkdir\0"
+    "mkdirat\0" "mknod\0" "mknodat\0" "mlock\0" "mlock2\0" "mlockall\0"
+    "mmap\0" "mmap2\0" "modify_ldt\0" "mount\0" "mount_setattr\0" "move_mount\0"
+    "move_pages\0" "mprotect\0" "mpx\0" "mq_getsetattr\0" "mq_notify\0" "mq_open\0"
+    "mq_timedreceive\0" "mq_timedreceive_time64\0" "mq_timedsend\0" "mq_timedsend_time64\0" "mq_unlink\0" "mremap\0"
+    "mseal\0" "msgctl\0" "msgget\0" "msgrcv\0" "msgsnd\0" "msync\0"
+    "multiplexer\0" "munlock\0" "munlockall\0" "munmap\0" "name_to_handle_at\0" "nanosleep\0"
+    "newfstatat\0" "nfsservctl\0" "nice\0" "oldfstat\0" "oldlstat\0" "oldolduname\0"
+    "oldstat\0" "olduname\0" "open\0" "open_by_handle_at\0" "open_tree\0" "open_tree_attr\0"
+    "openat\0" "openat2\0" "pause\0" "pciconfig_iobase\0" "pciconfig_read\0" "pciconfig_write\0"
+    "perf_event_open\0" "personality\0" "pidfd_getfd\0" "pidfd_open\0" "pidfd_send_signal\0" "pipe\0"
+    "pipe2\0" "pivot_root\0" "pkey_alloc\0" "pkey_free\0" "pkey_mprotect\0" "poll\0"
+    "ppoll\0" "ppoll_time64\0" "prctl\0" "pread64\0" "preadv\0" "preadv2\0"
+    "prlimit64\0" "process_madvise\0" "process_mrelease\0" "process_vm_readv\0" "process_vm_writev\0" "prof\0"
+    "profil\0" "pselect6\0" "pselect6_time64\0" "ptrace\0" "putpmsg\0" "pwrite64\0"
+    "pwritev\0" "pwritev2\0" "query_module\0" "quotactl\0" "quotactl_fd\0" "read\0"
+    "readahead\0" "readdir\0" "readlink\0" "readlinkat\0" "readv\0" "reboot\0"
+    "recv\0" "recvfrom\0" "recvmmsg\0" "recvmmsg_time64\0" "recvmsg\0" "remap_file_pages\0"
+    "removexattr\0" "removexattrat\0" "rename\0" "renameat\0" "renameat2\0" "request_key\0"
+    "reserved177\0" "reserved193\0" "reserved221\0" "reserved82\0" "restart_syscall\0" "riscv_flush_icache\0"
+    "riscv_hwprobe\0" "rmdir\0" "rseq\0" "rt_sigaction\0" "rt_sigpending\0" "rt_sigprocmask\0"
+    "rt_sigqueueinfo\0" "rt_sigreturn\0" "rt_sigsuspend\0" "rt_sigtimedwait\0" "rt_sigtimedwait_time64\0" "rt_tgsigqueueinfo\0"
+    "rtas\0" "s390_guarded_storage\0" "s390_pci_mmio_read\0" "s390_pci_mmio_write\0" "s390_runtime_instr\0" "s390_sthyi\0"
+    "sched_get_priority_max\0" "sched_get_priority_min\0" "sched_getaffinity\0" "sched_getattr\0" "sched_getparam\0" "sched_getscheduler\0"
+    "sched_rr_get_interval\0" "sched_rr_get_interval_time64\0" "sched_setaffinity\0" "sched_setattr\0" "sched_setparam\0" "sched_setscheduler\0"
+    "sched_yield\0" "seccomp\0" "security\0" "select\0" "semctl\0" "semget\0"
+    "semop\0" "semtimedop\0" "semtimedop_time64\0" "send\0" "sendfile\0" "sendfile64\0"
+    "sendmmsg\0" "sendmsg\0" "sendto\0" "set_mempolicy\0" "set_mempolicy_home_node\0" "set_robust_list\0"
+    "set_thread_area\0" "set_tid_address\0" "setdomainname\0" "setfsgid\0" "setfsgid32\0" "setfsuid\0"
+    "setfsuid32\0" "setgid\0" "setgid32\0" "setgroups\0" "setgroups32\0" "sethostname\0"
+    "setitimer\0" "setns\0" "setpgid\0" "setpriority\0" "setregid\0" "setregid32\0"
+    "setresgid\0" "setresgid32\0" "setresuid\0" "setresuid32\0" "setreuid\0" "setreuid32\0"
+    "setrlimit\0" "setsid\0" "setsockopt\0" "settimeofday\0" "setuid\0" "setuid32\0"
+    "setxattr\0" "setxattrat\0" "sgetmask\0" "shmat\0" "shmctl\0" "shmdt\0"
+    "shmget\0" "shutdown\0" "sigaction\0" "sigaltstack\0" "signal\0" "signalfd\0"
+    "signalfd4\0" "sigpending\0" "sigprocmask\0" "sigreturn\0" "sigsuspend\0" "socket\0"
+    "socketcall\0" "socketpair\0" "splice\0" "spu_create\0" "spu_run\0" "ssetmask\0"
+    "stat\0" "stat64\0" "statfs\0" "statfs64\0" "statmount\0" "statx\0"
+    "stime\0" "stty\0" "subpage_prot\0" "swapcontext\0" "swapoff\0" "swapon\0"
+    "switch_endian\0" "symlink\0" "symlinkat\0" "sync\0" "sync_file_range\0" "sync_file_range2\0"
+    "syncfs\0" "sys_debug_setcontext\0" "syscall\0" "sysfs\0" "sysinfo\0" "syslog\0"
+    "sysmips\0" "tee\0" "tgkill\0" "time\0" "timer_create\0" "timer_delete\0"
+    "timer_getoverrun\0" "timer_gettime\0" "timer_gettime64\0" "timer_settime\0" "timer_settime64\0" "timerfd\0"
+    "timerfd_create\0" "timerfd_gettime\0" "timerfd_gettime64\0" "timerfd_settime\0" "timerfd_settime64\0" "times\0"
+    "tkill\0" "truncate\0" "truncate64\0" "tuxcall\0" "ugetrlimit\0" "ulimit\0"
+    "umask\0" "umount\0" "umount2\0" "uname\0" "unlink\0" "unlinkat\0"
+    "unshare\0" "uprobe\0" "uretprobe\0" "uselib\0" "userfaultfd\0" "ustat\0"
+    "utime\0" "utimensat\0" "utimensat_time64\0" "utimes\0" "vfork\0" "vhangup\0"
+    "vm86\0" "vm86old\0" "vmsplice\0" "vserver\0" "wait4\0" "waitid\0"
+    "waitpid\0" "write\0" "writev\0";
+#pragma GCC diagnostic pop
+
+static const uint16_t syscalls_x86_64[] = {
+    3064, 5238, 2578, 397, 4542, 927, 2046, 2821, 1977, 2200, 2264, 2469, 141, 3355, 3382, 3413, 1703, 2851, 3004, 3107,
+    5244, 43, 2764, 3850, 3821, 2391, 2432, 2142, 2060, 4370, 4351, 4357, 473, 477, 2641, 2494, 1250, 84, 4145, 1288,
+    3911, 4478, 415, 28, 3948, 3125, 3940, 3159, 4377, 126, 1894, 1404, 1260, 4496, 4282, 1416, 384, 868, 5173, 606,
+    622, 5217, 1786, 5061, 3864, 3871, 3857, 4364, 2411, 2425, 2418, 2404, 778, 862, 969, 792, 4994, 981, 1156, 1149,
+    189, 720, 3210, 2150, 3344, 439, 1882, 5067, 4651, 3087, 195, 727, 201, 753, 1856, 5040, 1434, 1377, 1387, 4749,
+    4982, 2989, 1447, 4757, 1212, 4306, 4095, 1194, 1176, 4161, 1303, 1280, 4275, 4245, 4181, 1228, 4111, 4223, 1355,
+    4201, 1333, 1272, 4075, 4055, 1397, 175, 182, 3368, 3440, 3397, 3426, 4396, 5133, 2164, 5108, 2711, 5127, 4554, 951,
+    4743, 1311, 4169, 3787, 3670, 3802, 3685, 3592, 3615, 3704, 2178, 2450, 2191, 2458, 5179, 2211, 2775, 20, 2845, 90,
+    63, 4265, 215, 4669, 50, 4293, 2222, 5053, 4630, 4622, 3113, 4133, 4041, 1716, 1709, 445, 1493, 459, 1080, 3030,
+    3043, 2515, 1295, 2996, 72, 5014, 3841, 1427, 3069, 4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964,
+    873, 4988, 4783, 1003, 3755, 3638, 4009, 1636, 1577, 1588, 1645, 1567, 1126, 1949, 487, 524, 574, 3167, 1165, 4025,
+    3295, 3877, 659, 4788, 4861, 4831, 4814, 4801, 354, 285, 252, 315, 627, 563, 514, 4776, 5166, 5209, 2085, 3955,
+    1096, 2301, 2381, 2348, 2309, 2291, 2277, 1768, 5223, 55, 3236, 1779, 1732, 1721, 1523, 1505, 1550, 2128, 2626,
+    2156, 2170, 769, 1070, 2504, 5074, 3217, 1887, 4659, 3096, 734, 638, 2964, 2826, 5083, 3993, 1110, 4507, 4772, 4674,
+    5200, 2253, 5139, 538, 4415, 4899, 589, 682, 4948, 4914, 35, 4424, 597, 500, 482, 2769, 1536, 2859, 3013, 3479,
+    2695, 3134, 692, 706, 2874, 2476, 2583, 222, 4707, 3931, 4155, 1142, 2917, 2934, 1747, 838, 3773, 3656, 3226, 3833,
+    1323, 2102, 1752, 131, 613, 5115, 2091, 2184, 423, 2866, 3021, 2807, 2786, 2797, 4580, 1601, 3350, 5098, 5091, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 2746, 1688, 1655, 1670, 2601, 2242, 913, 886, 905, 920, 2735, 390, 403, 2633, 2723, 648, 2884,
+    550, 2228, 3052, 1809, 1791, 1833, 2115, 2900, 1047, 3969, 165, 743, 2068, 1059, 1036, 1009, 4570, 1901, 1993, 2028,
+    2011, 2398, 4331, 1472, 1921, 3196, 2611, 812, 825, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3355, 3413, 1703, 3107, 5244, 3125, 3940, 3159, 606,
+    2989, 3368, 3440, 3397, 4396, 4788, 2291, 1768, 5223, 3993, 1110, 5200, 2253, 2859, 3013, 3479, 3134, 3931, 2917,
+    2934, 4282, 1416, 1636, 1645, 613, 2866, 3021,
 };
 
-static const char *const syscalls_i386[] = {
-    [0] = "restart_syscall", [1] = "exit", [2] = "fork", [3] = "read", [4] = "write", [5] = "open", [6] = "close",
-    [7] = "waitpid", [8] = "creat", [9] = "link", [10] = "unlink", [11] = "execve", [12] = "chdir", [13] = "time",
-    [14] = "mknod", [15] = "chmod", [16] = "lchown", [17] = "break", [18] = "oldstat", [19] = "lseek", [20] = "getpid",
-    [21] = "mount", [22] = "umount", [23] = "setuid", [24] = "getuid", [25] = "stime", [26] = "ptrace", [27] = "alarm",
-    [28] = "oldfstat", [29] = "pause", [30] = "utime", [31] = "stty", [32] = "gtty", [33] = "access", [34] = "nice",
-    [35] = "ftime", [36] = "sync", [37] = "kill", [38] = "rename", [39] = "mkdir", [40] = "rmdir", [41] = "dup",
-    [42] = "pipe", [43] = "times", [44] = "prof", [45] = "brk", [46] = "setgid", [47] = "getgid", [48] = "signal",
-    [49] = "geteuid", [50] = "getegid", [51] = "acct", [52] = "umount2", [53] = "lock", [54] = "ioctl", [55] = "fcntl",
-    [56] = "mpx", [57] = "setpgid", [58] = "ulimit", [59] = "oldolduname", [60] = "umask", [61] = "chroot",
-    [62] = "ustat", [63] = "dup2", [64] = "getppid", [65] = "getpgrp", [66] = "setsid", [67] = "sigaction",
-    [68] = "sgetmask", [69] = "ssetmask", [70] = "setreuid", [71] = "setregid", [72] = "sigsuspend",
-    [73] = "sigpending", [74] = "sethostname", [75] = "setrlimit", [76] = "getrlimit", [77] = "getrusage",
-    [78] = "gettimeofday", [79] = "settimeofday", [80] = "getgroups", [81] = "setgroups", [82] = "select",
-    [83] = "symlink", [84] = "oldlstat", [85] = "readlink", [86] = "uselib", [87] = "swapon", [88] = "reboot",
-    [89] = "readdir", [90] = "mmap", [91] = "munmap", [92] = "truncate", [93] = "ftruncate", [94] = "fchmod",
-    [95] = "fchown", [96] = "getpriority", [97] = "setpriority", [98] = "profil", [99] = "statfs", [100] = "fstatfs",
-    [101] = "ioperm", [102] = "socketcall", [103] = "syslog", [104] = "setitimer", [105] = "getitimer", [106] = "stat",
-    [107] = "lstat", [108] = "fstat", [109] = "olduname", [110] = "iopl", [111] = "vhangup", [112] = "idle",
-    [113] = "vm86old", [114] = "wait4", [115] = "swapoff", [116] = "sysinfo", [117] = "ipc", [118] = "fsync",
-    [119] = "sigreturn", [120] = "clone", [121] = "setdomainname", [122] = "uname", [123] = "modify_ldt",
-    [124] = "adjtimex", [125] = "mprotect", [126] = "sigprocmask", [127] = "create_module", [128] = "init_module",
-    [129] = "delete_module", [130] = "get_kernel_syms", [131] = "quotactl", [132] = "getpgid", [133] = "fchdir",
-    [134] = "bdflush", [135] = "sysfs", [136] = "personality", [137] = "afs_syscall", [138] = "setfsuid",
-    [139] = "setfsgid", [140] = "_llseek", [141] = "getdents", [142] = "_newselect", [143] = "flock", [144] = "msync",
-    [145] = "readv", [146] = "writev", [147] = "getsid", [148] = "fdatasync", [149] = "_sysctl", [150] = "mlock",
-    [151] = "munlock", [152] = "mlockall", [153] = "munlockall", [154] = "sched_setparam", [155] = "sched_getparam",
-    [156] = "sched_setscheduler", [157] = "sched_getscheduler", [158] = "sched_yield", [159] = "sched_get_priority_max",
-    [160] = "sched_get_priority_min", [161] = "sched_rr_get_interval", [162] = "nanosleep", [163] = "mremap",
-    [164] = "setresuid", [165] = "getresuid", [166] = "vm86", [167] = "query_module", [168] = "poll",
-    [169] = "nfsservctl", [170] = "setresgid", [171] = "getresgid", [172] = "prctl", [173] = "rt_sigreturn",
-    [174] = "rt_sigaction", [175] = "rt_sigprocmask", [176] = "rt_sigpending", [177] = "rt_sigtimedwait",
-    [178] = "rt_sigqueueinfo", [179] = "rt_sigsuspend", [180] = "pread64", [181] = "pwrite64", [182] = "chown",
-    [183] = "getcwd", [184] = "capget", [185] = "capset", [186] = "sigaltstack", [187] = "sendfile", [188] = "getpmsg",
-    [189] = "putpmsg", [190] = "vfork", [191] = "ugetrlimit", [192] = "mmap2", [193] = "truncate64",
-    [194] = "ftruncate64", [195] = "stat64", [196] = "lstat64", [197] = "fstat64", [198] = "lchown32",
-    [199] = "getuid32", [200] = "getgid32", [201] = "geteuid32", [202] = "getegid32", [203] = "setreuid32",
-    [204] = "setregid32", [205] = "getgroups32", [206] = "setgroups32", [207] = "fchown32", [208] = "setresuid32",
-    [209] = "getresuid32", [210] = "setresgid32", [211] = "getresgid32", [212] = "chown32", [213] = "setuid32",
-    [214] = "setgid32", [215] = "setfsuid32", [216] = "setfsgid32", [217] = "pivot_root", [218] = "mincore",
-    [219] = "madvise", [220] = "getdents64", [221] = "fcntl64", [224] = "gettid", [225] = "readahead",
-    [226] = "setxattr", [227] = "lsetxattr", [228] = "fsetxattr", [229] = "getxattr", [230] = "lgetxattr",
-    [231] = "fgetxattr", [232] = "listxattr", [233] = "llistxattr", [234] = "flistxattr", [235] = "removexattr",
-    [236] = "lremovexattr", [237] = "fremovexattr", [238] = "tkill", [239] = "sendfile64", [240] = "futex",
-    [241] = "sched_setaffinity", [242] = "sched_getaffinity", [243] = "set_thread_area", [244] = "get_thread_area",
-    [245] = "io_setup", [246] = "io_destroy", [247] = "io_getevents", [248] = "io_submit", [249] = "io_cancel",
-    [250] = "fadvise64", [252] = "exit_group", [253] = "lookup_dcookie", [254] = "epoll_create", [255] = "epoll_ctl",
-    [256] = "epoll_wait", [257] = "remap_file_pages", [258] = "set_tid_address", [259] = "timer_create",
-    [260] = "timer_settime", [261] = "timer_gettime", [262] = "timer_getoverrun", [263] = "timer_delete",
-    [264] = "clock_settime", [265] = "clock_gettime", [266] = "clock_getres", [267] = "clock_nanosleep",
-    [268] = "statfs64", [269] = "fstatfs64", [270] = "tgkill", [271] = "utimes", [272] = "fadvise64_64",
-    [273] = "vserver", [274] = "mbind", [275] = "get_mempolicy", [276] = "set_mempolicy", [277] = "mq_open",
-    [278] = "mq_unlink", [279] = "mq_timedsend", [280] = "mq_timedreceive", [281] = "mq_notify",
-    [282] = "mq_getsetattr", [283] = "kexec_load", [284] = "waitid", [286] = "add_key", [287] = "request_key",
-    [288] = "keyctl", [289] = "ioprio_set", [290] = "ioprio_get", [291] = "inotify_init", [292] = "inotify_add_watch",
-    [293] = "inotify_rm_watch", [294] = "migrate_pages", [295] = "openat", [296] = "mkdirat", [297] = "mknodat",
-    [298] = "fchownat", [299] = "futimesat", [300] = "fstatat64", [301] = "unlinkat", [302] = "renameat",
-    [303] = "linkat", [304] = "symlinkat", [305] = "readlinkat", [306] = "fchmodat", [307] = "faccessat",
-    [308] = "pselect6", [309] = "ppoll", [310] = "unshare", [311] = "set_robust_list", [312] = "get_robust_list",
-    [313] = "splice", [314] = "sync_file_range", [315] = "tee", [316] = "vmsplice", [317] = "move_pages",
-    [318] = "getcpu", [319] = "epoll_pwait", [320] = "utimensat", [321] = "signalfd", [322] = "timerfd_create",
-    [323] = "eventfd", [324] = "fallocate", [325] = "timerfd_settime", [326] = "timerfd_gettime", [327] = "signalfd4",
-    [328] = "eventfd2", [329] = "epoll_create1", [330] = "dup3", [331] = "pipe2", [332] = "inotify_init1",
-    [333] = "preadv", [334] = "pwritev", [335] = "rt_tgsigqueueinfo", [336] = "perf_event_open", [337] = "recvmmsg",
-    [338] = "fanotify_init", [339] = "fanotify_mark", [340] = "prlimit64", [341] = "name_to_handle_at",
-    [342] = "open_by_handle_at", [343] = "clock_adjtime", [344] = "syncfs", [345] = "sendmmsg", [346] = "setns",
-    [347] = "process_vm_readv", [348] = "process_vm_writev", [349] = "kcmp", [350] = "finit_module",
-    [351] = "sched_setattr", [352] = "sched_getattr", [353] = "renameat2", [354] = "seccomp", [355] = "getrandom",
-    [356] = "memfd_create", [357] = "bpf", [358] = "execveat", [359] = "socket", [360] = "socketpair", [361] = "bind",
-    [362] = "connect", [363] = "listen", [364] = "accept4", [365] = "getsockopt", [366] = "setsockopt",
-    [367] = "getsockname", [368] = "getpeername", [369] = "sendto", [370] = "sendmsg", [371] = "recvfrom",
-    [372] = "recvmsg", [373] = "shutdown", [374] = "userfaultfd", [375] = "membarrier", [376] = "mlock2",
-    [377] = "copy_file_range", [378] = "preadv2", [379] = "pwritev2", [380] = "pkey_mprotect", [381] = "pkey_alloc",
-    [382] = "pkey_free", [383] = "statx", [384] = "arch_prctl", [385] = "io_pgetevents", [386] = "rseq",
-    [393] = "semget", [394] = "semctl", [395] = "shmget", [396] = "shmctl", [397] = "shmat", [398] = "shmdt",
-    [399] = "msgget", [400] = "msgsnd", [401] = "msgrcv", [402] = "msgctl", [403] = "clock_gettime64",
-    [404] = "clock_settime64", [405] = "clock_adjtime64", [406] = "clock_getres_time64",
-    [407] = "clock_nanosleep_time64", [408] = "timer_gettime64", [409] = "timer_settime64", [410] = "timerfd_gettime64",
-    [411] = "timerfd_settime64", [412] = "utimensat_time64", [413] = "pselect6_time64", [414] = "ppoll_time64",
-    [416] = "io_pgetevents_time64", [417] = "recvmmsg_time64", [418] = "mq_timedsend_time64",
-    [419] = "mq_timedreceive_time64", [420] = "semtimedop_time64", [421] = "rt_sigtimedwait_time64",
-    [422] = "futex_time64", [423] = "sched_rr_get_interval_time64", [424] = "pidfd_send_signal",
-    [425] = "io_uring_setup", [426] = "io_uring_enter", [427] = "io_uring_register", [428] = "open_tree",
-    [429] = "move_mount", [430] = "fsopen", [431] = "fsconfig", [432] = "fsmount", [433] = "fspick",
-    [434] = "pidfd_open", [435] = "clone3", [436] = "close_range", [437] = "openat2", [438] = "pidfd_getfd",
-    [439] = "faccessat2", [440] = "process_madvise", [441] = "epoll_pwait2", [442] = "mount_setattr",
-    [443] = "quotactl_fd", [444] = "landlock_create_ruleset", [445] = "landlock_add_rule",
-    [446] = "landlock_restrict_self", [447] = "memfd_secret", [448] = "process_mrelease", [449] = "futex_waitv",
-    [450] = "set_mempolicy_home_node", [451] = "cachestat", [452] = "fchmodat2", [453] = "map_shadow_stack",
-    [454] = "futex_wake", [455] = "futex_wait", [456] = "futex_requeue", [457] = "statmount", [458] = "listmount",
-    [459] = "lsm_get_self_attr", [460] = "lsm_set_self_attr", [461] = "lsm_list_modules", [462] = "mseal",
-    [463] = "setxattrat", [464] = "getxattrat", [465] = "listxattrat", [466] = "removexattrat",
-    [467] = "open_tree_attr", [468] = "file_getattr", [469] = "file_setattr",
+static const uint16_t syscalls_i386[] = {
+    3295, 622, 868, 3064, 5238, 2578, 397, 5230, 439, 1882, 5067, 606, 189, 4783, 2164, 195, 1856, 135, 2561, 1977,
+    1288, 2222, 5046, 4306, 1447, 4586, 2989, 84, 2531, 2641, 5133, 4592, 1483, 43, 2526, 975, 4669, 1786, 3210, 2150,
+    3344, 473, 2764, 4982, 2952, 141, 4095, 1212, 4408, 1194, 1176, 50, 5053, 1944, 1703, 778, 2273, 4161, 5033, 2549,
+    5040, 215, 5127, 477, 1303, 1280, 4275, 4386, 4342, 4533, 4245, 4181, 4467, 4434, 4133, 4265, 1377, 1387, 1434,
+    4293, 1228, 4111, 3850, 4651, 2540, 3087, 5108, 4630, 3113, 3079, 2200, 2469, 4994, 981, 727, 753, 1311, 4169, 2957,
+    4554, 951, 1709, 4485, 4757, 4145, 1250, 4542, 2046, 927, 2569, 1716, 5179, 1488, 5192, 5217, 4622, 4749, 1743, 969,
+    4457, 384, 4041, 5061, 2211, 63, 2264, 4445, 445, 1493, 459, 1080, 3043, 1272, 720, 118, 4743, 2711, 72, 4075, 4055,
+    1, 1156, 9, 862, 2432, 3107, 5244, 1397, 792, 20, 2178, 2450, 2191, 2458, 3787, 3670, 3802, 3685, 3821, 3592, 3615,
+    3704, 2494, 2391, 4223, 1355, 5187, 3030, 2821, 2515, 4201, 1333, 2845, 3413, 3355, 3382, 3368, 3440, 3397, 3426,
+    2851, 3004, 201, 1149, 175, 182, 4396, 3911, 1295, 2996, 5173, 5022, 2205, 5003, 991, 4547, 2052, 933, 1863, 1454,
+    1219, 1202, 1184, 4254, 4190, 1238, 4121, 760, 4233, 1365, 4211, 1343, 207, 4313, 4102, 4084, 4064, 2775, 2142,
+    2060, 1165, 784, 0, 0, 1427, 3069, 4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964, 873, 4988, 3920,
+    1003, 3755, 3638, 4009, 1126, 1636, 1577, 1588, 1645, 1567, 659, 0, 627, 1949, 487, 514, 563, 3167, 4025, 4788,
+    4861, 4831, 4814, 4801, 354, 285, 252, 315, 4561, 959, 4776, 5166, 669, 5209, 2085, 1096, 3955, 2301, 2381, 2348,
+    2309, 2291, 2277, 1768, 5223, 0, 55, 3236, 1779, 1732, 1721, 1523, 1505, 1550, 2128, 2626, 2156, 2170, 769, 1070,
+    941, 5074, 3217, 1887, 4659, 3096, 734, 638, 2964, 2826, 5083, 3993, 1110, 4507, 4674, 4772, 5200, 2253, 1142, 538,
+    5139, 4415, 4899, 589, 682, 4948, 4914, 4424, 597, 500, 482, 2769, 1536, 2859, 3013, 3479, 2695, 3134, 692, 706,
+    2874, 2476, 2583, 222, 4707, 3931, 4155, 2917, 2934, 1747, 838, 3773, 3656, 3226, 3833, 1323, 2102, 131, 613, 4478,
+    4496, 126, 415, 1894, 35, 1416, 4282, 1404, 1260, 3948, 3940, 3125, 3159, 4377, 5115, 2091, 2184, 423, 2866, 3021,
+    2807, 2786, 2797, 4580, 90, 1601, 3350, 0, 0, 0, 0, 0, 0, 3864, 3857, 4370, 4357, 4351, 4364, 2411, 2425, 2418,
+    2404, 299, 368, 236, 265, 331, 4845, 4875, 4930, 4964, 5149, 2973, 2832, 0, 1615, 3143, 2361, 2325, 3888, 3456,
+    1023, 3726, 2746, 1688, 1655, 1670, 2601, 2242, 913, 886, 905, 920, 2735, 390, 403, 2633, 2723, 648, 2884, 550,
+    2228, 3052, 1809, 1791, 1833, 2115, 2900, 1047, 3969, 165, 743, 2068, 1059, 1036, 1009, 4570, 1901, 1993, 2028,
+    2011, 2398, 4331, 1472, 1921, 3196, 2611, 812, 825,
 };
 
-static const char *const syscalls_aarch64[] = {
-    [0] = "io_setup", [1] = "io_destroy", [2] = "io_submit", [3] = "io_cancel", [4] = "io_getevents", [5] = "setxattr",
-    [6] = "lsetxattr", [7] = "fsetxattr", [8] = "getxattr", [9] = "lgetxattr", [10] = "fgetxattr", [11] = "listxattr",
-    [12] = "llistxattr", [13] = "flistxattr", [14] = "removexattr", [15] = "lremovexattr", [16] = "fremovexattr",
-    [17] = "getcwd", [18] = "lookup_dcookie", [19] = "eventfd2", [20] = "epoll_create1", [21] = "epoll_ctl",
-    [22] = "epoll_pwait", [23] = "dup", [24] = "dup3", [25] = "fcntl", [26] = "inotify_init1",
-    [27] = "inotify_add_watch", [28] = "inotify_rm_watch", [29] = "ioctl", [30] = "ioprio_set", [31] = "ioprio_get",
-    [32] = "flock", [33] = "mknodat", [34] = "mkdirat", [35] = "unlinkat", [36] = "symlinkat", [37] = "linkat",
-    [38] = "renameat", [39] = "umount2", [40] = "mount", [41] = "pivot_root", [42] = "nfsservctl", [43] = "statfs",
-    [44] = "fstatfs", [45] = "truncate", [46] = "ftruncate", [47] = "fallocate", [48] = "faccessat", [49] = "chdir",
-    [50] = "fchdir", [51] = "chroot", [52] = "fchmod", [53] = "fchmodat", [54] = "fchownat", [55] = "fchown",
-    [56] = "openat", [57] = "close", [58] = "vhangup", [59] = "pipe2", [60] = "quotactl", [61] = "getdents64",
-    [62] = "lseek", [63] = "read", [64] = "write", [65] = "readv", [66] = "writev", [67] = "pread64", [68] = "pwrite64",
-    [69] = "preadv", [70] = "pwritev", [71] = "sendfile", [72] = "pselect6", [73] = "ppoll", [74] = "signalfd4",
-    [75] = "vmsplice", [76] = "splice", [77] = "tee", [78] = "readlinkat", [79] = "newfstatat", [80] = "fstat",
-    [81] = "sync", [82] = "fsync", [83] = "fdatasync", [84] = "sync_file_range", [85] = "timerfd_create",
-    [86] = "timerfd_settime", [87] = "timerfd_gettime", [88] = "utimensat", [89] = "acct", [90] = "capget",
-    [91] = "capset", [92] = "personality", [93] = "exit", [94] = "exit_group", [95] = "waitid",
-    [96] = "set_tid_address", [97] = "unshare", [98] = "futex", [99] = "set_robust_list", [100] = "get_robust_list",
-    [101] = "nanosleep", [102] = "getitimer", [103] = "setitimer", [104] = "kexec_load", [105] = "init_module",
-    [106] = "delete_module", [107] = "timer_create", [108] = "timer_gettime", [109] = "timer_getoverrun",
-    [110] = "timer_settime", [111] = "timer_delete", [112] = "clock_settime", [113] = "clock_gettime",
-    [114] = "clock_getres", [115] = "clock_nanosleep", [116] = "syslog", [117] = "ptrace", [118] = "sched_setparam",
-    [119] = "sched_setscheduler", [120] = "sched_getscheduler", [121] = "sched_getparam", [122] = "sched_setaffinity",
-    [123] = "sched_getaffinity", [124] = "sched_yield", [125] = "sched_get_priority_max",
-    [126] = "sched_get_priority_min", [127] = "sched_rr_get_interval", [128] = "restart_syscall", [129] = "kill",
-    [130] = "tkill", [131] = "tgkill", [132] = "sigaltstack", [133] = "rt_sigsuspend", [134] = "rt_sigaction",
-    [135] = "rt_sigprocmask", [136] = "rt_sigpending", [137] = "rt_sigtimedwait", [138] = "rt_sigqueueinfo",
-    [139] = "rt_sigreturn", [140] = "setpriority", [141] = "getpriority", [142] = "reboot", [143] = "setregid",
-    [144] = "setgid", [145] = "setreuid", [146] = "setuid", [147] = "setresuid", [148] = "getresuid",
-    [149] = "setresgid", [150] = "getresgid", [151] = "setfsuid", [152] = "setfsgid", [153] = "times",
-    [154] = "setpgid", [155] = "getpgid", [156] = "getsid", [157] = "setsid", [158] = "getgroups", [159] = "setgroups",
-    [160] = "uname", [161] = "sethostname", [162] = "setdomainname", [163] = "getrlimit", [164] = "setrlimit",
-    [165] = "getrusage", [166] = "umask", [167] = "prctl", [168] = "getcpu", [169] = "gettimeofday",
-    [170] = "settimeofday", [171] = "adjtimex", [172] = "getpid", [173] = "getppid", [174] = "getuid",
-    [175] = "geteuid", [176] = "getgid", [177] = "getegid", [178] = "gettid", [179] = "sysinfo", [180] = "mq_open",
-    [181] = "mq_unlink", [182] = "mq_timedsend", [183] = "mq_timedreceive", [184] = "mq_notify",
-    [185] = "mq_getsetattr", [186] = "msgget", [187] = "msgctl", [188] = "msgrcv", [189] = "msgsnd", [190] = "semget",
-    [191] = "semctl", [192] = "semtimedop", [193] = "semop", [194] = "shmget", [195] = "shmctl", [196] = "shmat",
-    [197] = "shmdt", [198] = "socket", [199] = "socketpair", [200] = "bind", [201] = "listen", [202] = "accept",
-    [203] = "connect", [204] = "getsockname", [205] = "getpeername", [206] = "sendto", [207] = "recvfrom",
-    [208] = "setsockopt", [209] = "getsockopt", [210] = "shutdown", [211] = "sendmsg", [212] = "recvmsg",
-    [213] = "readahead", [214] = "brk", [215] = "munmap", [216] = "mremap", [217] = "add_key", [218] = "request_key",
-    [219] = "keyctl", [220] = "clone", [221] = "execve", [222] = "mmap", [223] = "fadvise64", [224] = "swapon",
-    [225] = "swapoff", [226] = "mprotect", [227] = "msync", [228] = "mlock", [229] = "munlock", [230] = "mlockall",
-    [231] = "munlockall", [232] = "mincore", [233] = "madvise", [234] = "remap_file_pages", [235] = "mbind",
-    [236] = "get_mempolicy", [237] = "set_mempolicy", [238] = "migrate_pages", [239] = "move_pages",
-    [240] = "rt_tgsigqueueinfo", [241] = "perf_event_open", [242] = "accept4", [243] = "recvmmsg", [260] = "wait4",
-    [261] = "prlimit64", [262] = "fanotify_init", [263] = "fanotify_mark", [264] = "name_to_handle_at",
-    [265] = "open_by_handle_at", [266] = "clock_adjtime", [267] = "syncfs", [268] = "setns", [269] = "sendmmsg",
-    [270] = "process_vm_readv", [271] = "process_vm_writev", [272] = "kcmp", [273] = "finit_module",
-    [274] = "sched_setattr", [275] = "sched_getattr", [276] = "renameat2", [277] = "seccomp", [278] = "getrandom",
-    [279] = "memfd_create", [280] = "bpf", [281] = "execveat", [282] = "userfaultfd", [283] = "membarrier",
-    [284] = "mlock2", [285] = "copy_file_range", [286] = "preadv2", [287] = "pwritev2", [288] = "pkey_mprotect",
-    [289] = "pkey_alloc", [290] = "pkey_free", [291] = "statx", [292] = "io_pgetevents", [293] = "rseq",
-    [294] = "kexec_file_load", [424] = "pidfd_send_signal", [425] = "io_uring_setup", [426] = "io_uring_enter",
-    [427] = "io_uring_register", [428] = "open_tree", [429] = "move_mount", [430] = "fsopen", [431] = "fsconfig",
-    [432] = "fsmount", [433] = "fspick", [434] = "pidfd_open", [435] = "clone3", [436] = "close_range",
-    [437] = "openat2", [438] = "pidfd_getfd", [439] = "faccessat2", [440] = "process_madvise", [441] = "epoll_pwait2",
-    [442] = "mount_setattr", [443] = "quotactl_fd", [444] = "landlock_create_ruleset", [445] = "landlock_add_rule",
-    [446] = "landlock_restrict_self", [447] = "memfd_secret", [448] = "process_mrelease", [449] = "futex_waitv",
-    [450] = "set_mempolicy_home_node", [451] = "cachestat", [452] = "fchmodat2", [453] = "map_shadow_stack",
-    [454] = "futex_wake", [455] = "futex_wait", [456] = "futex_requeue", [457] = "statmount", [458] = "listmount",
-    [459] = "lsm_get_self_attr", [460] = "lsm_set_self_attr", [461] = "lsm_list_modules", [462] = "mseal",
-    [463] = "setxattrat", [464] = "getxattrat", [465] = "listxattrat", [466] = "removexattrat",
-    [467] = "open_tree_attr", [468] = "file_getattr", [469] = "file_setattr",
+static const uint16_t syscalls_aarch64[] = {
+    1636, 1577, 1645, 1567, 1588, 4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964, 873, 1149, 1949, 597,
+    500, 514, 538, 473, 482, 778, 1536, 1505, 1550, 1703, 1732, 1721, 862, 2170, 2156, 5074, 4659, 1887, 3217, 5053,
+    2222, 2775, 2515, 4554, 951, 4994, 981, 682, 638, 189, 720, 215, 727, 734, 769, 753, 2626, 397, 5179, 2769, 3043,
+    1165, 1977, 3064, 5238, 3107, 5244, 2851, 3004, 2859, 3013, 3911, 2964, 2826, 4424, 5200, 4507, 4772, 3096, 2504,
+    927, 4669, 969, 792, 4674, 4899, 4948, 4914, 5139, 50, 175, 182, 2711, 622, 627, 5223, 4025, 5083, 1003, 3993, 1110,
+    2494, 1250, 4145, 1768, 1493, 459, 4788, 4831, 4814, 4861, 4801, 354, 285, 252, 315, 4757, 2989, 3787, 3802, 3685,
+    3670, 3755, 3638, 3821, 3592, 3615, 3704, 3295, 1786, 4988, 4776, 4396, 3426, 3355, 3382, 3368, 3440, 3397, 3413,
+    4169, 1311, 3113, 4181, 4095, 4245, 4306, 4223, 1355, 4201, 1333, 4075, 4055, 4982, 4161, 1272, 1397, 4275, 1228,
+    4111, 5061, 4133, 4041, 1377, 4265, 1387, 5040, 2845, 1142, 1434, 4293, 63, 1288, 1303, 1447, 1194, 1212, 1176,
+    1427, 4749, 2301, 2381, 2348, 2309, 2291, 2277, 2411, 2404, 2418, 2425, 3864, 3857, 3877, 3871, 4370, 4357, 4351,
+    4364, 4478, 4496, 126, 1894, 28, 415, 1404, 1260, 3948, 3125, 4282, 1416, 4377, 3940, 3159, 3069, 141, 2469, 2391,
+    55, 3236, 1779, 384, 606, 2200, 659, 4630, 4622, 2264, 2432, 2178, 2450, 2191, 2458, 2142, 2060, 3167, 2085, 1096,
+    3955, 2128, 2253, 3479, 2695, 35, 3134, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5217, 2874, 692, 706, 2476,
+    2583, 222, 4707, 4155, 3931, 2917, 2934, 1747, 838, 3773, 3656, 3226, 3833, 1323, 2102, 131, 613, 5115, 2091, 2184,
+    423, 2866, 3021, 2807, 2786, 2797, 4580, 1601, 3350, 1752, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2746, 1688, 1655,
+    1670, 2601, 2242, 913, 886, 905, 920, 2735, 390, 403, 2633, 2723, 648, 2884, 550, 2228, 3052, 1809, 1791, 1833,
+    2115, 2900, 1047, 3969, 165, 743, 2068, 1059, 1036, 1009, 4570, 1901, 1993, 2028, 2011, 2398, 4331, 1472, 1921,
+    3196, 2611, 812, 825,
+};
+
+static const uint16_t syscalls_riscv64[] = {
+    1636, 1577, 1645, 1567, 1588, 4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964, 873, 1149, 1949, 597,
+    500, 514, 538, 473, 482, 778, 1536, 1505, 1550, 1703, 1732, 1721, 862, 2170, 2156, 5074, 4659, 1887, 0, 5053, 2222,
+    2775, 2515, 4554, 951, 4994, 981, 682, 638, 189, 720, 215, 727, 734, 769, 753, 2626, 397, 5179, 2769, 3043, 1165,
+    1977, 3064, 5238, 3107, 5244, 2851, 3004, 2859, 3013, 3911, 2964, 2826, 4424, 5200, 4507, 4772, 3096, 2504, 927,
+    4669, 969, 792, 4674, 4899, 4948, 4914, 5139, 50, 175, 182, 2711, 622, 627, 5223, 4025, 5083, 1003, 3993, 1110,
+    2494, 1250, 4145, 1768, 1493, 459, 4788, 4831, 4814, 4861, 4801, 354, 285, 252, 315, 4757, 2989, 3787, 3802, 3685,
+    3670, 3755, 3638, 3821, 3592, 3615, 3704, 3295, 1786, 4988, 4776, 4396, 3426, 3355, 3382, 3368, 3440, 3397, 3413,
+    4169, 1311, 3113, 4181, 4095, 4245, 4306, 4223, 1355, 4201, 1333, 4075, 4055, 4982, 4161, 1272, 1397, 4275, 1228,
+    4111, 5061, 4133, 4041, 1377, 4265, 1387, 5040, 2845, 1142, 1434, 4293, 63, 1288, 1303, 1447, 1194, 1212, 1176,
+    1427, 4749, 2301, 2381, 2348, 2309, 2291, 2277, 2411, 2404, 2418, 2425, 3864, 3857, 3877, 3871, 4370, 4357, 4351,
+    4364, 4478, 4496, 126, 1894, 28, 415, 1404, 1260, 3948, 3125, 4282, 1416, 4377, 3940, 3159, 3069, 141, 2469, 2391,
+    55, 3236, 1779, 384, 606, 2200, 659, 4630, 4622, 2264, 2432, 2178, 2450, 2191, 2458, 2142, 2060, 3167, 2085, 1096,
+    3955, 2128, 2253, 3479, 2695, 35, 3134, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3330, 3311, 5217, 2874, 692, 706,
+    2476, 2583, 222, 4707, 4155, 3931, 2917, 2934, 1747, 838, 3773, 3656, 3226, 3833, 1323, 2102, 131, 613, 5115, 2091,
+    2184, 423, 2866, 3021, 2807, 2786, 2797, 4580, 1601, 3350, 1752, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2746, 1688,
+    1655, 1670, 2601, 2242, 913, 886, 905, 920, 2735, 0, 403, 2633, 2723, 648, 2884, 550, 2228, 3052, 1809, 1791, 1833,
+    0, 2900, 1047, 3969, 165, 743, 2068, 1059, 1036, 1009, 4570, 1901, 1993, 2028, 2011, 2398, 4331, 1472, 1921, 3196,
+    2611, 812, 825,
+};
+
+static const uint16_t syscalls_loongarch64[] = {
+    1636, 1577, 1645, 1567, 1588, 4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964, 873, 1149, 1949, 597,
+    500, 514, 538, 473, 482, 778, 1536, 1505, 1550, 1703, 1732, 1721, 862, 2170, 2156, 5074, 4659, 1887, 0, 5053, 2222,
+    2775, 2515, 4554, 951, 4994, 981, 682, 638, 189, 720, 215, 727, 734, 769, 753, 2626, 397, 5179, 2769, 3043, 1165,
+    1977, 3064, 5238, 3107, 5244, 2851, 3004, 2859, 3013, 3911, 2964, 2826, 4424, 5200, 4507, 4772, 3096, 2504, 927,
+    4669, 969, 792, 4674, 4899, 4948, 4914, 5139, 50, 175, 182, 2711, 622, 627, 5223, 4025, 5083, 1003, 3993, 1110,
+    2494, 1250, 4145, 1768, 1493, 459, 4788, 4831, 4814, 4861, 4801, 354, 285, 252, 315, 4757, 2989, 3787, 3802, 3685,
+    3670, 3755, 3638, 3821, 3592, 3615, 3704, 3295, 1786, 4988, 4776, 4396, 3426, 3355, 3382, 3368, 3440, 3397, 3413,
+    4169, 1311, 3113, 4181, 4095, 4245, 4306, 4223, 1355, 4201, 1333, 4075, 4055, 4982, 4161, 1272, 1397, 4275, 1228,
+    4111, 5061, 4133, 4041, 0, 0, 1387, 5040, 2845, 1142, 1434, 4293, 63, 1288, 1303, 1447, 1194, 1212, 1176, 1427,
+    4749, 2301, 2381, 2348, 2309, 2291, 2277, 2411, 2404, 2418, 2425, 3864, 3857, 3877, 3871, 4370, 4357, 4351, 4364,
+    4478, 4496, 126, 1894, 28, 415, 1404, 1260, 3948, 3125, 4282, 1416, 4377, 3940, 3159, 3069, 141, 2469, 2391, 55,
+    3236, 1779, 384, 606, 2200, 659, 4630, 4622, 2264, 2432, 2178, 2450, 2191, 2458, 2142, 2060, 3167, 2085, 1096, 3955,
+    2128, 2253, 3479, 2695, 35, 3134, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5217, 2874, 692, 706, 2476, 2583,
+    222, 4707, 4155, 3931, 2917, 2934, 1747, 838, 3773, 3656, 3226, 3833, 1323, 2102, 131, 613, 5115, 2091, 2184, 423,
+    2866, 3021, 2807, 2786, 2797, 4580, 1601, 3350, 1752, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2746, 1688, 1655, 1670,
+    2601, 2242, 913, 886, 905, 920, 2735, 0, 403, 2633, 2723, 648, 2884, 550, 2228, 3052, 1809, 1791, 1833, 0, 2900,
+    1047, 3969, 165, 743, 2068, 1059, 1036, 1009, 4570, 1901, 1993, 2028, 2011, 2398, 4331, 1472, 1921, 3196, 2611, 812,
+    825,
+};
+
+static const uint16_t syscalls_arm[] = {
+    3295, 622, 868, 3064, 5238, 2578, 397, 0, 439, 1882, 5067, 606, 189, 4783, 2164, 195, 1856, 0, 0, 1977, 1288, 2222,
+    5046, 4306, 1447, 4586, 2989, 84, 0, 2641, 5133, 0, 0, 43, 2526, 0, 4669, 1786, 3210, 2150, 3344, 473, 2764, 4982,
+    0, 141, 4095, 1212, 0, 1194, 1176, 50, 5053, 0, 1703, 778, 0, 4161, 0, 0, 5040, 215, 5127, 477, 1303, 1280, 4275,
+    4386, 0, 0, 4245, 4181, 4467, 4434, 4133, 4265, 1377, 1387, 1434, 4293, 1228, 4111, 3850, 4651, 0, 3087, 5108, 4630,
+    3113, 3079, 2200, 2469, 4994, 981, 727, 753, 1311, 4169, 0, 4554, 951, 0, 4485, 4757, 4145, 1250, 4542, 2046, 927,
+    0, 0, 5179, 0, 4735, 5217, 4622, 4749, 1743, 969, 4457, 384, 4041, 5061, 0, 63, 2264, 4445, 0, 1493, 459, 0, 3043,
+    1272, 720, 118, 4743, 2711, 0, 4075, 4055, 1, 1156, 9, 862, 2432, 3107, 5244, 1397, 792, 20, 2178, 2450, 2191, 2458,
+    3787, 3670, 3802, 3685, 3821, 3592, 3615, 3704, 2494, 2391, 4223, 1355, 0, 0, 2821, 2515, 4201, 1333, 2845, 3413,
+    3355, 3382, 3368, 3440, 3397, 3426, 2851, 3004, 201, 1149, 175, 182, 4396, 3911, 0, 0, 5173, 5022, 2205, 5003, 991,
+    4547, 2052, 933, 1863, 1454, 1219, 1202, 1184, 4254, 4190, 1238, 4121, 760, 4233, 1365, 4211, 1343, 207, 4313, 4102,
+    4084, 4064, 1165, 2775, 2142, 2060, 784, 0, 0, 1427, 3069, 4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184,
+    1964, 873, 4988, 3920, 1003, 3755, 3638, 1636, 1577, 1588, 1645, 1567, 627, 1949, 487, 514, 563, 3167, 0, 0, 4025,
+    4788, 4861, 4831, 4814, 4801, 354, 285, 252, 315, 4561, 959, 4776, 5166, 101, 2647, 2664, 2679, 2301, 2381, 2348,
+    2309, 2291, 2277, 5223, 4478, 126, 415, 1894, 28, 1404, 1260, 4496, 3906, 3948, 3120, 3125, 4377, 4282, 1416, 3940,
+    3159, 3871, 3864, 3857, 2425, 2418, 2411, 2404, 4351, 4364, 4370, 4357, 55, 3236, 1779, 3877, 5209, 1732, 1721,
+    1523, 1505, 1550, 2085, 1096, 3955, 2626, 2156, 2170, 769, 1070, 941, 5074, 3217, 1887, 4659, 3096, 734, 638, 2964,
+    2826, 5083, 3993, 1110, 4507, 4690, 4772, 5200, 2253, 1142, 538, 1768, 5139, 4415, 4899, 589, 682, 4948, 4914, 4424,
+    597, 500, 482, 2769, 1536, 2859, 3013, 3479, 2695, 3134, 35, 692, 706, 2874, 2476, 2583, 222, 4707, 3931, 4155,
+    2917, 2934, 1747, 838, 3773, 3656, 3226, 3833, 1323, 2102, 131, 613, 5115, 2091, 2184, 423, 2866, 3021, 2807, 2786,
+    2797, 4580, 3350, 1601, 2128, 1752, 0, 299, 368, 236, 265, 331, 4845, 4875, 4930, 4964, 5149, 2973, 2832, 0, 1615,
+    3143, 2361, 2325, 3888, 3456, 1023, 3726, 2746, 1688, 1655, 1670, 2601, 2242, 913, 886, 905, 920, 2735, 390, 403,
+    2633, 2723, 648, 2884, 550, 2228, 3052, 1809, 1791, 1833, 0, 2900, 1047, 3969, 165, 743, 2068, 1059, 1036, 1009,
+    4570, 1901, 1993, 2028, 2011, 2398, 4331, 1472, 1921, 3196, 2611, 812, 825,
+};
+
+static const uint16_t syscalls_ppc[] = {
+    3295, 622, 868, 3064, 5238, 2578, 397, 5230, 439, 1882, 5067, 606, 189, 4783, 2164, 195, 1856, 135, 2561, 1977,
+    1288, 2222, 5046, 4306, 1447, 4586, 2989, 84, 2531, 2641, 5133, 4592, 1483, 43, 2526, 975, 4669, 1786, 3210, 2150,
+    3344, 473, 2764, 4982, 2952, 141, 4095, 1212, 4408, 1194, 1176, 50, 5053, 1944, 1703, 778, 2273, 4161, 5033, 2549,
+    5040, 215, 5127, 477, 1303, 1280, 4275, 4386, 4342, 4533, 4245, 4181, 4467, 4434, 4133, 4265, 1377, 1387, 1434,
+    4293, 1228, 4111, 3850, 4651, 2540, 3087, 5108, 4630, 3113, 3079, 2200, 2469, 4994, 981, 727, 753, 1311, 4169, 2957,
+    4554, 951, 1709, 4485, 4757, 4145, 1250, 4542, 2046, 927, 2569, 1716, 5179, 1488, 5187, 5217, 4622, 4749, 1743, 969,
+    4457, 384, 4041, 5061, 2211, 63, 2264, 4445, 445, 1493, 459, 1080, 3043, 1272, 720, 118, 4743, 2711, 72, 4075, 4055,
+    1, 1156, 9, 862, 2432, 3107, 5244, 1397, 792, 20, 2178, 2450, 2191, 2458, 3787, 3670, 3802, 3685, 3821, 3592, 3615,
+    3704, 2494, 2391, 4223, 1355, 3030, 2821, 2515, 4201, 1333, 2845, 3413, 3355, 3382, 3368, 3440, 3397, 3426, 2851,
+    3004, 201, 1149, 175, 182, 4396, 3911, 1295, 2996, 5173, 5022, 3069, 2205, 5003, 991, 4547, 2052, 933, 2664, 2679,
+    2647, 2438, 1165, 2775, 784, 2060, 2142, 1427, 4988, 4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964,
+    873, 1003, 3755, 3638, 0, 5014, 3920, 1636, 1577, 1588, 1645, 1567, 4025, 659, 627, 1949, 487, 514, 563, 3167, 4788,
+    4861, 4831, 4814, 4801, 354, 285, 252, 315, 4610, 4776, 5166, 4561, 959, 669, 3497, 4714, 0, 2128, 2085, 1096, 3955,
+    2301, 2381, 2348, 2309, 2291, 2277, 1768, 55, 3236, 1779, 5223, 1732, 1721, 1523, 1505, 1550, 4525, 4514, 2964,
+    2826, 5083, 4507, 4772, 5200, 2626, 2156, 2170, 769, 1070, 941, 5074, 3217, 1887, 4659, 3096, 734, 638, 1110, 3993,
+    2253, 1142, 538, 5139, 4415, 4899, 589, 4690, 682, 4597, 4948, 4914, 4424, 597, 500, 482, 2769, 1536, 2695, 2859,
+    3013, 3479, 692, 706, 2874, 4478, 126, 415, 1894, 28, 1404, 1260, 4496, 3906, 3948, 3120, 3125, 4377, 4282, 1416,
+    3940, 3159, 3134, 35, 2476, 2583, 222, 4707, 3931, 4155, 2917, 2934, 838, 1747, 3773, 3656, 3226, 3833, 1323, 2102,
+    131, 613, 4637, 5115, 2091, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2184, 423, 2866, 3021, 1752, 4580, 2786, 2797, 2807,
+    3350, 1601, 0, 0, 0, 0, 3864, 3857, 4370, 4357, 4351, 4364, 2411, 2425, 2418, 2404, 299, 368, 236, 265, 331, 4845,
+    4875, 4930, 4964, 5149, 2973, 2832, 0, 1615, 3143, 2361, 2325, 3888, 3456, 1023, 3726, 2746, 1688, 1655, 1670, 2601,
+    2242, 913, 886, 905, 920, 2735, 390, 403, 2633, 2723, 648, 2884, 550, 2228, 3052, 1809, 1791, 1833, 0, 2900, 1047,
+    3969, 165, 743, 2068, 1059, 1036, 1009, 4570, 1901, 1993, 2028, 2011, 2398, 4331, 1472, 1921, 3196, 2611, 812, 825,
+};
+
+static const uint16_t syscalls_ppc64[] = {
+    3295, 622, 868, 3064, 5238, 2578, 397, 5230, 439, 1882, 5067, 606, 189, 4783, 2164, 195, 1856, 135, 2561, 1977,
+    1288, 2222, 5046, 4306, 1447, 4586, 2989, 84, 2531, 2641, 5133, 4592, 1483, 43, 2526, 975, 4669, 1786, 3210, 2150,
+    3344, 473, 2764, 4982, 2952, 141, 4095, 1212, 4408, 1194, 1176, 50, 5053, 1944, 1703, 778, 2273, 4161, 5033, 2549,
+    5040, 215, 5127, 477, 1303, 1280, 4275, 4386, 4342, 4533, 4245, 4181, 4467, 4434, 4133, 4265, 1377, 1387, 1434,
+    4293, 1228, 4111, 3850, 4651, 2540, 3087, 5108, 4630, 3113, 3079, 2200, 2469, 4994, 981, 727, 753, 1311, 4169, 2957,
+    4554, 951, 1709, 4485, 4757, 4145, 1250, 4542, 2046, 927, 2569, 1716, 5179, 1488, 5187, 5217, 4622, 4749, 1743, 969,
+    4457, 384, 4041, 5061, 2211, 63, 2264, 4445, 445, 1493, 459, 1080, 3043, 1272, 720, 118, 4743, 2711, 72, 4075, 4055,
+    1, 1156, 9, 862, 2432, 3107, 5244, 1397, 792, 20, 2178, 2450, 2191, 2458, 3787, 3670, 3802, 3685, 3821, 3592, 3615,
+    3704, 2494, 2391, 4223, 1355, 3030, 2821, 2515, 4201, 1333, 2845, 3413, 3355, 3382, 3368, 3440, 3397, 3426, 2851,
+    3004, 201, 1149, 175, 182, 4396, 3911, 1295, 2996, 5173, 5022, 3069, 0, 0, 0, 0, 0, 0, 2664, 2679, 2647, 2438, 1165,
+    2775, 0, 2060, 2142, 1427, 4988, 4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964, 873, 1003, 3755,
+    3638, 0, 5014, 0, 1636, 1577, 1588, 1645, 1567, 4025, 659, 627, 1949, 487, 514, 563, 3167, 4788, 4861, 4831, 4814,
+    4801, 354, 285, 252, 315, 4610, 4776, 5166, 4561, 959, 0, 3497, 4714, 0, 2128, 2085, 1096, 3955, 2301, 2381, 2348,
+    2309, 2291, 2277, 1768, 55, 3236, 1779, 5223, 1732, 1721, 1523, 1505, 1550, 4525, 4514, 2964, 2826, 5083, 4507,
+    4772, 5200, 2626, 2156, 2170, 769, 1070, 2504, 5074, 3217, 1887, 4659, 3096, 734, 638, 1110, 3993, 2253, 1142, 538,
+    5139, 4415, 4899, 589, 4690, 682, 4597, 4948, 4914, 4424, 597, 500, 482, 2769, 1536, 2695, 2859, 3013, 3479, 692,
+    706, 2874, 4478, 126, 415, 1894, 28, 1404, 1260, 4496, 3906, 3948, 3120, 3125, 4377, 4282, 1416, 3940, 3159, 3134,
+    35, 2476, 2583, 222, 4707, 3931, 4155, 2917, 2934, 838, 1747, 3773, 3656, 3226, 3833, 1323, 2102, 131, 613, 4637,
+    5115, 2091, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2184, 423, 2866, 3021, 1752, 4580, 2786, 2797, 2807, 3350, 1601, 0,
+    0, 0, 3877, 3864, 3857, 4370, 4357, 4351, 4364, 2411, 2425, 2418, 2404, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 2746, 1688, 1655, 1670, 2601, 2242, 913, 886, 905, 920, 2735, 390, 403, 2633, 2723, 648, 2884,
+    550, 2228, 3052, 1809, 1791, 1833, 0, 2900, 1047, 3969, 165, 743, 2068, 1059, 1036, 1009, 4570, 1901, 1993, 2028,
+    2011, 2398, 4331, 1472, 1921, 3196, 2611, 812, 825,
+};
+
+static const uint16_t syscalls_s390[] = {
+    0, 622, 868, 3064, 5238, 2578, 397, 3295, 439, 1882, 5067, 606, 189, 4783, 2164, 195, 1856, 0, 0, 1977, 1288, 2222,
+    5046, 4306, 1447, 4586, 2989, 84, 0, 2641, 5133, 0, 0, 43, 2526, 0, 4669, 1786, 3210, 2150, 3344, 473, 2764, 4982,
+    0, 141, 4095, 1212, 4408, 1194, 1176, 50, 5053, 0, 1703, 778, 0, 4161, 0, 0, 5040, 215, 5127, 477, 1303, 1280, 4275,
+    4386, 0, 0, 4245, 4181, 4467, 4434, 4133, 4265, 1377, 1387, 1434, 4293, 1228, 4111, 0, 4651, 0, 3087, 5108, 4630,
+    3113, 3079, 2200, 2469, 4994, 981, 727, 753, 1311, 4169, 0, 4554, 951, 1709, 4485, 4757, 4145, 1250, 4542, 2046,
+    927, 0, 1949, 5179, 1488, 0, 5217, 4622, 4749, 1743, 969, 4457, 384, 4041, 5061, 0, 63, 2264, 4445, 445, 1493, 459,
+    1080, 3043, 1272, 720, 118, 4743, 2711, 72, 4075, 4055, 1, 1156, 9, 862, 2432, 3107, 5244, 1397, 792, 20, 2178,
+    2450, 2191, 2458, 3787, 3670, 3802, 3685, 3821, 3592, 3615, 3704, 2494, 2391, 4223, 1355, 0, 3030, 2821, 2515, 4201,
+    1333, 2845, 3413, 3355, 3382, 3368, 3440, 3397, 3426, 2851, 3004, 201, 1149, 175, 182, 4396, 3911, 1295, 2996, 5173,
+    5022, 2205, 5003, 991, 4547, 2052, 933, 1863, 1454, 1219, 1202, 1184, 4254, 4190, 1238, 4121, 760, 4233, 1365, 4211,
+    1343, 207, 4313, 4102, 4084, 4064, 2775, 2142, 2060, 1165, 784, 3069, 3920, 4322, 1983, 895, 1463, 1872, 802, 1911,
+    1933, 851, 3184, 1964, 873, 1427, 4988, 1003, 3755, 3638, 4776, 0, 1636, 1577, 1588, 1645, 1567, 627, 487, 514, 563,
+    4025, 659, 4788, 4861, 4831, 4814, 4801, 354, 285, 252, 315, 0, 669, 4561, 959, 3167, 2085, 1096, 3955, 2301, 2381,
+    2348, 2309, 2291, 2277, 1768, 55, 3236, 1779, 5223, 1732, 1721, 1523, 1505, 1550, 2128, 2626, 2156, 2170, 769, 1070,
+    941, 5074, 3217, 1887, 4659, 3096, 734, 638, 2964, 2826, 5083, 3993, 1110, 4507, 4674, 4772, 5200, 2253, 1142, 538,
+    5166, 682, 5139, 4415, 4891, 589, 4899, 4948, 4914, 4424, 597, 1536, 2769, 482, 500, 2859, 3013, 3479, 2695, 692,
+    706, 2874, 2476, 2583, 222, 4707, 4155, 2917, 2934, 3562, 1747, 838, 3773, 3656, 3226, 3833, 1323, 2102, 131, 3542,
+    3523, 613, 5115, 2091, 3134, 3931, 4478, 4496, 126, 415, 1894, 35, 1416, 4282, 1404, 1260, 3948, 3940, 3125, 3159,
+    4377, 2184, 423, 2866, 3021, 3502, 4580, 3581, 1752, 1601, 3350, 2807, 2786, 2797, 0, 0, 0, 0, 0, 0, 3864, 3857,
+    4370, 4357, 4351, 4364, 2411, 2425, 2418, 2404, 299, 368, 236, 265, 331, 4845, 4875, 4930, 4964, 5149, 2973, 2832,
+    0, 1615, 3143, 2361, 2325, 3888, 3456, 1023, 3726, 2746, 1688, 1655, 1670, 2601, 2242, 913, 886, 905, 920, 2735,
+    390, 403, 2633, 2723, 648, 2884, 550, 2228, 3052, 1809, 1791, 1833, 0, 2900, 1047, 3969, 165, 743, 2068, 1059, 1036,
+    1009, 4570, 1901, 1993, 2028, 2011, 2398, 4331, 1472, 1921, 3196, 2611, 812, 825,
+};
+
+static const uint16_t syscalls_s390x[] = {
+    0, 622, 868, 3064, 5238, 2578, 397, 3295, 439, 1882, 5067, 606, 189, 0, 2164, 195, 0, 0, 0, 1977, 1288, 2222, 5046,
+    0, 0, 0, 2989, 84, 0, 2641, 5133, 0, 0, 43, 2526, 0, 4669, 1786, 3210, 2150, 3344, 473, 2764, 4982, 0, 141, 0, 0,
+    4408, 0, 0, 50, 5053, 0, 1703, 778, 0, 4161, 0, 0, 5040, 215, 5127, 477, 1303, 1280, 4275, 4386, 0, 0, 0, 0, 4467,
+    4434, 4133, 4265, 0, 1387, 1434, 4293, 0, 0, 0, 4651, 0, 3087, 5108, 4630, 3113, 3079, 2200, 2469, 4994, 981, 727,
+    0, 1311, 4169, 0, 4554, 951, 0, 4485, 4757, 4145, 1250, 4542, 2046, 927, 0, 1949, 5179, 1488, 0, 5217, 4622, 4749,
+    1743, 969, 4457, 384, 4041, 5061, 0, 63, 2264, 4445, 445, 1493, 459, 1080, 3043, 1272, 720, 118, 4743, 2711, 72, 0,
+    0, 0, 1156, 3850, 862, 2432, 3107, 5244, 1397, 792, 20, 2178, 2450, 2191, 2458, 3787, 3670, 3802, 3685, 3821, 3592,
+    3615, 3704, 2494, 2391, 0, 0, 0, 3030, 2821, 2515, 0, 0, 2845, 3413, 3355, 3382, 3368, 3440, 3397, 3426, 2851, 3004,
+    0, 1149, 175, 182, 4396, 3911, 1295, 2996, 5173, 1377, 0, 0, 0, 0, 0, 0, 1856, 1447, 1212, 1194, 1176, 4245, 4181,
+    1228, 4111, 753, 4223, 1355, 4201, 1333, 201, 4306, 4095, 4075, 4055, 2775, 2142, 2060, 1165, 0, 3069, 0, 4322,
+    1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964, 873, 1427, 4988, 1003, 3755, 3638, 4776, 0, 1636, 1577,
+    1588, 1645, 1567, 627, 487, 514, 563, 4025, 659, 4788, 4861, 4831, 4814, 4801, 354, 285, 252, 315, 0, 0, 4561, 959,
+    3167, 2085, 1096, 3955, 2301, 2381, 2348, 2309, 2291, 2277, 1768, 55, 3236, 1779, 5223, 1732, 1721, 1523, 1505,
+    1550, 2128, 2626, 2156, 2170, 769, 1070, 2504, 5074, 3217, 1887, 4659, 3096, 734, 638, 2964, 2826, 5083, 3993, 1110,
+    4507, 4674, 4772, 5200, 2253, 1142, 538, 5166, 682, 5139, 4415, 4891, 589, 4899, 4948, 4914, 4424, 597, 1536, 2769,
+    482, 500, 2859, 3013, 3479, 2695, 692, 706, 2874, 2476, 2583, 222, 4707, 4155, 2917, 2934, 3562, 1747, 838, 3773,
+    3656, 3226, 3833, 1323, 2102, 131, 3542, 3523, 613, 5115, 2091, 3134, 3931, 4478, 4496, 126, 415, 1894, 35, 1416,
+    4282, 1404, 1260, 3948, 3940, 3125, 3159, 4377, 2184, 423, 2866, 3021, 3502, 4580, 3581, 1752, 1601, 3350, 2807,
+    2786, 2797, 0, 0, 0, 0, 0, 3877, 3864, 3857, 4370, 4357, 4351, 4364, 2411, 2425, 2418, 2404, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2746, 1688, 1655, 1670, 2601, 2242, 913, 886, 905, 920, 2735, 390, 403, 2633,
+    2723, 648, 2884, 550, 2228, 3052, 1809, 1791, 1833, 0, 2900, 1047, 3969, 165, 743, 2068, 1059, 1036, 1009, 4570,
+    1901, 1993, 2028, 2011, 2398, 4331, 1472, 1921, 3196, 2611, 812, 825,
+};
+
+static const uint16_t syscalls_mips_o32[] = {
+    4735, 622, 868, 3064, 5238, 2578, 397, 5230, 439, 1882, 5067, 606, 189, 4783, 2164, 195, 1856, 135, 0, 1977, 1288,
+    2222, 5046, 4306, 1447, 4586, 2989, 84, 0, 2641, 5133, 4592, 1483, 43, 2526, 975, 4669, 1786, 3210, 2150, 3344, 473,
+    2764, 4982, 2952, 141, 4095, 1212, 4408, 1194, 1176, 50, 5053, 1944, 1703, 778, 2273, 4161, 5033, 0, 5040, 215,
+    5127, 477, 1303, 1280, 4275, 4386, 4342, 4533, 4245, 4181, 4467, 4434, 4133, 4265, 1377, 1387, 1434, 4293, 1228,
+    4111, 3284, 4651, 0, 3087, 5108, 4630, 3113, 3079, 2200, 2469, 4994, 981, 727, 753, 1311, 4169, 2957, 4554, 951,
+    1709, 4485, 4757, 4145, 1250, 4542, 2046, 927, 0, 1716, 5179, 1488, 5187, 5217, 4622, 4749, 1743, 969, 4457, 384,
+    4041, 5061, 2211, 63, 2264, 4445, 445, 1493, 459, 1080, 3043, 1272, 720, 118, 4743, 2711, 72, 4075, 4055, 1, 1156,
+    9, 862, 2432, 3107, 5244, 154, 145, 4764, 0, 1397, 792, 20, 2178, 2450, 2191, 2458, 3787, 3670, 3802, 3685, 3821,
+    3592, 3615, 3704, 2494, 2391, 28, 126, 415, 1260, 1404, 1416, 1894, 3120, 3125, 3159, 3906, 3940, 3948, 4282, 4377,
+    4478, 4496, 4223, 1355, 3030, 2821, 2515, 4201, 1333, 2845, 3413, 3355, 3382, 3368, 3440, 3397, 3426, 2851, 3004,
+    201, 1149, 175, 182, 4396, 3911, 1295, 2996, 2205, 5003, 991, 4547, 2052, 933, 2775, 2142, 2060, 1165, 784, 3272,
+    1427, 3069, 4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964, 873, 4988, 3920, 1003, 3755, 3638, 1636,
+    1577, 1588, 1645, 1567, 627, 1949, 487, 514, 563, 3167, 4025, 3295, 659, 4561, 959, 4788, 4861, 4831, 4814, 4801,
+    354, 285, 252, 315, 4776, 5166, 2085, 1096, 3955, 2301, 2381, 2348, 2309, 2291, 2277, 5209, 5223, 0, 55, 3236, 1779,
+    4009, 1523, 1505, 1550, 2128, 2626, 2156, 2170, 769, 1070, 941, 5074, 3217, 1887, 4659, 3096, 734, 638, 2964, 2826,
+    5083, 4507, 4674, 4772, 5200, 2253, 3993, 1110, 1768, 1142, 538, 1732, 1721, 5139, 4415, 4891, 589, 682, 4899, 4914,
+    4948, 4424, 597, 500, 482, 2769, 1536, 2859, 3013, 3479, 2695, 35, 3134, 692, 706, 2874, 2476, 2583, 222, 4707,
+    3931, 4155, 2917, 2934, 1747, 838, 3773, 3656, 3226, 3833, 1323, 2102, 131, 613, 5115, 2091, 2184, 423, 2866, 3021,
+    2807, 2786, 2797, 4580, 3350, 1601, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3864,
+    3857, 4370, 4357, 4351, 4364, 2411, 2425, 2418, 2404, 299, 368, 236, 265, 331, 4845, 4875, 4930, 4964, 5149, 2973,
+    2832, 0, 1615, 3143, 2361, 2325, 3888, 3456, 1023, 3726, 2746, 1688, 1655, 1670, 2601, 2242, 913, 886, 905, 920,
+    2735, 390, 403, 2633, 2723, 648, 2884, 550, 2228, 3052, 1809, 1791, 1833, 0, 2900, 1047, 3969, 165, 743, 2068, 1059,
+    1036, 1009, 4570, 1901, 1993, 2028, 2011, 2398, 4331, 1472, 1921, 3196, 2611, 812, 825,
+};
+
+static const uint16_t syscalls_mips_n64[] = {
+    3064, 5238, 2578, 397, 4542, 927, 2046, 2821, 1977, 2200, 2264, 2469, 141, 3355, 3382, 1703, 2851, 3004, 3107, 5244,
+    43, 2764, 9, 3821, 2391, 2432, 2142, 2060, 4370, 4351, 4357, 473, 477, 2641, 2494, 1250, 4145, 84, 1288, 3911, 4478,
+    415, 28, 3948, 3125, 3940, 3159, 4377, 126, 1894, 1404, 1260, 4496, 4282, 1416, 384, 868, 606, 622, 5217, 1786,
+    5061, 3864, 3871, 3857, 4364, 2411, 2425, 2418, 2404, 778, 862, 969, 792, 4994, 981, 1156, 1149, 189, 720, 3210,
+    2150, 3344, 439, 1882, 5067, 4651, 3087, 195, 727, 201, 753, 1856, 5040, 1434, 1377, 1387, 4749, 4982, 2989, 1447,
+    4757, 1212, 4306, 4095, 1194, 1176, 4161, 1303, 1280, 4275, 4245, 4181, 1228, 4111, 4223, 1355, 4201, 1333, 1272,
+    4075, 4055, 1397, 175, 182, 3368, 3440, 3397, 3426, 4396, 5133, 2164, 2711, 5127, 4554, 951, 4743, 1311, 4169, 3787,
+    3670, 3802, 3685, 3592, 3615, 3704, 2178, 2450, 2191, 2458, 5179, 2775, 20, 2845, 63, 4265, 215, 4669, 50, 4293,
+    2222, 5053, 4630, 4622, 3113, 4133, 4041, 445, 1493, 459, 1080, 3030, 3043, 2515, 1295, 2996, 72, 3248, 1427, 3069,
+    4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964, 873, 4988, 3260, 1003, 3755, 3638, 154, 145, 4764,
+    1636, 1577, 1588, 1645, 1567, 627, 1949, 487, 514, 563, 3167, 3413, 4025, 3295, 3877, 659, 4788, 4861, 4831, 4814,
+    4801, 354, 285, 252, 315, 4776, 5166, 2085, 1096, 3955, 2301, 2381, 2348, 2309, 2291, 2277, 5209, 5223, 0, 55, 3236,
+    1779, 4009, 1523, 1505, 1550, 2128, 2626, 2156, 2170, 769, 1070, 2504, 5074, 3217, 1887, 4659, 3096, 734, 638, 2964,
+    2826, 5083, 4507, 4674, 4772, 5200, 2253, 3993, 1110, 1768, 1142, 538, 1732, 1721, 5139, 4415, 4891, 589, 682, 4899,
+    4914, 4948, 4424, 597, 500, 482, 2769, 1536, 2859, 3013, 3479, 2695, 35, 3134, 692, 706, 2874, 2476, 2583, 222,
+    4707, 3931, 4155, 2917, 2934, 1747, 838, 1165, 3773, 3656, 3226, 3833, 1323, 2102, 131, 613, 5115, 2091, 2184, 423,
+    2866, 3021, 2807, 2786, 2797, 4580, 3350, 1601, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2746, 1688, 1655,
+    1670, 2601, 2242, 913, 886, 905, 920, 2735, 390, 403, 2633, 2723, 648, 2884, 550, 2228, 3052, 1809, 1791, 1833, 0,
+    2900, 1047, 3969, 165, 743, 2068, 1059, 1036, 1009, 4570, 1901, 1993, 2028, 2011, 2398, 4331, 1472, 1921, 3196,
+    2611, 812, 825,
+};
+
+static const uint16_t syscalls_mips_n32[] = {
+    3064, 5238, 2578, 397, 4542, 927, 2046, 2821, 1977, 2200, 2264, 2469, 141, 3355, 3382, 1703, 2851, 3004, 3107, 5244,
+    43, 2764, 9, 3821, 2391, 2432, 2142, 2060, 4370, 4351, 4357, 473, 477, 2641, 2494, 1250, 4145, 84, 1288, 3911, 4478,
+    415, 28, 3948, 3125, 3940, 3159, 4377, 126, 1894, 1404, 1260, 4496, 4282, 1416, 384, 868, 606, 622, 5217, 1786,
+    5061, 3864, 3871, 3857, 4364, 2411, 2425, 2418, 2404, 778, 862, 969, 792, 4994, 981, 1156, 1149, 189, 720, 3210,
+    2150, 3344, 439, 1882, 5067, 4651, 3087, 195, 727, 201, 753, 1856, 5040, 1434, 1377, 1387, 4749, 4982, 2989, 1447,
+    4757, 1212, 4306, 4095, 1194, 1176, 4161, 1303, 1280, 4275, 4245, 4181, 1228, 4111, 4223, 1355, 4201, 1333, 1272,
+    4075, 4055, 1397, 175, 182, 3368, 3440, 3397, 3426, 4396, 5133, 2164, 2711, 5127, 4554, 951, 4743, 1311, 4169, 3787,
+    3670, 3802, 3685, 3592, 3615, 3704, 2178, 2450, 2191, 2458, 5179, 2775, 20, 2845, 63, 4265, 215, 4669, 50, 4293,
+    2222, 5053, 4630, 4622, 3113, 4133, 4041, 445, 1493, 459, 1080, 3030, 3043, 2515, 1295, 2996, 72, 3248, 1427, 3069,
+    4322, 1983, 895, 1463, 1872, 802, 1911, 1933, 851, 3184, 1964, 873, 4988, 3260, 1003, 3755, 3638, 154, 145, 4764,
+    1636, 1577, 1588, 1645, 1567, 627, 1949, 487, 514, 563, 3167, 3413, 784, 4025, 3295, 3877, 659, 4561, 959, 3920,
+    4788, 4861, 4831, 4814, 4801, 354, 285, 252, 315, 4776, 5166, 2085, 1096, 3955, 2301, 2381, 2348, 2309, 2291, 2277,
+    5209, 5223, 0, 55, 3236, 1779, 4009, 1523, 1505, 1550, 2128, 2626, 2156, 2170, 769, 1070, 2504, 5074, 3217, 1887,
+    4659, 3096, 734, 638, 2964, 2826, 5083, 4507, 4674, 4772, 5200, 2253, 3993, 1110, 1768, 1142, 538, 1732, 1721, 5139,
+    4415, 4891, 589, 682, 4899, 4914, 4948, 4424, 597, 500, 482, 2769, 1536, 2859, 3013, 3479, 2695, 35, 3134, 1165,
+    692, 706, 2874, 2476, 2583, 222, 4707, 3931, 4155, 2917, 2934, 1747, 838, 3773, 3656, 3226, 3833, 1323, 2102, 131,
+    613, 5115, 2091, 2184, 423, 2866, 3021, 2807, 2786, 2797, 4580, 3350, 1601, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 299, 368, 236, 265, 331, 4845, 4875, 4930, 4964, 5149, 2973,
+    2832, 0, 1615, 3143, 2361, 2325, 3888, 3456, 1023, 3726, 2746, 1688, 1655, 1670, 2601, 2242, 913, 886, 905, 920,
+    2735, 390, 403, 2633, 2723, 648, 2884, 550, 2228, 3052, 1809, 1791, 1833, 0, 2900, 1047, 3969, 165, 743, 2068, 1059,
+    1036, 1009, 4570, 1901, 1993, 2028, 2011, 2398, 4331, 1472, 1921, 3196, 2611, 812, 825,
 };
 
 static const char *const errno_names[] = {

@@ -59,9 +59,13 @@ static void test_syscalls(void **state)
 
 static void test_exec(void **state)
 {
-    const uint32_t arches[] = {XT_ARCH_X86_64, XT_ARCH_I386, XT_ARCH_AARCH64};
+    /* all that have a table */
+    const uint32_t arches[] = {XT_ARCH_X86_64, XT_ARCH_I386, XT_ARCH_AARCH64, 0x40000028, 0x14,       0x80000015,
+                               0xc0000015,     0x16,         0x80000016,      0xc00000f3, 0xc0000102, 0x8,
+                               0x40000008,     0x80000008,   0xc0000008,      0xa0000008, 0xe0000008};
     for (size_t i = 0; i < XT_COUNT_OF(arches); i++) {
-        for (unsigned number = 0; number < 512; number++) {
+        assert_true(xt_syscall_by_name(arches[i], XT_S("execveat")) > 0);
+        for (unsigned number = 0; number < (arches[i] == XT_ARCH_X86_64 ? 512 : 8192); number++) {
             const char *name = xt_syscall_name(arches[i], number);
             bool is_exec = name && (strcmp(name, "execve") == 0 || strcmp(name, "execveat") == 0);
             assert_int_equal(xt_syscall_is_exec(arches[i], number), is_exec);
@@ -123,6 +127,13 @@ static bool is_other_name(xt_slice theirs, const char *ours)
         {"getdents", "getdents64"},
         {"sys_kexec_load", "kexec_load"},
         {"sched_rr_get_interval64", "sched_rr_get_interval_time64"},
+        {"llseek", "_llseek"},
+        {"newselect", "_newselect"},
+        {"sysctl", "_sysctl"},
+        {"fadvise64_64", "arm_fadvise64_64"},
+        {"sync_file_range", "sync_file_range2"},
+        {"timerfd", "timerfd_create"},
+        {"perf_counter_open", "perf_event_open"},
     };
     for (size_t i = 0; i < XT_COUNT_OF(known); i++)
         if (xt_slice_eq(theirs, xt_slice_str(known[i][0])) && strcmp(ours, known[i][1]) == 0)
@@ -139,16 +150,20 @@ static size_t compare_dump(xt_slice dump, uint32_t arch)
         if (!xt_slice_cut(&line, '\t', &number) || !xt_slice_parse_u64(number, &value))
             continue;
         const char *ours = xt_syscall_name(arch, value);
+        if (!ours && arch == 0x14 && value == 392) /* semtimedop, which 32 bit does not have in the kernel's headers */
+            continue;
         if (!ours || (!xt_slice_eq(line, xt_slice_str(ours)) && !is_other_name(line, ours)))
-            fail_msg("%d: %.*s, not %s", (int)value, XT_S_ARGS(line), ours ? ours : "nothing");
+            fail_msg("%s %d: %.*s, not %s", xt_arch_name(arch), (int)value, XT_S_ARGS(line), ours ? ours : "nothing");
         n++;
     }
     return n;
 }
 
+/* Not ppc64: auditd's table mixes the calls of 32 bit into it. */
 static void test_against_ausyscall(void **state)
 {
-    char *const arches[] = {(char[]){"x86_64"}, (char[]){"i386"}, (char[]){"aarch64"}};
+    char *const arches[] = {(char[]){"x86_64"}, (char[]){"i386"}, (char[]){"aarch64"}, (char[]){"arm"},
+                            (char[]){"ppc"},    (char[]){"s390"}, (char[]){"s390x"}};
     for (size_t i = 0; i < XT_COUNT_OF(arches); i++) {
         xt_buf out = XT_BUF_INIT;
         char program[] = "ausyscall", dump[] = "--dump";
