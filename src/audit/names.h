@@ -29,3 +29,11 @@ int xt_syscall_by_name(uint32_t arch, xt_slice name); /* -1 unknown */
 bool xt_syscall_is_exec(uint32_t arch, uint64_t number);
 /* "ENOENT" for 2; NULL when unknown. */
 const char *xt_errno_name(int number);
+
+/* Names of ids, asked on the host; NULL members: not resolved (enriched suffixes are used where they are). */
+typedef struct xt_name_source {
+    /* A borrowed name valid until the next call, or an empty slice. */
+    xt_slice (*user)(void *context, uint32_t uid);
+    xt_slice (*group)(void *context, uint32_t gid);
+    void *context;
+} xt_name_source;

@@ -12,6 +12,7 @@
 #include "cli/decode_explain.h"
 #include "cli/decode_stats.h"
 #include "cli/input.h"
+#include "cli/record_text.h"
 #include "cli/seal_key.h"
 #include "cli/shell_quote.h"
 #include "event/decoder.h"
@@ -111,6 +112,11 @@ static int on_event(void *context, xt_event *event, xt_arena *arena)
         xt_decode_stats_see(job->stats, event);
     if (job->as_text) {
         put_text_line(event, &job->out);
+        if (job->options & XT_EVENT_JSON_RECORDS) {
+            int r = xt_record_text_put(event, job->options & XT_EVENT_JSON_INTERPRET, arena, &job->out);
+            if (r != 0)
+                return r;
+        }
     } else {
         int r = xt_event_json(event, job->options, arena, &job->out);
         if (r != 0)
@@ -271,7 +277,8 @@ int xt_cmd_decode(const xt_opt_args *args)
     xt_slice format = xt_slice_str(xt_opt_get(args, "format"));
     decode_job job = {.as_text = xt_slice_eq(format, XT_S("text")),
                       .shows_typed_secrets = xt_opt_has(args, "unmasked"),
-                      .options = xt_opt_has(args, "records") ? XT_EVENT_JSON_RECORDS : 0};
+                      .options = (xt_opt_has(args, "records") ? XT_EVENT_JSON_RECORDS : 0u) |
+                                 (xt_opt_has(args, "interpret") ? XT_EVENT_JSON_INTERPRET : 0u)};
     if (!job.as_text && !xt_slice_eq(format, XT_S("ndjson"))) {
         xt_problem problem = XT_PROBLEM_INIT;
         xt_problem_set(&problem, "--format %.*s is not known", XT_S_ARGS(format));

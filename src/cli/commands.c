@@ -49,7 +49,8 @@ static const xt_opt decode_options[] = {
      .fallback = "ndjson",
      .help = "ndjson, or text: one line a command that can be pasted into a shell"},
     {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
-    {.name = "records", .help = "add auditd.records: each record's type and fields apart"},
+    {.name = "records", .help = "add auditd.records: each record's type and fields apart; as text: a line a record"},
+    {.name = "interpret", .help = "add what values mean: auditd.interpreted, and beside each path and record"},
     {.name = "explain",
      .value = "EVENT",
      .help = "show which bytes of which records each field of one event came from: by event.id, serial, or "

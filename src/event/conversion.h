@@ -26,6 +26,7 @@ enum {
     XT_FLAG_LOADER = 1 << 13,
     XT_FLAG_MISSING_CWD = 1 << 14,
     XT_FLAG_MISSING_RECORD = 1 << 15,
+    XT_FLAG_ENRICHED_MISMATCH = 1 << 16,
 };
 
 typedef struct xt_rec_span {

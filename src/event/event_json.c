@@ -7,13 +7,13 @@
 #include "event/event_json.h"
 
 #include <errno.h>
-#include <linux/audit.h>
 
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "event/field_row.h"
 #include "event/json_records.h"
 #include "event/json_writer.h"
+#include "event/record_view.h"
 
 #define IS_UNCLEAN 1
 
@@ -81,7 +81,7 @@ static void put_value(xt_json_writer *w, const xt_event *event, const xt_field_i
         put_list(w, value->bytes, info->id == XT_F_FLAGS && w->escape ? XT_S("escaped") : XT_S_NULL);
         break;
     case XT_PATHS:
-        xt_json_put_paths(w, value->bytes);
+        xt_json_put_paths(w, event);
         break;
     case XT_RECORDS:
         xt_json_put_records(w, event);
@@ -94,7 +94,8 @@ typedef struct document {
     xt_json_writer writer;
     const xt_event *event;
     unsigned options;
-    xt_json_group data; /* auditd.data of RECORDS, by name */
+    xt_json_group data;    /* auditd.data of RECORDS, by name */
+    xt_meanings *meanings; /* of auditd.data; NULL: not asked for */
     unsigned n_open;
     uint8_t open[XT_JSON_PLAN_DEPTH];
     bool needs_comma;
@@ -128,7 +129,7 @@ static void put_key(document *d, const xt_json_plan *plan, const xt_json_step *s
 }
 
 /* The values of one name: a string, or a list of strings. */
-static void put_values(xt_json_writer *w, const xt_json_group *group, uint32_t first)
+void xt_json_put_values(xt_json_writer *w, const xt_json_group *group, uint32_t first)
 {
     const xt_json_item *item = &group->items[first];
     bool is_list = item->next != XT_JSON_GROUP_NONE;
@@ -155,7 +156,7 @@ void xt_json_put_group(xt_json_writer *w, const xt_json_group *group, bool (*lea
         needs_comma = true;
         xt_json_writer_string(w, item->name);
         xt_json_writer_char(w, ':');
-        put_values(w, group, i);
+        xt_json_put_values(w, group, i);
     }
 }
 
@@ -208,6 +209,25 @@ static void put_data(document *d, const xt_json_plan *plan, const xt_json_step *
     xt_json_put_group(&d->writer, &d->data, is_data_field, d, false);
 }
 
+static bool has_meaning(const xt_meanings *meanings)
+{
+    for (uint32_t i = 0; i < meanings->group.n; i++)
+        if (meanings->says[i])
+            return true;
+    return false;
+}
+
+static void put_meanings(document *d, const xt_json_plan *plan, const xt_json_step *step)
+{
+    if (step->field == XT_JSON_STEP_RAW && xt_json_has_raw(d->event)) {
+        put_key(d, plan, step);
+        xt_json_put_raw(&d->writer, d->event);
+    } else if (step->field == XT_JSON_STEP_INTERPRETED && has_meaning(d->meanings)) {
+        put_key(d, plan, step);
+        xt_json_put_meanings(&d->writer, d->meanings);
+    }
+}
+
 static void put_step(document *d, const xt_json_plan *plan, const xt_json_step *step)
 {
     d->writer.may_not_begin |= step->field == XT_F_FLAGS;
@@ -218,6 +238,9 @@ static void put_step(document *d, const xt_json_plan *plan, const xt_json_step *
             return;
         put_key(d, plan, step);
         put_list(&d->writer, d->event->values[XT_F_KEY].bytes, XT_S_NULL);
+    } else if (step->field > XT_JSON_STEP_TAGS) {
+        if (d->meanings)
+            put_meanings(d, plan, step);
     } else if (xt_event_has(d->event, (xt_field)step->field)) {
         if (step->field != XT_F_RECORDS || d->options & XT_EVENT_JSON_RECORDS)
             put_field(d, plan, step);
@@ -242,13 +265,6 @@ static int put_document(document *d)
     return xt_buf_done(d->writer.out);
 }
 
-/* The title of a process whose exec failed is that of the caller: it would be taken for the command. */
-static bool is_callers_title(const document *d, uint16_t type)
-{
-    return type == AUDIT_PROCTITLE && xt_slice_eq(xt_event_bytes(d->event, XT_F_ACTION), XT_S("executed")) &&
-           xt_slice_eq(xt_event_bytes(d->event, XT_F_OUTCOME), XT_S("failure"));
-}
-
 static int gather_data(document *d, xt_arena *arena)
 {
     xt_slice records = xt_event_bytes(d->event, XT_F_RECORDS);
@@ -264,7 +280,7 @@ static int gather_data(document *d, xt_arena *arena)
         return xt_error_trace(r);
     iter = xt_recs_iterate(records);
     for (uint16_t type; xt_recs_next(&iter, &type);)
-        while (!is_callers_title(d, type) && xt_recs_next_field(&iter, &field))
+        while (!xt_record_is_callers_title(d->event, type) && xt_recs_next_field(&iter, &field))
             if (!xt_rec_is_repeated(field.form))
                 xt_json_group_add(&d->data, field.name.n > 0 ? field.name : XT_S("text"), field.value);
     return 0;
@@ -278,18 +294,25 @@ int xt_event_json(const xt_event *event, unsigned options, xt_arena *arena, xt_b
     size_t start = out->n;
     xt_event whole = *event;
     document d = {.writer = {.out = out, .arena = arena}, .event = &whole, .options = options};
+    xt_meanings meanings;
     int r = xt_event_derive(&whole, derived, arena);
     if (r == 0)
         r = gather_data(&d, arena);
+    if (r == 0 && options & XT_EVENT_JSON_INTERPRET) {
+        d.writer.interprets = true;
+        d.meanings = &meanings;
+        r = xt_meanings_of_event(&meanings, &whole, arena);
+    }
     if (r < 0)
         return xt_error_trace(r);
     r = put_document(&d);
     if (r == IS_UNCLEAN) {
         out->n = start;
-        document again = {.writer = {.out = out, .arena = arena, .escape = true},
+        document again = {.writer = {.out = out, .arena = arena, .escape = true, .interprets = d.writer.interprets},
                           .event = &whole,
                           .options = options,
-                          .data = d.data};
+                          .data = d.data,
+                          .meanings = d.meanings};
         r = put_document(&again);
     }
     return r == 0 ? 0 : xt_error_trace(xt_error_fold(r));

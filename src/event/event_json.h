@@ -13,7 +13,17 @@
 #include "event/event.h"
 
 enum {
-    XT_EVENT_JSON_RECORDS = 1 << 0, /* add auditd.records[]: type and fields of each record apart */
+    /*
+     * Add auditd.records[]: type and fields of each record apart; `untrusted` names those that a program wrote inside
+     * of msg='...', whatever they claim (of a name that the kernel wrote too, its value comes first).
+     */
+    XT_EVENT_JSON_RECORDS = 1 << 0,
+    /*
+     * Add what values mean (event/interpretation), by name, where that says more than the value: auditd.interpreted,
+     * auditd.paths[].interpreted, auditd.records[].interpreted; and auditd.raw, auditd.records[].raw for arch and
+     * syscall, of which the document holds the names.
+     */
+    XT_EVENT_JSON_INTERPRET = 1 << 1,
 };
 
 XT_MUST_USE int xt_event_json(const xt_event *event, unsigned options, xt_arena *arena, xt_buf *out);

@@ -14,9 +14,9 @@
 #include "event/pack.h"
 
 static const char *const flag_names[] = {
-    "missing-execve", "missing-args", "args-mismatch", "missing-path",   "late",           "truncated",
-    "timeout",        "evicted",      "no-syscall",    "unparsed",       "argv0-mismatch", "memfd",
-    "deleted",        "loader",       "missing-cwd",   "missing-record",
+    "missing-execve", "missing-args",   "args-mismatch",     "missing-path",   "late",  "truncated", "timeout",
+    "evicted",        "no-syscall",     "unparsed",          "argv0-mismatch", "memfd", "deleted",   "loader",
+    "missing-cwd",    "missing-record", "enriched-mismatch",
 };
 
 static void put_flags(xt_conversion *c)

@@ -13,21 +13,15 @@
  * Flags set: missing-execve, missing-args, args-mismatch, missing-path, missing-cwd, missing-record (what the system call
  *            promises is not there; MISSING names it), late, truncated, timeout, evicted, no-syscall; of the program:
  *            argv0-mismatch (argv[0] is neither the file's name nor the one it was started by), memfd, deleted (the file
- *            was gone when the exec was logged), loader (ld.so was told to run a program).
+ *            was gone when the exec was logged), loader (ld.so was told to run a program); of auditd's words behind a
+ *            record, enriched-mismatch: one contradicts the record's own value, which counts then.
  * Errors:    -ENOMEM when the arena is full.
  * Ownership: the event borrows from the group and the arena.
  */
 #pragma once
 #include "audit/joiner.h"
+#include "audit/names.h"
 #include "event/event.h"
-
-/* Names of ids, asked on the host; NULL members: not resolved (enriched suffixes are used where they are). */
-typedef struct xt_name_source {
-    /* A borrowed name valid until the next call, or an empty slice. */
-    xt_slice (*user)(void *context, uint32_t uid);
-    xt_slice (*group)(void *context, uint32_t gid);
-    void *context;
-} xt_name_source;
 
 /* What is the same for all events of a source. */
 typedef struct xt_event_origin {

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 
 #include "audit/names.h"
+#include "audit/sockaddr.h"
 #include "audit/value.h"
 #include "event/conversion.h"
 #include "event/field_row.h"
@@ -297,11 +298,38 @@ static bool is_no_name(xt_slice name)
     return xt_slice_eq(name, XT_S("unset")) || xt_slice_starts(name, XT_S("unknown("));
 }
 
-static bool fill_name(xt_conversion *c, xt_field f, xt_slice name)
+/*
+ * What auditd appended says something else than the record: another architecture or call, a name for an unset id or
+ * none for one that is set, root for another id. Names that are not known here contradict nothing.
+ */
+static bool contradicts(const xt_conversion *c, const enriched_row *row, xt_slice name)
 {
-    if (!xt_event_has(c->event, f) && (!c->head || is_head(c)))
-        xt_event_set_bytes(c->event, f, name);
-    return xt_slice_eq(xt_event_bytes(c->event, f), name);
+    uint64_t number;
+    if ((c->head && !is_head(c)) || row->id == XT_F_INVALID)
+        return false;
+    if (row->id == XT_F_ARCH) {
+        uint32_t arch = xt_arch_by_name(name);
+        return arch != 0 && c->arch != 0 && (arch ^ c->arch) & 0x8000ffffu; /* machine and word size */
+    }
+    if (row->id == XT_F_SYSCALL) {
+        int syscall = xt_syscall_by_name(c->arch, name);
+        return syscall >= 0 && c->syscall != UINT64_MAX && (uint64_t)syscall != (c->syscall & ~X32_BIT) &&
+               !xt_slice_eq(xt_event_bytes(c->event, XT_F_SYSCALL), name);
+    }
+    if (!xt_event_has(c->event, row->id))
+        return row->id == XT_F_AUID && !is_no_name(name);
+    uint64_t id = c->event->values[row->id].num;
+    if (name.n > 9 && xt_slice_starts(name, XT_S("unknown(")))
+        return xt_slice_parse_u64(xt_slice_of(name.p + 8, name.n - 9), &number) && number != id;
+    return id == XT_ID_UNSET ? !is_no_name(name)
+                             : xt_slice_eq(name, XT_S("unset")) || (id != 0 && xt_slice_eq(name, XT_S("root")));
+}
+
+static bool fill_name(xt_conversion *c, const enriched_row *row, xt_slice name)
+{
+    if (!xt_event_has(c->event, row->text) && (!c->head || is_head(c)) && !contradicts(c, row, name))
+        xt_event_set_bytes(c->event, row->text, name);
+    return xt_slice_eq(xt_event_bytes(c->event, row->text), name);
 }
 
 /* True when the event holds what the field says. */
@@ -311,8 +339,41 @@ static bool read_enriched(xt_conversion *c, const enriched_row *row, xt_slice na
         return path && path->has_inode &&
                is_known(c->event, row->is_group ? path->ogid : path->ouid, name, row->is_group);
     if (row->text != XT_F_INVALID)
-        return fill_name(c, row->text, name);
+        return fill_name(c, row, name);
     return xt_event_has(c->event, row->id) && is_known(c->event, c->event->values[row->id].num, name, row->is_group);
+}
+
+/* SADDR={ saddr_fam=inet laddr=192.0.2.1 lport=53 } beside saddr=02000035...: the one form that is written alike. */
+static bool contradicts_address(const xt_conversion *c, xt_slice words)
+{
+    enum { INET_DIGITS = 16 };
+    char bytes[INET_DIGITS / 2], address_text[40], wanted_text[80];
+    xt_buf address = XT_BUF_ON(address_text), wanted = XT_BUF_ON(wanted_text);
+    xt_audit_field saddr, family, host, port;
+    if (!xt_audit_field_find(c->record->body, XT_S("saddr"), &saddr) || saddr.value.n < INET_DIGITS ||
+        !xt_value_unhex(xt_slice_head(saddr.value, INET_DIGITS), bytes) ||
+        !xt_sockaddr_put(xt_slice_of(bytes, sizeof bytes), c->arch, &address))
+        return false;
+    bool is_inet = xt_slice_starts(xt_buf_slice(&address), XT_S("inet "));
+    if (!xt_audit_field_find(words, XT_S("saddr_fam"), &family))
+        return false;
+    if (!xt_slice_eq(family.value, XT_S("inet")) || !is_inet)
+        return xt_slice_eq(family.value, XT_S("inet")) != is_inet;
+    if (!xt_audit_field_find(words, XT_S("laddr"), &host) || !xt_audit_field_find(words, XT_S("lport"), &port))
+        return false;
+    xt_buf_printf(&wanted, "inet %.*s:%.*s", XT_S_ARGS(host.value), XT_S_ARGS(port.value));
+    return !xt_slice_eq(xt_buf_slice(&wanted), xt_buf_slice(&address));
+}
+
+/* What the event does not say already. */
+static void keep_enriched(xt_conversion *c, const enriched_row *row, const xt_audit_field *field)
+{
+    bool is_wrong =
+        row ? contradicts(c, row, field->value) : field->quoting == XT_BRACED && contradicts_address(c, field->value);
+    if (is_wrong)
+        c->flags |= XT_FLAG_ENRICHED_MISMATCH;
+    if (is_wrong || !is_no_name(field->value))
+        xt_conversion_keep_enriched(c, field);
 }
 
 void xt_conversion_read_enriched(xt_conversion *c, const xt_path *path)
@@ -323,10 +384,9 @@ void xt_conversion_read_enriched(xt_conversion *c, const xt_path *path)
     const size_t n = XT_COUNT_OF(enriched_rows);
     while (xt_audit_field_next(&rest, &field)) {
         xt_conversion_see_cut(c, &field);
-        if (is_no_name(field.value))
-            continue;
         size_t i = xt_row_find(enriched_rows, sizeof enriched_rows[0], n, field.name, &cursor);
-        if (i == n || !read_enriched(c, &enriched_rows[i], field.value, path))
-            xt_conversion_keep_enriched(c, &field);
+        const enriched_row *row = i < n ? &enriched_rows[i] : NULL;
+        if (!row || is_no_name(field.value) || !read_enriched(c, row, field.value, path))
+            keep_enriched(c, row, &field);
     }
 }

@@ -113,6 +113,8 @@ static void make(void)
             add_name(&t, xt_slice_str(info->name), id);
     }
     add_name(&t, XT_S("auditd.data.*"), XT_JSON_STEP_DATA);
+    add_name(&t, XT_S("auditd.raw"), XT_JSON_STEP_RAW);
+    add_name(&t, XT_S("auditd.interpreted"), XT_JSON_STEP_INTERPRETED);
     add_name(&t, XT_S("tags"), XT_JSON_STEP_TAGS);
     walk(&t, 0, open, 0);
 }

@@ -15,6 +15,8 @@
 enum {
     XT_JSON_STEP_DATA = XT_F_END, /* auditd.data: what only RECORDS holds */
     XT_JSON_STEP_TAGS,            /* tags: KEY once more */
+    XT_JSON_STEP_RAW,             /* auditd.raw: numbers of what has names */
+    XT_JSON_STEP_INTERPRETED,     /* auditd.interpreted: what auditd.data means */
 };
 
 typedef struct xt_json_step {

@@ -14,6 +14,7 @@ typedef struct xt_json_writer {
     xt_buf *out;
     xt_arena *arena;
     bool escape;
+    bool interprets;    /* paths and records with what they mean */
     bool may_not_begin; /* to escape: a backslash or the flags were written without */
     bool is_unclean;
     bool no_memory;

@@ -80,7 +80,7 @@ enum {
     X(HASH,          45, "process.hash.sha256",          TEXT,    "hash",       "",                  NONE,    "digest of the executable, where the agent is told to take it") \
     X(HOST_GROUP,    46, "host.group",                   TEXT,    "group",      "",                  NONE,    "group of hosts, by enrolment and policy") \
     X(NOISE,         47, "exectrail.noise",              TEXT,    "noise",      "",                  SERVER,  "name of the noise rule that tagged the event; absent for what a person should see") \
-    X(FLAGS,         48, "exectrail.flags",              LIST,    "flags",      "",                  NONE,    "truncated, missing-execve, late, escaped, unparsed, ...") \
+    X(FLAGS,         48, "exectrail.flags",              LIST,    "flags",      "",                  NONE,    "truncated, missing-execve, late, escaped, unparsed, enriched-mismatch (auditd appended what the record contradicts), ...") \
     X(OF,            49, "exectrail.of",                 TEXT,    "of",         "",                  NONE,    "event.id of the event that this one amends, ends or tells of") \
     X(RULES,         50, "rule.id",                      LIST,    "rule",       "",                  SERVER,  "detection rules that matched") \
     X(RULE_LEVEL,    51, "rule.level",                   TEXT,    "level",      "",                  SERVER,  "highest level of those rules: informational, low, medium, high, critical") \

@@ -8,7 +8,7 @@
 static int answer_event(xt_request *request, xt_response *response, const xt_event *event)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
-    int r = xt_event_json(event, XT_EVENT_JSON_RECORDS, request->arena, &out);
+    int r = xt_event_json(event, XT_EVENT_JSON_RECORDS | XT_EVENT_JSON_INTERPRET, request->arena, &out);
     if (r)
         return xt_error_trace(r);
     xt_buf_putc(&out, '\n');

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     xt_arena arena;
     xt_buf out = XT_BUF_INIT;
     xt_arena_init(&arena, 64 << 20);
-    for (unsigned options = 0; options <= XT_EVENT_JSON_RECORDS; options++) {
+    for (unsigned options = 0; options <= (XT_EVENT_JSON_RECORDS | XT_EVENT_JSON_INTERPRET); options++) {
         xt_buf_reset(&out);
         assert(xt_event_json(&event, options, &arena, &out) == 0);
         const char *wrong = json_check_document(&event, xt_buf_slice(&out));

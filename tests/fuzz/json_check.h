@@ -195,17 +195,28 @@ static inline bool json_has_value(json_t *root, const xt_event *event, const xt_
     return value != NULL;
 }
 
+/* A member of the object's own: a field of that name, with any number of _ behind it, has one more. */
+static inline bool json_is_own_name(xt_slice name)
+{
+    while (name.n > 0 && name.p[name.n - 1] == '_')
+        name.n--;
+    return xt_slice_eq(name, XT_S("type")) || xt_slice_eq(name, XT_S("raw")) || xt_slice_eq(name, XT_S("untrusted")) ||
+           xt_slice_eq(name, XT_S("interpreted"));
+}
+
 static inline bool json_record_has(json_t *record, const xt_rec_field *field, bool is_escaped)
 {
     xt_buf text = XT_BUF_INIT;
     xt_slice name = field->name.n > 0 ? field->name : XT_S("text");
-    bool found = xt_slice_eq(name, XT_S("type")) || xt_slice_eq(name, XT_S("type_")); /* its own name stands there */
+    bool found = false;
     size_t i;
     json_t *item;
     if (is_escaped)
         xt_text_escape(&text, name);
     else
         xt_buf_put(&text, name);
+    if (json_is_own_name(name))
+        xt_buf_putc(&text, '_');
     json_t *value = json_object_getn(record, text.n > 0 ? text.p : "", text.n);
     xt_buf_fini(&text);
     found |= json_stands_for(value, field->value, is_escaped);

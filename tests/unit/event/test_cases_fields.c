@@ -100,6 +100,52 @@ static void check_label(const char *written, const char *wanted)
     seen_fini(&s);
 }
 
+#define ENRICHED_CALL(ids, words)                                                                            \
+    "type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=42 success=yes exit=0 items=0 ppid=1 pid=7 " ids \
+    " suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts1 ses=5 comm=\"x\" exe=\"/x\" key=\"k\"\x1d" words "\n"
+
+static bool is_contradicted(const char *text)
+{
+    seen s = case_read(text, 1);
+    xt_event e = seen_get(&s, 0);
+    bool is_flagged = has_flag(&e, "enriched-mismatch");
+    seen_fini(&s);
+    return is_flagged;
+}
+
+/* What auditd appended says something else: the record counts, and the event says so. */
+static void case_44_contradicted(void **state)
+{
+    seen s =
+        case_read(ENRICHED_CALL("auid=4294967295 uid=1001 gid=0 euid=0", "ARCH=i386 SYSCALL=execve AUID=\"alice\" "
+                                                                         "UID=\"root\" GID=\"root\" EUID=\"root\""),
+                  1);
+    xt_event e = seen_get(&s, 0);
+    assert_true(has_flag(&e, "enriched-mismatch"));
+    assert_text(&e, XT_F_ARCH, "x86_64");
+    assert_text(&e, XT_F_SYSCALL, "connect");
+    assert_false(xt_event_has(&e, XT_F_USER) || xt_event_has(&e, XT_F_LOGIN));
+    assert_int_equal(xt_event_num(&e, XT_F_UID, 0), 1001);
+    assert_data(&e, "UID", "root");
+    assert_data(&e, "SYSCALL", "execve");
+    seen_fini(&s);
+#define IDS "auid=1001 uid=1002 gid=0 euid=0"
+    assert_false(is_contradicted(ENRICHED_CALL(IDS, "ARCH=x86_64 SYSCALL=connect AUID=\"alice\" UID=\"bob\"")));
+    assert_false(is_contradicted(ENRICHED_CALL(IDS, "AUID=\"unknown(1001)\" UID=\"unknown(1002)\"")));
+    assert_false(is_contradicted(ENRICHED_CALL(IDS, "SYSCALL=unknown-syscall(42) ARCH=vax EUID=\"toor\"")));
+    assert_true(is_contradicted(ENRICHED_CALL(IDS, "UID=\"unknown(7)\"")));
+    assert_true(is_contradicted(ENRICHED_CALL(IDS, "AUID=\"unset\"")));
+    assert_true(is_contradicted(ENRICHED_CALL(IDS, "SYSCALL=execve")));
+    assert_true(is_contradicted(ENRICHED_CALL(IDS, "ARCH=aarch64")));
+#undef IDS
+    const char *same = "type=SOCKADDR msg=audit(1.000:1): saddr=02000035C00002010000000000000000\x1d"
+                       "SADDR={ saddr_fam=inet laddr=192.0.2.1 lport=53 }\n";
+    const char *other = "type=SOCKADDR msg=audit(1.000:1): saddr=02000035C00002010000000000000000\x1d"
+                        "SADDR={ saddr_fam=inet laddr=192.0.2.2 lport=53 }\n";
+    assert_false(is_contradicted(same));
+    assert_true(is_contradicted(other));
+}
+
 static void case_45_labels(void **state)
 {
     check_label("==unconfined", "=unconfined");
@@ -523,6 +569,7 @@ int main(void)
         cmocka_unit_test(case_42_comm_is_chosen_by_the_process),
         cmocka_unit_test(case_43_keys),
         cmocka_unit_test(case_44_enrichment),
+        cmocka_unit_test(case_44_contradicted),
         cmocka_unit_test(case_45_labels),
         cmocka_unit_test(case_46_user_messages),
         cmocka_unit_test(case_47_accounts_and_commands),

@@ -94,6 +94,69 @@ static void test_data(void **state)
     seen_fini(&s);
 }
 
+/* What a value means stands beside it, in the place of the value. */
+static void test_interpreted(void **state)
+{
+    seen s = seen_text(
+        "type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=257 success=no exit=-13 a0=ffffff9c a1=7f a2=241 "
+        "a3=1a4 items=1 ppid=1 pid=7 auid=1001 uid=1001 gid=0 euid=0 suid=0 fsuid=1001 egid=0 sgid=0 fsgid=0 "
+        "tty=pts1 ses=5 comm=\"x\" exe=\"/x\" key=\"k\"\x1dUID=\"alice\" FSUID=\"alice\"\n"
+        "type=CWD msg=audit(1.000:1): cwd=\"/\"\n"
+        "type=PATH msg=audit(1.000:1): item=0 name=\"/y\" inode=1 dev=fe:01 mode=0104755 ouid=1002 ogid=0 "
+        "rdev=00:00 nametype=NORMAL cap_fp=0000000000000400 cap_fver=2\x1dOUID=\"bob\" OGID=\"root\"\n"
+        "type=SOCKADDR msg=audit(1.000:1): saddr=0100\n");
+    xt_event e = seen_get(&s, 0);
+    xt_slice json = xt_slice_str(document(&e, XT_EVENT_JSON_RECORDS));
+    assert_true(xt_slice_find(json, XT_S("interpreted")) < 0 && xt_slice_find(json, XT_S("\"raw\"")) < 0);
+    json = xt_slice_str(document(&e, XT_EVENT_JSON_RECORDS | XT_EVENT_JSON_INTERPRET));
+    assert_slice_eq(json_path(json, XT_S("auditd.data.a2")), "\"241\"");
+    assert_slice_eq(json_path(json, XT_S("auditd.interpreted.a2")), "\"O_WRONLY|O_CREAT|O_TRUNC\"");
+    assert_slice_eq(json_path(json, XT_S("auditd.interpreted.a0")), "\"AT_FDCWD\"");
+    assert_slice_eq(json_path(json, XT_S("auditd.interpreted.a3")), "\"0644\"");
+    assert_slice_eq(json_path(json, XT_S("auditd.interpreted.exit")), "\"EACCES(Permission denied)\"");
+    assert_slice_eq(json_path(json, XT_S("auditd.interpreted.fsuid")), "\"alice\"");
+    assert_slice_eq(json_path(json, XT_S("auditd.interpreted.saddr")), "\"unix (unnamed)\"");
+    assert_slice_eq(json_path(json, XT_S("auditd.raw.arch")), "\"c000003e\"");
+    assert_slice_eq(json_path(json, XT_S("auditd.raw.syscall")), "\"257\"");
+    xt_slice paths = json_path(json, XT_S("auditd.paths"));
+    assert_true(
+        xt_slice_find(paths, XT_S("\"interpreted\":{\"dev\":\"254:1\",\"mode\":\"file,suid,755\",\"ouid\":\"bob\","
+                                  "\"ogid\":\"root\",\"cap_fp\":\"net_bind_service\"}")) > 0);
+    xt_slice records = json_path(json, XT_S("auditd.records"));
+    assert_true(xt_slice_find(records, XT_S("\"cap_fp\":\"net_bind_service\"}}")) > 0);
+    assert_true(xt_slice_find(records, XT_S("\"interpreted\":{\"saddr\":\"unix (unnamed)\"}")) > 0);
+    seen_fini(&s);
+}
+
+/* What a program wrote is named; its fields cannot pass for ours. */
+static void test_untrusted(void **state)
+{
+    seen s = seen_text("type=USER_CMD msg=audit(1.000:1): pid=1 uid=0 msg='op=x type=y interpreted=z type_=w "
+                       "acct=\"a\" res=success'\n");
+    xt_event e = seen_get(&s, 0);
+    xt_slice json = xt_slice_str(document(&e, XT_EVENT_JSON_RECORDS | XT_EVENT_JSON_INTERPRET));
+    xt_slice records = json_path(json, XT_S("auditd.records"));
+    assert_true(
+        xt_slice_find(records, XT_S("\"untrusted\":[\"op\",\"type\",\"interpreted\",\"type_\",\"acct\",\"res\"]")) > 0);
+    assert_true(xt_slice_find(records, XT_S("\"type_\":\"y\",\"interpreted_\":\"z\",\"type__\":\"w\"")) > 0);
+    assert_true(xt_slice_find(records, XT_S("\"interpreted\":{\"uid\":\"root\"}")) > 0);
+    seen_fini(&s);
+}
+
+/* The title of a failed exec's caller does not come in by the back door. */
+static void test_interpreted_failed_exec(void **state)
+{
+    seen s = seen_text(
+        "type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=59 success=no exit=-2 a0=1 a1=2 a2=3 a3=4 items=0 "
+        "ppid=1 pid=7 auid=1 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts1 ses=5 comm=\"x\" "
+        "exe=\"/x\" key=\"k\"\ntype=PROCTITLE msg=audit(1.000:1): proctitle=6C73002D6C\n");
+    xt_event e = seen_get(&s, 0);
+    xt_slice json = xt_slice_str(document(&e, XT_EVENT_JSON_INTERPRET));
+    assert_slice_eq(json_path(json, XT_S("auditd.interpreted.exit")), "\"ENOENT(No such file or directory)\"");
+    assert_true(xt_slice_find(json, XT_S("ls -l")) < 0);
+    seen_fini(&s);
+}
+
 static void test_many_names(void **state)
 {
     xt_buf text = XT_BUF_INIT;
@@ -232,6 +295,9 @@ int main(void)
         cmocka_unit_test(test_escaping),
         cmocka_unit_test(test_escaping_is_of_the_whole_event),
         cmocka_unit_test(test_data),
+        cmocka_unit_test(test_interpreted),
+        cmocka_unit_test(test_interpreted_failed_exec),
+        cmocka_unit_test(test_untrusted),
         cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_projection),
         cmocka_unit_test(test_text),

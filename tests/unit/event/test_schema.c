@@ -67,7 +67,7 @@ static void test_plan_nests(void **state)
 {
     const xt_json_plan *plan = xt_json_plan_get();
     unsigned closed[XT_JSON_PLAN_MAX] = {0};
-    assert_int_equal(plan->n_steps, XT_F_END - 1 + 2);
+    assert_int_equal(plan->n_steps, XT_F_END - 1 + 4); /* data, tags, raw, interpreted */
     for (size_t i = 1; i < plan->n_steps; i++) {
         const xt_json_step *before = &plan->steps[i - 1], *now = &plan->steps[i];
         for (unsigned k = 0; k < before->n_open; k++)
