@@ -71,6 +71,35 @@ static void explain_missing_record(xt_explain_build *b, xt_explain_value *v)
     v->is_proved = !b->is_exec && b->head && has_succeeded(b) && xt_event_has(b->event, XT_F_MISSING);
 }
 
+static bool is_kept_word(const xt_event *event, xt_slice name)
+{
+    xt_rec_iter iter = xt_recs_iterate(xt_event_bytes(event, XT_F_RECORDS));
+    xt_rec_field field;
+    for (uint16_t type; xt_recs_next(&iter, &type);)
+        while (xt_recs_next_field(&iter, &field))
+            if (field.form == XT_REC_ENRICHED && xt_slice_eq(field.name, name))
+                return true;
+    return false;
+}
+
+/* Words that only say what the record says are not kept; the record's own value stands beside each that is. */
+static void explain_enriched(xt_explain_build *b, xt_explain_value *v)
+{
+    xt_explain_rule(b, v, "what auditd appended contradicts the record's own value, which counts");
+    for (size_t i = 0; i < b->n_sources; i++) {
+        const xt_explain_source *word = &b->sources[i];
+        if (word->place != XT_EXPLAIN_ENRICHED || !is_kept_word(b->event, word->field.name))
+            continue;
+        show(b, v, word);
+        for (size_t k = 0; k < b->n_sources; k++)
+            if (b->sources[k].record == word->record && b->sources[k].place == XT_EXPLAIN_BODY &&
+                xt_slice_eq_nocase(b->sources[k].field.name, word->field.name))
+                show(b, v, &b->sources[k]);
+        v->is_proved = true;
+        return;
+    }
+}
+
 static void explain_late(xt_explain_build *b, xt_explain_value *v)
 {
     xt_explain_rule(b, v, "its event (exectrail.of) was given out before this record came");
@@ -207,6 +236,7 @@ static const struct {
     {"masked", explain_typed_flag},
     {"injected", explain_typed_flag},
     {"missing-record", explain_missing_record},
+    {"enriched-mismatch", explain_enriched},
 };
 
 void xt_explain_flags(xt_explain_build *b, xt_field field)
