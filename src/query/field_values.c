@@ -94,20 +94,26 @@ int xt_field_values(xt_field field, xt_slice entry, xt_arena *arena, xt_slice **
     return xt_error_trace(r);
 }
 
-int xt_field_number_text(xt_field field, uint64_t number, xt_arena *arena, xt_slice *ret)
+xt_slice xt_field_number_write(xt_field field, uint64_t number, char *to)
 {
-    char text[32];
-    xt_buf out = XT_BUF_ON(text);
+    xt_buf out = {.p = to, .cap = 32, .max_bytes = 31};
     xt_type type = xt_field_find(field)->type;
 
     if (type == XT_TIME) {
-        xt_timestamp_format((int64_t)number, text);
-        out.n = strlen(text);
-    } else if (type == XT_INT) {
-        xt_buf_put_sdec(&out, (int64_t)number);
-    } else {
-        xt_buf_put_dec(&out, number);
+        xt_timestamp_format((int64_t)number, to);
+        return xt_slice_str(to);
     }
-    *ret = xt_arena_copy(arena, xt_buf_slice(&out));
+    if (type == XT_INT)
+        xt_buf_put_sdec(&out, (int64_t)number);
+    else
+        xt_buf_put_dec(&out, number);
+    return xt_buf_slice(&out);
+}
+
+int xt_field_number_text(xt_field field, uint64_t number, xt_arena *arena, xt_slice *ret)
+{
+    char text[32];
+
+    *ret = xt_arena_copy(arena, xt_field_number_write(field, number, text));
     return ret->p ? 0 : xt_error_origin(-ENOMEM);
 }

@@ -9,5 +9,7 @@
 #include "event/event.h"
 
 XT_MUST_USE int xt_field_values(xt_field field, xt_slice entry, xt_arena *arena, xt_slice **ret, size_t *ret_n);
+/* A stored number as text in `to`, 32 bytes. */
+xt_slice xt_field_number_write(xt_field field, uint64_t number, char *to);
 /* A stored number as text in the arena: decimal, times as RFC 3339. */
 XT_MUST_USE int xt_field_number_text(xt_field field, uint64_t number, xt_arena *arena, xt_slice *ret);

@@ -12,6 +12,7 @@
 typedef struct compiler {
     xt_arena *arena;
     xt_problem *problem;
+    unsigned *n_leaves;
 } compiler;
 
 static int compile(const compiler *c, const xt_kql_node *tree, xt_filter_node **ret);
@@ -84,6 +85,7 @@ static int compile(const compiler *c, const xt_kql_node *tree, xt_filter_node **
         return compile_not(c, tree, node);
     default:
         node->kind = XT_KQL_EQUAL;
+        node->leaf = (*c->n_leaves)++;
         r = xt_term_compile(tree, c->arena, &node->match, c->problem);
         if (r == 0)
             node->cost = xt_term_cost(&node->match);
@@ -109,7 +111,7 @@ int xt_filter_compile(xt_slice kql, int64_t now_ms, xt_filter **ret, xt_problem 
     if (!filter)
         return xt_error_origin(-ENOMEM);
     xt_arena_init(&filter->arena, FILTER_MAX_BYTES);
-    compiler c = {&filter->arena, reterr_problem ? reterr_problem : &ignored};
+    compiler c = {&filter->arena, reterr_problem ? reterr_problem : &ignored, &filter->n_leaves};
     filter->n_gave_up = xt_arena_new(&filter->arena, atomic_uint_least64_t);
     int r = filter->n_gave_up ? xt_kql_parse(kql, now_ms, &filter->arena, &tree, c.problem) : -ENOMEM;
     if (r == 0)
@@ -188,7 +190,7 @@ static bool may_match(const xt_filter_node *node, const xt_zone *zone)
     }
 }
 
-bool xt_filter_may_match(void *filter, const xt_zone *zone)
+bool xt_filter_may_match(const xt_filter *filter, const xt_zone *zone)
 {
-    return may_match(((xt_filter *)filter)->root, zone);
+    return may_match(filter->root, zone);
 }

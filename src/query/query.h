@@ -3,11 +3,14 @@
  *
  * Shape:     a compiled filter answers on column blocks with a bitmap of rows (a pattern is matched once per distinct
  *            dictionary value). On top: newest-first rows with a cursor, counts by fields, histograms.
- * Order:     (time descending, host id ascending, serial descending, arrival descending): total and stable, so that a cursor can go on.
+ * Order:     (time descending, host id ascending, serial descending, a hash of the row's content): total but for rows
+ *            that are the same in all fields, of which a cursor knows how many were given. Nothing of it changes when
+ *            events are sealed, merged or read back.
  * Answer:    every answer says whether it is whole: partial (a budget or a cancel ended it), truncated (limit reached,
  *            more would match), skipped (damaged segments, named).
  * Errors:    XT_KQL_E_SYNTAX (kql.h) at compile. XT_QUERY_E_CANCELLED when *cancel became true. <0 memory or I/O.
- * Threads:   a compiled filter may be used by many threads; a run by one.
+ * Threads:   a compiled filter may be used by many threads at once. A run works on n_threads threads; callbacks come from
+ *            the caller's alone.
  */
 #pragma once
 #include <stdatomic.h>
@@ -24,9 +27,6 @@ typedef struct xt_filter xt_filter;
 XT_MUST_USE int xt_filter_compile(xt_slice kql, int64_t now_ms, xt_filter **ret, xt_problem *reterr_problem);
 xt_filter *xt_filter_free(xt_filter *filter); /* accepts NULL, returns NULL */
 xt_field_set xt_filter_fields(const xt_filter *filter);
-bool xt_filter_may_match(void *filter, const xt_zone *zone); /* for xt_scan_spec; context is the filter */
-/* Sets bit i of out (n_rows bits, zeroed by the call) for each row that matches. out: (n_rows + 63) / 64 words. */
-XT_MUST_USE int xt_filter_run(const xt_filter *filter, const xt_block *block, xt_arena *arena, uint64_t *out);
 /* One event alone (noise, tests): the same answer as on a block. */
 XT_MUST_USE int xt_filter_event(const xt_filter *filter, const xt_event *event, xt_arena *arena, bool *ret);
 
@@ -37,14 +37,33 @@ typedef struct xt_query {
     int64_t from_ms, to_ms;    /* inclusive */
     xt_noise noise;            /* HIDE keeps noise that raised an alert */
     const atomic_bool *cancel; /* may be NULL */
+    unsigned n_threads;        /* at most; 0: as many as there are cores */
+    int64_t max_ms;            /* of work: then the answer is partial; 0: no limit */
+    size_t max_memory_bytes;   /* of groups and values held; 0: XT_QUERY_MEMORY_BYTES; then the answer is partial */
 } xt_query;
+
+/* What a query did: `explain`. Skipped parts are counted once, by the first reason. */
+typedef struct xt_query_cost {
+    uint64_t n_parts;          /* row groups and open views in the range of time and arrival */
+    uint64_t n_skipped_range;  /* by times of the rows wanted and ranges of numbers */
+    uint64_t n_skipped_values; /* by their distinct values (and the filters of dictionaries) */
+    uint64_t n_read;           /* parts whose rows were looked at */
+    uint64_t n_rows_read;
+    uint64_t n_dict_chunks_read, n_dict_chunks_skipped; /* of dictionaries, for matching: read, told by their filter */
+    uint64_t n_values_looked_at, n_values_matched;
+    uint64_t n_chunks_read, n_bytes_read;                      /* of columns; of files */
+    int64_t plan_us, values_us, filter_us, work_us, finish_us; /* of all threads together */
+    unsigned n_threads;
+} xt_query_cost;
 
 typedef struct xt_answer {
     uint64_t
         n_matched; /* rows that matched and were counted (all of them unless partial or truncated); of rows: given */
     uint64_t n_hidden; /* matched, but hidden as noise (of rows: met on the way, counts and histograms know all) */
     bool partial, truncated;
+    const char *reason; /* of partial, a sentence; NULL when it is not */
     xt_scan_info scan;
+    xt_query_cost cost;
     int64_t took_us;
 } xt_answer;
 
@@ -69,14 +88,20 @@ XT_MUST_USE int xt_query_rows_run(xt_store *store, const xt_query_rows *rows, xt
 
 XT_MUST_USE int xt_query_count(xt_store *store, const xt_query *query, xt_answer *ret, xt_problem *reterr_problem);
 
-#define XT_QUERY_MAX_BY     4
+#define XT_QUERY_MEMORY_BYTES ((size_t)256 << 20)
+
+#define XT_QUERY_MAX_BY 4
+typedef struct xt_query_key {
+    xt_field field;
+    int64_t bin_ms; /* TIME: rounded down to a multiple of this; 0: as it is */
+} xt_query_key;
 #define XT_QUERY_MAX_GROUPS (1u << 20) /* more distinct tuples than this: partial */
 typedef struct xt_query_group {
     xt_slice values[XT_QUERY_MAX_BY]; /* as text; p NULL: absent */
     uint64_t count;
 } xt_query_group;
 /* Counts per distinct tuple of `by`, greatest first (ties by value), at most limit (0: all). Result in the arena. */
-XT_MUST_USE int xt_query_by(xt_store *store, const xt_query *query, const xt_field *by, size_t n_by, uint64_t limit,
+XT_MUST_USE int xt_query_by(xt_store *store, const xt_query *query, const xt_query_key *by, size_t n_by, uint64_t limit,
                             xt_arena *arena, xt_query_group **ret, size_t *ret_n, xt_answer *ret_answer,
                             xt_problem *reterr_problem);
 

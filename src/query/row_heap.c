@@ -1,7 +1,7 @@
 /*
- * Finding rows needs few columns, giving them needs all, so events are fetched by a second scan that reads only the
- * blocks with a row of the heap in them. A block is known by its times; if the store has sealed in between and a row is
- * not found that way, a third scan looks in all blocks of the time that is left. Arrival numbers say which row.
+ * Finding rows needs few columns, giving them needs all, so events are fetched when it is known which, part by part. The
+ * hash that tells rows of the same time, host and serial apart needs all columns as well: it is made for those alone
+ * that are compared with such a row.
  */
 #include "query/row_heap.h"
 
@@ -29,11 +29,63 @@ void xt_row_heap_fini(xt_row_heap *heap)
     xt_row_heap_begin(heap, 0);
     free(heap->items);
     heap->items = NULL;
+    heap->reader = xt_scan_reader_free(heap->reader);
 }
 
-static bool is_worse(const xt_row_heap *heap, size_t a, size_t b)
+/* ------------------------------------------------------------------------------------------------ ties */
+
+static int row_hash(xt_row_heap *heap, size_t part, uint32_t row, uint64_t *ret)
 {
-    return xt_row_key_cmp(&heap->order, &heap->items[a].key, &heap->items[b].key) > 0;
+    xt_event event;
+    xt_arena arena;
+    xt_buf encoded = XT_BUF_INIT;
+
+    if (!heap->reader)
+        heap->reader = xt_scan_reader_new(heap->scan);
+    if (!heap->reader)
+        return xt_error_origin(-ENOMEM);
+    if (heap->reader_part != part + 1)
+        xt_scan_reader_begin(heap->reader, part);
+    heap->reader_part = part + 1;
+    xt_arena_init(&arena, SIZE_MAX);
+    int r = xt_scan_event(heap->reader, row, (xt_field_set){{UINT64_MAX, UINT64_MAX}}, &arena, &event, NULL);
+    if (r == 0) {
+        xt_event_encode(&event, &encoded);
+        r = xt_buf_done(&encoded);
+    }
+    if (r == 0)
+        *ret = xt_slice_hash(xt_buf_slice(&encoded));
+    xt_buf_fini(&encoded);
+    xt_arena_fini(&arena);
+    return r == XT_SCAN_E_DAMAGED ? 0 : r;
+}
+
+void xt_row_heap_tie(xt_row_heap *heap, xt_row_key *key, size_t part, uint32_t row)
+{
+    if (key->has_tie)
+        return;
+    key->has_tie = true;
+    int r = row_hash(heap, part, row, &key->tie);
+    if (r && !heap->result)
+        heap->result = r;
+}
+
+static int cmp_entries(xt_row_heap *heap, xt_row_entry *a, xt_row_entry *b)
+{
+    int r = xt_row_key_cmp(&heap->order, &a->key, &b->key);
+
+    if (r || (a->key.has_tie && b->key.has_tie) || a == b)
+        return r;
+    xt_row_heap_tie(heap, &a->key, a->part, a->row);
+    xt_row_heap_tie(heap, &b->key, b->part, b->row);
+    return xt_row_key_cmp(&heap->order, &a->key, &b->key);
+}
+
+/* ------------------------------------------------------------------------------------------------ heap */
+
+static bool is_worse(xt_row_heap *heap, size_t a, size_t b)
+{
+    return cmp_entries(heap, &heap->items[a], &heap->items[b]) > 0;
 }
 
 static void swap(xt_row_heap *heap, size_t a, size_t b)
@@ -75,25 +127,44 @@ static int grow(xt_row_heap *heap)
     return 0;
 }
 
-int xt_row_heap_offer(xt_row_heap *heap, const xt_row_key *key, const xt_block *block)
+static int entry_offer(xt_row_heap *heap, xt_row_entry *e)
 {
-    xt_row_entry e = {.key = *key, .min_ms = block->min_ms, .max_ms = block->max_ms};
-
     if (heap->n == heap->limit) {
         heap->refused = true;
-        if (xt_row_key_cmp(&heap->order, key, &heap->items[0].key) >= 0)
+        if (cmp_entries(heap, e, &heap->items[0]) >= 0) {
+            entry_fini(heap, e);
             return 0;
+        }
         entry_fini(heap, &heap->items[0]);
-        heap->items[0] = e;
+        heap->items[0] = *e;
         sift_down(heap);
     } else {
         int r = heap->n == heap->cap ? grow(heap) : 0;
         if (r)
             return xt_error_trace(r);
-        heap->items[heap->n++] = e;
+        heap->items[heap->n++] = *e;
         sift_up(heap);
     }
+    return heap->result;
+}
+
+int xt_row_heap_offer(xt_row_heap *heap, const xt_row_key *key, size_t part, uint32_t row)
+{
+    xt_row_entry e = {.key = *key, .part = part, .row = row};
+
     heap->has_new = true;
+    return entry_offer(heap, &e);
+}
+
+int xt_row_heap_merge(xt_row_heap *heap, xt_row_heap *from)
+{
+    heap->refused |= from->refused;
+    while (from->n > 0) {
+        xt_row_entry e = from->items[--from->n];
+        int r = entry_offer(heap, &e);
+        if (r)
+            return xt_error_trace(r);
+    }
     return 0;
 }
 
@@ -125,63 +196,54 @@ int xt_row_heap_keep(xt_row_heap *heap)
     return 0;
 }
 
-static int worst_first(const void *a, const void *b, void *order)
+/* The entries may get their ties here, which sorting does not mind. */
+static int worst_first(const void *a, const void *b, void *heap)
 {
-    return xt_row_key_cmp(order, &((const xt_row_entry *)b)->key, &((const xt_row_entry *)a)->key);
+    union {
+        const void *constant;
+        xt_row_entry *entry;
+    } x = {a}, y = {b};
+
+    return cmp_entries(heap, y.entry, x.entry);
 }
 
 void xt_row_heap_sort(xt_row_heap *heap)
 {
     if (heap->n > 1)
-        qsort_r(heap->items, heap->n, sizeof *heap->items, worst_first, &heap->order);
+        qsort_r(heap->items, heap->n, sizeof *heap->items, worst_first, heap);
 }
 
 /* ------------------------------------------------------------------------------------------------ events */
 
 typedef struct fetch {
     xt_row_heap *heap;
-    bool any_block;
-    size_t n_left; /* entries without an event */
-    int64_t from_ms, to_ms;
+    xt_scan_reader *reader;
+    xt_field_set fields;
+    xt_arena arena; /* of one row */
     xt_buf encoded;
+    size_t n_dropped; /* of the worst, at the front */
 } fetch;
 
-static bool holds_entry(void *context, const xt_zone *zone)
+static int by_place(const void *a, const void *b)
 {
-    const fetch *f = context;
+    const xt_row_entry *x = *(xt_row_entry *const *)a, *y = *(xt_row_entry *const *)b;
 
-    for (size_t i = 0; i < f->heap->n; i++) {
-        const xt_row_entry *e = &f->heap->items[i];
-        if (!e->event && (f->any_block ? e->key.time_ms >= zone->min_ms && e->key.time_ms <= zone->max_ms
-                                       : e->min_ms == zone->min_ms && e->max_ms == zone->max_ms))
-            return true;
-    }
-    return false;
+    if (x->part != y->part)
+        return x->part < y->part ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
 }
 
-static void measure(fetch *f)
-{
-    f->n_left = 0;
-    f->from_ms = INT64_MAX;
-    f->to_ms = INT64_MIN;
-    for (size_t i = 0; i < f->heap->n; i++) {
-        const xt_row_entry *e = &f->heap->items[i];
-        if (e->event)
-            continue;
-        f->n_left++;
-        f->from_ms = e->key.time_ms < f->from_ms ? e->key.time_ms : f->from_ms;
-        f->to_ms = e->key.time_ms > f->to_ms ? e->key.time_ms : f->to_ms;
-    }
-}
-
-static int fill_entry(fetch *f, xt_row_entry *e, const xt_block *block)
+static int fill_entry(fetch *f, xt_row_entry *e, xt_problem *problem)
 {
     xt_event event;
 
-    xt_block_event(block, (uint32_t)(e->key.arrival - block->first_arrival), &event);
+    xt_arena_reset(&f->arena);
+    int r = xt_scan_event(f->reader, e->row, f->fields, &f->arena, &event, problem);
+    if (r)
+        return r;
     xt_buf_reset(&f->encoded);
     xt_event_encode(&event, &f->encoded);
-    int r = xt_buf_done(&f->encoded);
+    r = xt_buf_done(&f->encoded);
     e->event = r == 0 ? malloc(f->encoded.n + 1) : NULL;
     if (!e->event)
         return xt_error_origin(-ENOMEM);
@@ -192,84 +254,73 @@ static int fill_entry(fetch *f, xt_row_entry *e, const xt_block *block)
 }
 
 /* The worst go until the events of the others fit. */
-static void drop_worst(xt_row_heap *heap)
+static void drop_worst(fetch *f)
 {
-    size_t n = 0;
+    xt_row_heap *heap = f->heap;
 
-    while (heap->n_bytes > heap->max_bytes && n + 1 < heap->n)
-        entry_fini(heap, &heap->items[n++]);
-    if (n == 0)
+    while (heap->n_bytes > heap->max_bytes && f->n_dropped + 1 < heap->n) {
+        xt_row_entry *e = &heap->items[f->n_dropped++];
+        entry_fini(heap, e);
+        e->texts = e->event = NULL;
+        e->n_event = 0;
+    }
+}
+
+static void close_ranks(fetch *f)
+{
+    xt_row_heap *heap = f->heap;
+
+    if (f->n_dropped == 0)
         return;
-    memmove(heap->items, heap->items + n, (heap->n - n) * sizeof *heap->items);
-    heap->n -= n;
+    heap->n -= f->n_dropped;
+    memmove(heap->items, heap->items + f->n_dropped, heap->n * sizeof *heap->items);
     heap->limit = heap->n;
     heap->refused = true;
 }
 
-static int fill_block(fetch *f, const xt_block *block)
+/* Entries in the order of their places, so that each part is read once. */
+static int fetch_all(fetch *f, xt_row_entry *const *places, size_t n, const atomic_bool *cancel, xt_problem *problem)
 {
-    xt_row_heap *heap = f->heap;
+    size_t part = SIZE_MAX, damaged = SIZE_MAX;
 
-    for (size_t i = heap->n; i-- > 0;) {
-        xt_row_entry *e = &heap->items[i];
-        if (e->event || e->key.arrival < block->first_arrival || e->key.arrival - block->first_arrival >= block->n_rows)
+    for (size_t i = 0; i < n; i++) {
+        xt_row_entry *e = places[i];
+        if ((size_t)(e - f->heap->items) < f->n_dropped || e->part == damaged)
             continue;
-        int r = fill_entry(f, e, block);
-        if (r)
-            return xt_error_trace(r);
-        if (heap->n_bytes > heap->max_bytes) {
-            size_t before = heap->n;
-            drop_worst(heap);
-            i -= before - heap->n < i ? before - heap->n : i;
+        if (e->part != part && cancel && atomic_load_explicit(cancel, memory_order_relaxed)) {
+            xt_problem_set(problem, "the query was cancelled");
+            return XT_QUERY_E_CANCELLED;
         }
+        if (e->part != part)
+            xt_scan_reader_begin(f->reader, e->part);
+        part = e->part;
+        int r = fill_entry(f, e, problem);
+        if (r == XT_SCAN_E_DAMAGED)
+            damaged = part;
+        else if (r)
+            return xt_error_trace(r);
+        drop_worst(f);
     }
     return 0;
 }
 
-static void add_damage(xt_answer *answer, const xt_scan *scan)
+int xt_row_heap_fetch(xt_row_heap *heap, xt_scan_reader *reader, xt_field_set fields, const atomic_bool *cancel,
+                      xt_problem *reterr_problem)
 {
-    xt_scan_info info = xt_scan_info_get(scan);
+    fetch f = {.heap = heap, .reader = reader, .fields = fields, .encoded = XT_BUF_INIT};
+    xt_row_entry **places = calloc(heap->n + 1, sizeof(*places));
 
-    if (info.n_damaged > answer->scan.n_damaged) {
-        answer->scan.n_damaged = info.n_damaged;
-        memcpy(answer->scan.damaged, info.damaged, sizeof info.damaged);
-    }
-}
-
-static int scan_events(fetch *f, xt_store *store, xt_field_set fields, const atomic_bool *cancel, xt_answer *answer,
-                       xt_problem *problem)
-{
-    xt_scan_spec spec = {
-        .from_ms = f->from_ms, .to_ms = f->to_ms, .fields = fields, .may_match = holds_entry, .context = f};
-    const xt_block *block = NULL;
-    xt_scan *scan;
-    int r = xt_scan_open(store, &spec, &scan, problem);
-
-    if (r)
-        return xt_error_trace(r);
-    while ((r = xt_scan_next(scan, &block, problem)) == 0 && block && (r = fill_block(f, block)) == 0)
-        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) {
-            xt_problem_set(problem, "the query was cancelled");
-            r = XT_QUERY_E_CANCELLED;
-            break;
-        }
-    add_damage(answer, scan);
-    xt_scan_close(scan);
-    return r;
-}
-
-int xt_row_heap_fetch(xt_row_heap *heap, xt_store *store, xt_field_set fields, const atomic_bool *cancel,
-                      xt_answer *answer, xt_problem *reterr_problem)
-{
-    fetch f = {.heap = heap, .encoded = XT_BUF_INIT};
-    int r = 0;
-
-    for (int i = 0; i < 2 && r == 0; i++) {
-        measure(&f);
-        f.any_block = i > 0;
-        if (f.n_left)
-            r = scan_events(&f, store, fields, cancel, answer, reterr_problem);
-    }
+    if (!places)
+        return xt_error_origin(-ENOMEM);
+    for (size_t i = 0; i < heap->n; i++)
+        places[i] = &heap->items[i];
+    if (heap->n > 1)
+        qsort(places, heap->n, sizeof(*places), by_place);
+    xt_arena_init(&f.arena, SIZE_MAX);
+    int r = fetch_all(&f, places, heap->n, cancel, reterr_problem);
+    close_ranks(&f);
+    xt_arena_fini(&f.arena);
     xt_buf_fini(&f.encoded);
+    free(places);
     return r;
 }

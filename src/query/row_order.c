@@ -8,10 +8,10 @@
 
 #include "base/base64.h"
 
-#define CURSOR_VERSION   1
+#define CURSOR_VERSION   2
 #define CURSOR_MAX_BYTES 4096
 
-enum { FLAG_REVERSE = 1 };
+enum { FLAG_REVERSE = 1, FLAG_TIE = 2 };
 
 static int cmp_u64(uint64_t a, uint64_t b)
 {
@@ -39,8 +39,8 @@ int xt_row_key_cmp(const xt_row_order *order, const xt_row_key *a, const xt_row_
         r = xt_slice_cmp(a->host_id, b->host_id);
     if (!r)
         r = cmp_u64(b->serial, a->serial);
-    if (!r)
-        r = cmp_u64(b->arrival, a->arrival);
+    if (!r && a->has_tie && b->has_tie)
+        r = cmp_u64(a->tie, b->tie);
     return order->reverse ? -r : r;
 }
 
@@ -50,12 +50,14 @@ void xt_row_cursor_put(const xt_row_order *order, const xt_row_key *key, xt_buf 
     xt_buf raw = XT_BUF_ON(bytes);
 
     xt_buf_put_u8(&raw, CURSOR_VERSION);
-    xt_buf_put_u8(&raw, order->reverse ? FLAG_REVERSE : 0);
+    xt_buf_put_u8(&raw, (uint8_t)((order->reverse ? FLAG_REVERSE : 0) | (key->has_tie ? FLAG_TIE : 0)));
     xt_buf_put_varint(&raw, order->sort_field);
     xt_buf_put_zigzag(&raw, key->time_ms);
     xt_buf_put_varint(&raw, key->serial);
     xt_buf_put_block(&raw, xt_slice_head(key->host_id, 255));
-    xt_buf_put_varint(&raw, key->arrival);
+    xt_buf_put_varint(&raw, key->n_same);
+    if (key->has_tie)
+        xt_buf_put_u64(&raw, key->tie);
     if (order->sort_field) {
         xt_buf_put_u8(&raw, key->has_sort);
         xt_buf_put_varint(&raw, key->sort_number);
@@ -75,13 +77,18 @@ static bool decode(const xt_row_order *order, xt_slice bytes, xt_row_key *ret)
     xt_reader check = xt_reader_of(xt_slice_skip(bytes, body.n)), reader = xt_reader_of(body);
     if (xt_reader_u32(&check) != (uint32_t)xt_slice_hash(body))
         return false;
-    if (xt_reader_u8(&reader) != CURSOR_VERSION || xt_reader_u8(&reader) != (order->reverse ? FLAG_REVERSE : 0) ||
-        xt_reader_varint(&reader) != order->sort_field)
+    if (xt_reader_u8(&reader) != CURSOR_VERSION)
+        return false;
+    uint8_t flags = xt_reader_u8(&reader);
+    key.has_tie = flags & FLAG_TIE;
+    if ((flags & ~FLAG_TIE) != (order->reverse ? FLAG_REVERSE : 0) || xt_reader_varint(&reader) != order->sort_field)
         return false;
     key.time_ms = xt_reader_zigzag(&reader);
     key.serial = xt_reader_varint(&reader);
     key.host_id = xt_reader_block(&reader);
-    key.arrival = xt_reader_varint(&reader);
+    key.n_same = xt_reader_varint(&reader);
+    if (key.has_tie)
+        key.tie = xt_reader_u64(&reader);
     if (order->sort_field) {
         key.has_sort = xt_reader_u8(&reader) != 0;
         key.sort_number = xt_reader_varint(&reader);

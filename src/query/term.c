@@ -11,6 +11,8 @@
 
 #include "event/event.h"
 
+#define PIECE_BYTES 3
+
 void xt_term_run_fini(xt_term_run *run)
 {
     xt_buf_fini(&run->scratch);
@@ -245,6 +247,45 @@ static int set_regex_probe(xt_term *match, xt_slice s, xt_arena *arena)
     return 0;
 }
 
+/* A piece that filters of dictionaries can be asked for; shorter ones say nothing. */
+static int add_piece(xt_term *match, xt_slice *pieces, xt_slice literal, xt_arena *arena)
+{
+    if (literal.n < PIECE_BYTES)
+        return 0;
+    char *lower = xt_arena_alloc(arena, literal.n);
+    if (!lower)
+        return xt_error_origin(-ENOMEM);
+    for (size_t i = 0; i < literal.n; i++)
+        lower[i] = (char)(literal.p[i] | (literal.p[i] >= 'A' && literal.p[i] <= 'Z') << 5);
+    pieces[match->n_pieces++] = xt_slice_of(lower, literal.n);
+    return 0;
+}
+
+static int set_pieces(xt_term *match, xt_arena *arena)
+{
+    xt_slice text = match->op == XT_TERM_REGEX ? match->probe : match->text;
+    xt_slice *pieces = xt_arena_array(arena, text.n / (PIECE_BYTES + 1) + 1, sizeof *pieces);
+    char *literal = xt_arena_alloc(arena, text.n + 1);
+    int r = 0;
+
+    if (!pieces || !literal)
+        return xt_error_origin(-ENOMEM);
+    match->pieces = pieces;
+    if (match->op != XT_TERM_GLOB)
+        return add_piece(match, pieces, text, arena);
+    for (size_t i = 0; i < text.n && r == 0; i++) {
+        size_t n = next_literal(text, &i, literal);
+        r = add_piece(match, pieces, xt_slice_of(literal, n), arena);
+    }
+    return xt_error_trace(r);
+}
+
+static bool is_text(xt_term_form form)
+{
+    return form == XT_TERM_TEXT || form == XT_TERM_LIST || form == XT_TERM_CMD || form == XT_TERM_NAMES ||
+           form == XT_TERM_DATA;
+}
+
 int xt_term_compile(const xt_kql_node *leaf, xt_arena *arena, xt_term *ret, xt_problem *reterr_problem)
 {
     xt_term match = {.form = form_of(leaf), .field = column_of(leaf), .name = leaf->data_name, .text = leaf->text};
@@ -266,8 +307,10 @@ int xt_term_compile(const xt_kql_node *leaf, xt_arena *arena, xt_term *ret, xt_p
         return r;
     if (match.form == XT_TERM_CMD && match.op != XT_TERM_EXISTS && match.op != XT_TERM_REGEX)
         match.probe = longest_word(match.text);
-    if (match.form == XT_TERM_CMD && match.op == XT_TERM_REGEX)
+    if (is_text(match.form) && match.op == XT_TERM_REGEX)
         r = set_regex_probe(&match, leaf->text, arena);
+    if (r == 0 && is_text(match.form) && match.op != XT_TERM_EXISTS)
+        r = set_pieces(&match, arena);
     if (r) {
         xt_term_fini(&match);
         return xt_error_trace(r);
@@ -276,6 +319,12 @@ int xt_term_compile(const xt_kql_node *leaf, xt_arena *arena, xt_term *ret, xt_p
         match.has_hash = xt_hash128_parse(match.text, &match.hash);
     *ret = match;
     return 0;
+}
+
+bool xt_term_is_any(const xt_term *match)
+{
+    return match->op == XT_TERM_EXISTS &&
+           (match->form == XT_TERM_TEXT || match->form == XT_TERM_LIST || match->form == XT_TERM_CMD);
 }
 
 unsigned xt_term_cost(const xt_term *match)

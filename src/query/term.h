@@ -45,7 +45,9 @@ typedef struct xt_term {
     xt_type type;
     xt_slice name; /* DATA */
     xt_slice text;
-    xt_slice probe;    /* CMD: a word without a space that some argument must hold; may be empty */
+    xt_slice probe;         /* CMD: a word without a space that some argument must hold; may be empty */
+    const xt_slice *pieces; /* what the text of a value that matches holds, each of 3 bytes or more, in lower case */
+    size_t n_pieces;
     uint64_t min, max; /* RANGE, as xt_term_key; min > max: never */
     pcre2_code *regex;
     bool has_hash; /* EVENT_ID equal to 32 hex digits */
@@ -77,7 +79,9 @@ static inline bool xt_term_key_in(const xt_term *match, uint64_t key)
 }
 bool xt_term_number(const xt_term *match, uint64_t number, xt_term_run *run);
 bool xt_term_text(const xt_term *match, xt_slice text, xt_term_run *run);
-/* An entry of the column `field`, as xt_column.dict holds it, or the same bytes of an event. */
+/* An entry of the column `field`, as its dictionary holds it, or the same bytes of an event. */
 bool xt_term_entry(const xt_term *match, xt_slice entry, xt_term_run *run);
+/* Every value that is there matches: none has to be looked at. */
+bool xt_term_is_any(const xt_term *match);
 /* Rough cost of one answer, to ask the cheap terms first. */
 unsigned xt_term_cost(const xt_term *match);

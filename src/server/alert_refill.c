@@ -18,6 +18,7 @@ typedef struct refill {
     xt_app *app;
     xt_ruleset *rules;
     xt_arena arena;
+    xt_problem *problem;
 } refill;
 
 /* The rule of that id, or one that says as much as its id when it is gone by now. */
@@ -73,29 +74,25 @@ static int look_at(refill *f, const xt_event *event, xt_problem *reterr_problem)
     return xt_error_trace(r);
 }
 
+static int on_row(void *context, const xt_event *event, uint64_t arrival)
+{
+    refill *f = context;
+
+    (void)arrival;
+    xt_arena_reset(&f->arena);
+    return xt_event_has(event, XT_F_RULES) ? look_at(f, event, f->problem) : 0;
+}
+
 static int look_through(refill *f, uint64_t after, xt_problem *reterr_problem)
 {
     static const xt_field fields[] = {XT_F_TIME, XT_F_SERIAL, XT_F_EVENT_ID, XT_F_HOST_ID, XT_F_RULES, XT_F_RULE_LEVEL};
     xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS, .after_arrival = after};
-    const xt_block *block = NULL;
-    xt_scan *scan = NULL;
-    xt_event event;
+    xt_field_set wanted = {{0, 0}};
 
     for (size_t i = 0; i < XT_COUNT_OF(fields); i++)
-        xt_field_set_add(&spec.fields, fields[i]);
-    int r = xt_scan_open(f->app->store, &spec, &scan, reterr_problem);
-    while (r == 0 && (r = xt_scan_next(scan, &block, reterr_problem)) == 0 && block)
-        for (uint32_t row = 0; r == 0 && row < block->n_rows; row++) {
-            if (block->first_arrival + row <= after)
-                continue;
-            xt_arena_reset(&f->arena);
-            xt_block_event(block, row, &event);
-            if (xt_event_has(&event, XT_F_RULES))
-                r = look_at(f, &event, reterr_problem);
-        }
-    if (scan)
-        xt_scan_close(scan);
-    return xt_error_trace(r);
+        xt_field_set_add(&wanted, fields[i]);
+    f->problem = reterr_problem;
+    return xt_error_trace(xt_scan_each(f->app->store, &spec, wanted, on_row, f, NULL, reterr_problem));
 }
 
 int xt_alerts_refill(xt_app *app, xt_problem *reterr_problem)

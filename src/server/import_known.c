@@ -32,37 +32,23 @@ static int fill(xt_map *map, xt_import_event *events, size_t n, xt_scan_spec *sp
     return 0;
 }
 
-static int mark_block(const xt_block *block, const xt_scan_spec *spec, uint64_t arrival, const xt_map *map)
+typedef struct marking {
+    const xt_map *map;
+    uint64_t arrival; /* what came later is not meant */
+} marking;
+
+static int mark(void *context, const xt_event *event, uint64_t arrival)
 {
-    xt_event event;
+    const marking *m = context;
     xt_hash128 id;
-    int r = 0;
 
-    for (uint32_t row = 0; r == 0 && row < block->n_rows && block->first_arrival + row <= arrival; row++) {
-        xt_block_event(block, row, &event);
-        int64_t t = (int64_t)xt_event_num(&event, XT_F_TIME, 0);
-        if (t < spec->from_ms || t > spec->to_ms)
-            continue;
-        r = xt_import_event_id(&event, &id);
-        xt_import_event *found = r ? NULL : xt_map_find(map, xt_slice_of(id.b, sizeof id.b));
-        if (found)
-            found->known = true;
-    }
+    if (arrival > m->arrival)
+        return 0;
+    int r = xt_import_event_id(event, &id);
+    xt_import_event *found = r ? NULL : xt_map_find(m->map, xt_slice_of(id.b, sizeof id.b));
+    if (found)
+        found->known = true;
     return xt_error_trace(r);
-}
-
-static int scan(xt_store *store, const xt_scan_spec *spec, uint64_t arrival, const xt_map *map,
-                xt_problem *reterr_problem)
-{
-    const xt_block *block = NULL;
-    xt_scan *open = NULL;
-    int r = xt_scan_open(store, spec, &open, reterr_problem);
-
-    while (r == 0 && (r = xt_scan_next(open, &block, reterr_problem)) == 0 && block)
-        r = mark_block(block, spec, arrival, map);
-    if (open)
-        xt_scan_close(open);
-    return xt_error_fold(r);
 }
 
 /* Twins of one id are known together; the map holds the first of them. */
@@ -84,16 +70,18 @@ int xt_import_mark_known(xt_store *store, uint64_t arrival, xt_import_event *eve
     static const xt_field fields[] = {XT_F_TIME, XT_F_SERIAL, XT_F_EVENT_ID, XT_F_HOST_ID};
     XT_CLEANUP(xt_map_fini) xt_map map = XT_MAP_INIT;
     xt_scan_spec spec = {0};
+    xt_field_set wanted = {{0, 0}};
+    marking m = {&map, arrival};
     int r;
 
     *ret_n = 0;
     if (!arrival || !n)
         return 0;
     for (size_t i = 0; i < XT_COUNT_OF(fields); i++)
-        xt_field_set_add(&spec.fields, fields[i]);
+        xt_field_set_add(&wanted, fields[i]);
     r = fill(&map, events, n, &spec);
     if (r == 0)
-        r = scan(store, &spec, arrival, &map, reterr_problem);
+        r = xt_error_fold(xt_scan_each(store, &spec, wanted, mark, &m, NULL, reterr_problem));
     if (r)
         return xt_error_trace(r);
     *ret_n = spread(&map, events, n);

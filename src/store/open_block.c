@@ -375,9 +375,9 @@ static size_t present_bytes(uint32_t n_rows)
 }
 
 /* The head of one column as it is now; a bitmap that is needed is copied to *bitmap, which moves on. */
-static xt_column column_view(const open_column *column, uint32_t n_rows, uint8_t **bitmap)
+static xt_open_column column_view(const open_column *column, uint32_t n_rows, uint8_t **bitmap)
 {
-    xt_column out = {.kind = column->kind};
+    xt_open_column out = {.kind = column->kind};
 
     if (column->kind == XT_COLUMN_CODES) {
         out.codes = column->codes;

@@ -17,6 +17,16 @@
 typedef struct xt_open_block xt_open_block;
 typedef struct xt_open_mark xt_open_mark;
 
+/* A column of a view, and of a row group as it is read whole. */
+typedef struct xt_open_column {
+    int kind;                /* XT_COLUMN_*; ABSENT: no row has it */
+    const uint64_t *numbers; /* NUMBERS: n_rows values (INT cast) */
+    const uint8_t *present;  /* NUMBERS: bit i of byte i/8: row i has it; NULL: all have */
+    const uint32_t *codes;   /* CODES: n_rows; 0 absent, else entry code-1 */
+    const xt_slice *dict;    /* CODES: n_dict entries */
+    uint32_t n_dict;
+} xt_open_column;
+
 /* A fixed picture of the first rows of a block. */
 typedef struct xt_open_view {
     _Atomic(uint32_t) n_refs;
@@ -24,7 +34,7 @@ typedef struct xt_open_view {
     uint32_t n_rows;
     int64_t min_ms, max_ms;
     uint64_t first_arrival;
-    xt_column columns[XT_F_END];
+    xt_open_column columns[XT_F_END];
     uint64_t min[XT_F_END], max[XT_F_END]; /* of number columns that are not absent */
 } xt_open_view;
 

@@ -52,6 +52,6 @@ XT_MUST_USE xt_segment_reader *xt_segment_reader_new(const xt_vfs *vfs);
 xt_segment_reader *xt_segment_reader_free(xt_segment_reader *reader); /* accepts NULL, returns NULL */
 /* The column of a row group, its arrays in the arena; kind ABSENT when no row has it. */
 XT_MUST_USE int xt_segment_read(xt_segment_reader *reader, const xt_segment *segment, uint32_t group, xt_field field,
-                                xt_arena *arena, xt_column *ret, xt_problem *reterr_problem);
+                                xt_arena *arena, xt_open_column *ret, xt_problem *reterr_problem);
 /* For fuzzing: checksums are computed and not compared, so that what stands behind them is reached. */
 void xt_segment_ignore_checksums(bool ignore);

@@ -401,7 +401,7 @@ static void spread(uint64_t *values, const uint8_t *present, uint32_t n, uint32_
 }
 
 static int numbers_read(xt_segment_reader *reader, const xt_segment_column *column, uint32_t n_rows, xt_arena *arena,
-                        xt_column *ret, xt_problem *reterr_problem)
+                        xt_open_column *ret, xt_problem *reterr_problem)
 {
     const uint8_t *present = NULL;
     uint32_t n = 0;
@@ -422,12 +422,12 @@ static int numbers_read(xt_segment_reader *reader, const xt_segment_column *colu
         return undecodable(reader, &column->a, reterr_problem);
     if (present)
         spread(values, present, n, n_rows);
-    *ret = (xt_column){.kind = XT_COLUMN_NUMBERS, .numbers = values, .present = present};
+    *ret = (xt_open_column){.kind = XT_COLUMN_NUMBERS, .numbers = values, .present = present};
     return 0;
 }
 
 static int codes_read(xt_segment_reader *reader, const xt_segment_column *column, uint32_t n_rows, xt_arena *arena,
-                      xt_column *ret, xt_problem *reterr_problem)
+                      xt_open_column *ret, xt_problem *reterr_problem)
 {
     uint32_t *codes = xt_arena_alloc(arena, n_rows * sizeof *codes);
     xt_slice *dict = xt_arena_alloc(arena, column->n_dict * sizeof *dict);
@@ -447,18 +447,18 @@ static int codes_read(xt_segment_reader *reader, const xt_segment_column *column
     if (column->b.encoding != XT_SEGMENT_DICT ||
         !xt_segment_get_dict(xt_slice_of(text, column->b.raw_bytes), dict, column->n_dict, reader->scratch))
         return undecodable(reader, &column->b, reterr_problem);
-    *ret = (xt_column){.kind = XT_COLUMN_CODES, .codes = codes, .dict = dict, .n_dict = column->n_dict};
+    *ret = (xt_open_column){.kind = XT_COLUMN_CODES, .codes = codes, .dict = dict, .n_dict = column->n_dict};
     return 0;
 }
 
 int xt_segment_read(xt_segment_reader *reader, const xt_segment *segment, uint32_t group, xt_field field,
-                    xt_arena *arena, xt_column *ret, xt_problem *reterr_problem)
+                    xt_arena *arena, xt_open_column *ret, xt_problem *reterr_problem)
 {
     const xt_segment_column *column = column_find(segment, group, field);
     uint32_t n_rows = segment->groups[group].n_rows;
 
     if (!column) {
-        *ret = (xt_column){.kind = XT_COLUMN_ABSENT};
+        *ret = (xt_open_column){.kind = XT_COLUMN_ABSENT};
         return 0;
     }
     int r = reader_turn_to(reader, segment, reterr_problem);

@@ -102,7 +102,7 @@ static void values_write(segment_writer *w, const uint64_t *values, uint32_t n, 
 }
 
 /* Columns that are the same in every row (euid, suid and fsuid mostly are) share their chunks. */
-static bool numbers_equal(const xt_column *x, const xt_column *y, uint32_t n_rows)
+static bool numbers_equal(const xt_open_column *x, const xt_open_column *y, uint32_t n_rows)
 {
     return !x->present == !y->present && (!x->present || memcmp(x->present, y->present, (n_rows + 7) / 8) == 0) &&
            memcmp(x->numbers, y->numbers, n_rows * sizeof *x->numbers) == 0;
@@ -121,7 +121,7 @@ static const xt_segment_column *equal_find(const segment_writer *w, const xt_ope
     return NULL;
 }
 
-static void numbers_write(segment_writer *w, const xt_column *column, uint32_t n_rows, xt_segment_column *entry)
+static void numbers_write(segment_writer *w, const xt_open_column *column, uint32_t n_rows, xt_segment_column *entry)
 {
     const uint64_t *values = column->numbers;
     uint32_t n = n_rows;
@@ -142,7 +142,7 @@ static void numbers_write(segment_writer *w, const xt_column *column, uint32_t n
     }
 }
 
-static void codes_write(segment_writer *w, const xt_column *column, uint32_t n_rows, xt_segment_column *entry)
+static void codes_write(segment_writer *w, const xt_open_column *column, uint32_t n_rows, xt_segment_column *entry)
 {
     for (uint32_t row = 0; row < n_rows; row++)
         w->numbers[row] = column->codes[row];
@@ -167,7 +167,7 @@ static void group_write(segment_writer *w, const xt_open_view *view)
     size_t first = w->columns.n;
 
     for (unsigned f = 1; f < XT_F_END && w->error == 0; f++) {
-        const xt_column *column = &view->columns[f];
+        const xt_open_column *column = &view->columns[f];
         xt_segment_column entry = {.field = (uint16_t)f};
         if (column->kind == XT_COLUMN_ABSENT)
             continue;

@@ -1,7 +1,7 @@
 /*
  * store/store - the embedded store of events
  *
- * Shape:     batches of canonical events go in; column blocks come out, newest first. What was appended is durable
+ * Shape:     batches of canonical events go in; columns come out (scans). What was appended is durable
  *            (pending.db, group commit) and searchable at once (open blocks in memory, the same columns unsealed);
  *            later it is sealed into immutable segment files (DIR/segments/ID.xts).
  * Commit:    a batch is one row of pending.db: the frame as it came and what the server derived beside it. Sealing
@@ -84,58 +84,116 @@ XT_MUST_USE int xt_store_stats_get(xt_store *store, xt_store_stats *ret);
 /* ------------------------------------------------------------------------------------------------ scanning */
 
 /*
- * A column of one block. Two physical kinds: numbers, and codes into a dictionary of distinct values, so that a
- * pattern is matched once per distinct value. LIST, PATHS and RECORDS are codes too: an entry is the encoded value.
+ * A scan is a fixed picture of the store, cut into parts: row groups of sealed segments and views of open blocks. It is
+ * immutable and shared by threads; each thread reads with a reader of its own, column by column, only what it needs.
+ * Rows of a part stand in no promised order.
+ *
+ * The distinct values of a text field (of LIST, PATHS and RECORDS: the encoded values) are a dictionary, which all
+ * parts of one source (a segment, a view) share: a pattern is matched once per distinct value. Dictionaries are read in
+ * chunks.
  */
+typedef struct xt_dict {
+    uint32_t n; /* values: codes are 0 .. n - 1 */
+    uint32_t n_chunks;
+    const uint32_t *firsts; /* n_chunks + 1: chunk i holds the codes from firsts[i] on, below firsts[i + 1] */
+    bool sorted;            /* by bytes; a code tells the place then */
+} xt_dict;
+
 typedef struct xt_column {
-    /* ABSENT: no row of the block has it */
+    /* ABSENT: no row of the part has it */
     enum { XT_COLUMN_ABSENT, XT_COLUMN_NUMBERS, XT_COLUMN_CODES } kind;
-    const uint64_t *numbers; /* NUMBERS: n_rows values (INT cast) */
+    const uint64_t *numbers; /* NUMBERS: n_rows values (INT cast), 0 where there is none */
     const uint8_t *present;  /* NUMBERS: bit i of byte i/8: row i has it; NULL: all have */
-    const uint32_t *codes;   /* CODES: n_rows; 0 absent, else entry code-1 */
-    const xt_slice *dict;    /* CODES: n_dict entries */
-    uint32_t n_dict;
+    const uint32_t *codes;   /* CODES: n_rows local codes: 0 absent, else 1 .. n_values; NULL: only values were read */
+    const uint32_t *values;  /* CODES: values[local - 1] is the code in dict, ascending; NULL: local - 1 itself */
+    uint32_t n_values;       /* CODES: distinct values of this part */
+    const xt_dict *dict;     /* CODES */
 } xt_column;
 
-typedef struct xt_block {
-    uint32_t n_rows;
-    int64_t min_ms, max_ms;             /* of TIME in this block */
-    const xt_column *columns[XT_F_END]; /* stored fields that were asked for; NULL: not asked for */
-    uint64_t first_arrival;             /* arrival number of row 0: rows of a block are consecutive arrivals */
-} xt_block;
-
-/* What a predicate may know of a block before its columns are read. */
+/* What is known of a part before its columns are read. */
 typedef struct xt_zone {
     uint32_t n_rows;
+    uint32_t source; /* below xt_scan_sources */
     int64_t min_ms, max_ms;
+    uint64_t first_arrival, last_arrival; /* of its rows, at least and at most */
     /* false: unknown */
     bool (*number_range)(const struct xt_zone *zone, xt_field field, uint64_t *ret_min, uint64_t *ret_max);
 } xt_zone;
 
 typedef struct xt_scan_spec {
-    int64_t from_ms, to_ms; /* events with from_ms <= time <= to_ms; 0 and XT_TIMESTAMP_MAX_MS: all */
-    uint64_t after_arrival; /* only rows that arrived later than this; 0: all (live tail) */
-    xt_field_set fields;    /* stored fields wanted (TIME always comes) */
-    bool (*may_match)(void *context, const xt_zone *zone); /* false skips the block; NULL: reads all */
-    void *context;
+    int64_t from_ms, to_ms; /* parts with a time in from_ms .. to_ms; 0 and XT_TIMESTAMP_MAX_MS: all */
+    uint64_t after_arrival; /* parts with a row that arrived later than this; 0: all (live tail) */
 } xt_scan_spec;
 
 typedef struct xt_scan_info {
-    uint64_t n_blocks, n_blocks_skipped, n_rows_read, n_segments, n_damaged;
+    uint64_t n_segments, n_segments_skipped; /* skipped: by time or arrival, whole */
+    uint64_t n_parts_skipped;                /* by time or arrival, those of skipped segments too */
+    uint64_t n_damaged;
     uint64_t last_arrival; /* of the picture that this scan has: pass it as after_arrival to go on from here */
     char damaged[200];     /* names of damaged segments, comma separated, cut */
 } xt_scan_info;
 
+enum {
+    XT_SCAN_E_DAMAGED = 1, /* the part cannot be read: the scan names its segment; go on with the next part */
+};
+
 typedef struct xt_scan xt_scan;
 XT_MUST_USE int xt_scan_open(xt_store *store, const xt_scan_spec *spec, xt_scan **ret, xt_problem *reterr_problem);
-/* Blocks in descending max_ms (rows inside are in arrival order; rows out of the time range may be among them).
- * *ret NULL at the end. A block is valid until the next call. */
-XT_MUST_USE int xt_scan_next(xt_scan *scan, const xt_block **ret, xt_problem *reterr_problem);
-xt_scan_info xt_scan_info_get(const xt_scan *scan);
-xt_scan *xt_scan_close(xt_scan *scan);
+xt_scan *xt_scan_close(xt_scan *scan); /* accepts NULL, returns NULL */
+/* Parts are numbered from 0 in descending max_ms. */
+size_t xt_scan_parts(const xt_scan *scan);
+uint32_t xt_scan_sources(const xt_scan *scan);
+const xt_zone *xt_scan_zone(const xt_scan *scan, size_t part);
+xt_scan_info xt_scan_info_get(xt_scan *scan);
 
-/* Row i of a block as an event with the fields that were asked for; bytes are borrowed from the block. */
-void xt_block_event(const xt_block *block, uint32_t row, xt_event *ret);
+/* One thread's way to read. What it gives is valid until its next begin, unless said otherwise. */
+typedef struct xt_scan_reader xt_scan_reader;
+typedef struct xt_scan_cost {
+    uint64_t n_bytes_read, n_chunks_read, n_dict_chunks_read; /* of files; columns' and dictionaries' chunks */
+} xt_scan_cost;
+XT_MUST_USE xt_scan_reader *xt_scan_reader_new(xt_scan *scan);    /* NULL: no memory */
+xt_scan_reader *xt_scan_reader_free(xt_scan_reader *reader);      /* accepts NULL, returns NULL */
+xt_scan_cost xt_scan_reader_cost(const xt_scan_reader *reader);   /* since it was made */
+const xt_zone *xt_scan_reader_zone(const xt_scan_reader *reader); /* of the part at hand */
+void xt_scan_reader_begin(xt_scan_reader *reader, size_t part);   /* turns to a part */
+/* A stored field's column, read on first use. >0: XT_SCAN_E_DAMAGED, with a problem. */
+XT_MUST_USE int xt_scan_column(xt_scan_reader *reader, xt_field field, const xt_column **ret,
+                               xt_problem *reterr_problem);
+/* The same without the rows (codes NULL) where that is cheaper: which distinct values occur, whether in all rows. */
+XT_MUST_USE int xt_scan_values(xt_scan_reader *reader, xt_field field, const xt_column **ret,
+                               xt_problem *reterr_problem);
+/* Each row's arrival number; *ret NULL when merging dropped them: then they lie within the zone's. */
+XT_MUST_USE int xt_scan_arrivals(xt_scan_reader *reader, const uint64_t **ret, xt_problem *reterr_problem);
+/* Stored fields of a row; bytes of values are in the arena. */
+XT_MUST_USE int xt_scan_event(xt_scan_reader *reader, uint32_t row, xt_field_set fields, xt_arena *arena, xt_event *ret,
+                              xt_problem *reterr_problem);
+
+/*
+ * Dictionaries of the part at hand: dict is that of its column or of its source. A chunk's entries are those of its codes in order, valid
+ * until the next xt_dict_* call of this reader.
+ */
+XT_MUST_USE int xt_dict_chunk(xt_scan_reader *reader, const xt_dict *dict, uint32_t chunk, const xt_slice **ret_entries,
+                              xt_problem *reterr_problem);
+/* Of a field, without reading the part's rows or values: *ret NULL where the source has none. */
+XT_MUST_USE int xt_scan_dict(xt_scan_reader *reader, xt_field field, const xt_dict **ret, xt_problem *reterr_problem);
+/*
+ * Whether an entry of the chunk may hold these bytes, ASCII case aside: false only when none does. literal is in lower
+ * case; of less than 3 bytes nothing is known.
+ */
+XT_MUST_USE int xt_dict_may_hold(xt_scan_reader *reader, const xt_dict *dict, uint32_t chunk, xt_slice literal,
+                                 bool *ret, xt_problem *reterr_problem);
+/* One value, copied to the arena. */
+XT_MUST_USE int xt_dict_entry(xt_scan_reader *reader, const xt_dict *dict, uint32_t code, xt_arena *arena,
+                              xt_slice *ret, xt_problem *reterr_problem);
+
+/*
+ * Each row of from_ms .. to_ms that arrived later than after_arrival as an event with these stored fields, the parts
+ * newest first, on one thread. arrival: the row's, or the least it may be where merging dropped it. event: valid during
+ * the call. on_row: >0 ends the run, <0 ends it and is returned. Damaged parts are left out; info may be NULL.
+ */
+XT_MUST_USE int xt_scan_each(xt_store *store, const xt_scan_spec *spec, xt_field_set fields,
+                             int (*on_row)(void *context, const xt_event *event, uint64_t arrival), void *context,
+                             xt_scan_info *ret_info, xt_problem *reterr_problem);
 
 /*
  * The newest event whose event.id is this one: bytes in the arena. XT_STORE_E_* never; *ret_found tells.

@@ -85,7 +85,7 @@ static void counts_check(verifying *v)
 
 static int group_check(verifying *v, const xt_segment *segment, uint32_t group, xt_problem *problem)
 {
-    xt_column column;
+    xt_open_column column;
 
     for (unsigned f = 1; f < XT_F_END; f++) {
         xt_arena_reset(&v->arena);

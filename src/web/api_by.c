@@ -59,16 +59,19 @@ static int run(xt_app *app, xt_request *request, const xt_search_params *params,
 {
     xt_slice format = xt_request_get(request, "format");
     bool json = format.n == 0 || xt_slice_eq(format, XT_S("json"));
+    xt_query_key keys[XT_QUERY_MAX_BY] = {{XT_F_INVALID, 0}};
     uint64_t limit;
     int r = xt_search_fields(request, "by", g->by, XT_COUNT_OF(g->by), &g->n_by, problem);
     if (r == 0)
         r = xt_request_number(request, "limit", json ? JSON_GROUPS : 0, XT_QUERY_MAX_GROUPS, &limit, problem);
     if (r)
         return r;
-    for (size_t i = 0; i < g->n_by; i++)
+    for (size_t i = 0; i < g->n_by; i++) {
         g->columns[i] = xt_field_find(g->by[i])->name;
+        keys[i].field = g->by[i];
+    }
     g->columns[g->n_by] = "count";
-    return xt_query_by(xt_app_store(app), &params->query, g->by, g->n_by, limit, request->arena, &g->items, &g->n,
+    return xt_query_by(xt_app_store(app), &params->query, keys, g->n_by, limit, request->arena, &g->items, &g->n,
                        &g->answer, problem);
 }
 

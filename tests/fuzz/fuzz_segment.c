@@ -45,7 +45,7 @@ static const xt_vfs memory_vfs = {
 
 static volatile uint64_t sink;
 
-static void column_touch(const xt_column *column, uint32_t n_rows)
+static void column_touch(const xt_open_column *column, uint32_t n_rows)
 {
     uint64_t sum = 0;
 
@@ -68,7 +68,7 @@ static void segment_touch(const xt_segment *segment)
     for (uint32_t g = 0; reader && g < xt_segment_info_get(segment)->n_groups; g++)
         for (unsigned f = 1; f < XT_F_END; f++) {
             xt_problem problem = XT_PROBLEM_INIT;
-            xt_column column;
+            xt_open_column column;
             xt_arena_reset(&arena);
             int r = xt_segment_read(reader, segment, g, (xt_field)f, &arena, &column, &problem);
             assert(r <= 0 || xt_problem_is_set(&problem));

@@ -87,7 +87,7 @@ typedef enum work { WORK_COUNT, WORK_ROWS, WORK_ALL, WORK_BY, WORK_BY_TWO, WORK_
 
 static int run(xt_store *store, work what, const xt_query *query, xt_answer *answer, uint64_t *result)
 {
-    static const xt_field by[] = {XT_F_EXE, XT_F_USER};
+    static const xt_query_key by[] = {{XT_F_EXE, 0}, {XT_F_USER, 0}};
     static xt_query_bucket buckets[100];
     xt_problem problem = XT_PROBLEM_INIT;
     xt_query_group *groups;
@@ -177,9 +177,9 @@ int main(int argc, char **argv)
             run(store, cases[c].work, &query, &answer, &result);
             best = answer.took_us < best ? answer.took_us : best;
         }
-        printf("%-28s %10.2f ms  %9llu  (%llu blocks, %llu skipped)\n", cases[c].name, (double)best / 1e3,
-               (unsigned long long)result, (unsigned long long)answer.scan.n_blocks,
-               (unsigned long long)answer.scan.n_blocks_skipped);
+        printf("%-28s %10.2f ms  %9llu  (%llu parts, %llu read)\n", cases[c].name, (double)best / 1e3,
+               (unsigned long long)result, (unsigned long long)answer.cost.n_parts,
+               (unsigned long long)answer.cost.n_read);
         xt_filter_free(filter);
     }
     xt_store_close(store);

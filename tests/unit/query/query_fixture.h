@@ -1,6 +1,6 @@
 /*
  * What the tests of queries share: seeded events whose values collide often, random queries over them, a naive
- * evaluator of its own (per event, no columns, no PCRE2 tricks), and a builder of column blocks.
+ * evaluator of its own (per event, no columns, no PCRE2 tricks).
  */
 #pragma once
 #include <setjmp.h>
@@ -355,60 +355,4 @@ static UNUSED bool naive(const xt_kql_node *node, const xt_event *event, xt_aren
     default:
         return naive_leaf(node, event, arena);
     }
-}
-
-/* ------------------------------------------------------------------------------------------------ blocks */
-
-static UNUSED uint32_t dict_code(xt_slice *dict, uint32_t *n_dict, xt_slice value)
-{
-    for (uint32_t i = 0; i < *n_dict; i++)
-        if (xt_slice_eq(dict[i], value))
-            return i + 1;
-    dict[*n_dict] = value;
-    return ++*n_dict;
-}
-
-static UNUSED xt_column *column_of(xt_field field, const xt_event *events, uint32_t n, xt_arena *arena)
-{
-    xt_type type = xt_field_find(field)->type;
-    xt_column *column = xt_arena_new(arena, xt_column);
-    uint64_t *numbers = xt_arena_array(arena, n, sizeof *numbers);
-    uint8_t *present = xt_arena_array(arena, (n + 7) / 8, 1);
-    uint32_t *codes = xt_arena_array(arena, n, sizeof *codes);
-    xt_slice *dict = xt_arena_array(arena, n, sizeof *dict);
-    uint32_t n_present = 0;
-
-    for (uint32_t i = 0; i < n; i++) {
-        if (!xt_event_has(&events[i], field))
-            continue;
-        n_present++;
-        numbers[i] = events[i].values[field].num;
-        present[i / 8] |= (uint8_t)(1 << i % 8);
-        if (type != XT_UINT && type != XT_INT && type != XT_TIME)
-            codes[i] = dict_code(dict, &column->n_dict, events[i].values[field].bytes);
-    }
-    column->kind = n_present == 0                                         ? XT_COLUMN_ABSENT
-                   : type == XT_UINT || type == XT_INT || type == XT_TIME ? XT_COLUMN_NUMBERS
-                                                                          : XT_COLUMN_CODES;
-    column->numbers = numbers;
-    column->present = n_present == n ? NULL : present;
-    column->codes = codes;
-    column->dict = dict;
-    return column;
-}
-
-static UNUSED xt_block block_of(xt_field_set fields, const xt_event *events, uint32_t n, xt_arena *arena)
-{
-    xt_block block = {.n_rows = n, .min_ms = INT64_MAX, .max_ms = INT64_MIN, .first_arrival = 1};
-
-    xt_field_set_add(&fields, XT_F_TIME);
-    for (unsigned f = 1; f < XT_F_END; f++)
-        if (xt_field_set_has(&fields, (xt_field)f))
-            block.columns[f] = column_of((xt_field)f, events, n, arena);
-    for (uint32_t i = 0; i < n; i++) {
-        int64_t t = (int64_t)events[i].values[XT_F_TIME].num;
-        block.min_ms = t < block.min_ms ? t : block.min_ms;
-        block.max_ms = t > block.max_ms ? t : block.max_ms;
-    }
-    return block;
 }

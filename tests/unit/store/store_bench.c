@@ -85,16 +85,21 @@ static uint64_t folder_bytes(const char *dir, const char *sub)
 
 static void scan(xt_store *store, const char *what, xt_field_set fields, uint64_t n_events)
 {
-    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS, .fields = fields};
+    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS};
     xt_problem problem = XT_PROBLEM_INIT;
-    const xt_block *block;
+    const xt_column *column;
     xt_scan *s;
 
     start();
     must(xt_scan_open(store, &spec, &s, &problem), &problem);
-    do
-        must(xt_scan_next(s, &block, &problem), &problem);
-    while (block);
+    xt_scan_reader *reader = xt_scan_reader_new(s);
+    for (size_t i = 0; i < xt_scan_parts(s); i++) {
+        xt_scan_reader_begin(reader, i);
+        for (unsigned f = 1; f < XT_F_END; f++)
+            if (xt_field_set_has(&fields, (xt_field)f) && xt_field_find(f) && !(xt_field_find(f)->flags & XT_VIRTUAL))
+                must(xt_scan_column(reader, (xt_field)f, &column, &problem), &problem);
+    }
+    xt_scan_reader_free(reader);
     xt_scan_close(s);
     stop(what, n_events);
 }

@@ -311,43 +311,65 @@ static UNUSED int append_one(xt_store *store, const xt_store_batch *batch)
 
 #define ALL_FIELDS ((xt_field_set){{~UINT64_C(0), ~UINT64_C(0)}})
 
+typedef struct comparison {
+    const truth *t;
+    xt_buf out;
+    char *seen;
+    size_t n;
+} comparison;
+
+static int compare_row(void *context, const xt_event *event, uint64_t arrival)
+{
+    comparison *c = context;
+
+    assert_in_range(arrival, 1, c->t->n);
+    assert_false(c->seen[arrival - 1]);
+    c->seen[arrival - 1] = 1;
+    xt_buf_reset(&c->out);
+    xt_event_encode(event, &c->out);
+    assert_true(xt_slice_eq(xt_buf_slice(&c->out), c->t->events[arrival - 1]));
+    c->n++;
+    return 0;
+}
+
 /* Every row of a scan of everything is the truth's, each at most once; returns how many there were. */
 static UNUSED size_t truth_compare(const truth *t, xt_store *store, xt_scan_info *ret_info)
 {
-    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS, .fields = ALL_FIELDS};
+    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS};
     xt_problem problem = XT_PROBLEM_INIT;
-    const xt_block *block;
-    xt_buf out = XT_BUF_INIT;
-    xt_scan *scan;
-    size_t n = 0;
-    char *seen = calloc(1, t->n + 1);
+    comparison c = {.t = t, .seen = calloc(1, t->n + 1)};
+    xt_scan_info info;
+
+    must(xt_scan_each(store, &spec, ALL_FIELDS, compare_row, &c, &info, &problem), &problem);
+    if (ret_info)
+        *ret_info = info;
+    xt_buf_fini(&c.out);
+    free(c.seen);
+    return c.n;
+}
+
+/* Parts of a scan: newest first, each with times that its rows have; returns how many there are. */
+static UNUSED size_t parts_check(xt_store *store)
+{
+    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS};
+    xt_problem problem = XT_PROBLEM_INIT;
     int64_t before = INT64_MAX;
+    const xt_column *times;
+    xt_scan *scan;
 
     must(xt_scan_open(store, &spec, &scan, &problem), &problem);
-    for (;;) {
-        must(xt_scan_next(scan, &block, &problem), &problem);
-        if (!block)
-            break;
-        assert_true(block->max_ms <= before);
-        before = block->max_ms;
-        for (uint32_t row = 0; row < block->n_rows; row++, n++) {
-            xt_event event;
-            uint64_t arrival = block->first_arrival + row;
-            assert_in_range(arrival, 1, t->n);
-            assert_false(seen[arrival - 1]);
-            seen[arrival - 1] = 1;
-            xt_block_event(block, row, &event);
-            int64_t time_ms = (int64_t)xt_event_num(&event, XT_F_TIME, 0);
-            assert_true(time_ms >= block->min_ms && time_ms <= block->max_ms);
-            xt_buf_reset(&out);
-            xt_event_encode(&event, &out);
-            assert_true(xt_slice_eq(xt_buf_slice(&out), t->events[arrival - 1]));
-        }
+    xt_scan_reader *reader = xt_scan_reader_new(scan);
+    size_t n = xt_scan_parts(scan);
+    for (size_t i = 0; i < n; i++) {
+        const xt_zone *zone = xt_scan_zone(scan, i);
+        assert_true(zone->max_ms <= before && zone->source < xt_scan_sources(scan));
+        before = zone->max_ms;
+        xt_scan_reader_begin(reader, i);
+        must(xt_scan_column(reader, XT_F_TIME, &times, &problem), &problem);
+        for (uint32_t row = 0; row < zone->n_rows; row++)
+            assert_true((int64_t)times->numbers[row] >= zone->min_ms && (int64_t)times->numbers[row] <= zone->max_ms);
     }
-    if (ret_info)
-        *ret_info = xt_scan_info_get(scan);
+    xt_scan_reader_free(reader);
     xt_scan_close(scan);
-    xt_buf_fini(&out);
-    free(seen);
     return n;
 }

@@ -160,7 +160,7 @@ static void decoders_stand_any_byte(void **state)
             xt_segment_reader *reader = xt_segment_reader_new(&xt_vfs_system);
             for (uint32_t g = 0; g < xt_segment_info_get(segment)->n_groups; g++)
                 for (unsigned f = 1; f < XT_F_END; f++) {
-                    xt_column column;
+                    xt_open_column column;
                     xt_arena_reset(&arena);
                     int r = xt_segment_read(reader, segment, g, (xt_field)f, &arena, &column, NULL);
                     assert_true(r >= 0);

@@ -58,31 +58,33 @@ static void child_run(const char *dir, kill_ledger *shared)
     }
 }
 
+typedef struct tally {
+    uint64_t n, sum;
+} tally;
+
+static int tally_row(void *context, const xt_event *event, uint64_t arrival)
+{
+    tally *t = context;
+
+    assert_int_equal(xt_event_num(event, XT_F_SERIAL, 0), arrival);
+    t->n++;
+    t->sum += arrival;
+    return 0;
+}
+
 /* Every serial from 1 to the last is there once, and the last is not before what was acknowledged. */
 static void must_be_exactly_once(const char *dir, uint64_t n_acknowledged)
 {
     xt_store *store = store_open(dir, NULL);
-    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS, .fields = ALL_FIELDS};
+    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS};
     xt_problem problem = XT_PROBLEM_INIT;
     xt_ledger_check check;
-    const xt_block *block;
-    uint64_t n = 0, sum = 0;
-    xt_event event;
-    xt_scan *scan;
+    xt_scan_info info;
+    tally t = {0};
 
-    must(xt_scan_open(store, &spec, &scan, &problem), &problem);
-    for (;;) {
-        must(xt_scan_next(scan, &block, &problem), &problem);
-        if (!block)
-            break;
-        for (uint32_t row = 0; row < block->n_rows; row++, n++) {
-            xt_block_event(block, row, &event);
-            assert_int_equal(xt_event_num(&event, XT_F_SERIAL, 0), block->first_arrival + row);
-            sum += block->first_arrival + row;
-        }
-    }
-    assert_int_equal(xt_scan_info_get(scan).n_damaged, 0);
-    xt_scan_close(scan);
+    must(xt_scan_each(store, &spec, ALL_FIELDS, tally_row, &t, &info, &problem), &problem);
+    assert_int_equal(info.n_damaged, 0);
+    uint64_t n = t.n, sum = t.sum;
     assert_true(n >= n_acknowledged * PER_BATCH);
     assert_true(n <= (n_acknowledged + 1) * PER_BATCH);
     assert_int_equal(n % PER_BATCH, 0);

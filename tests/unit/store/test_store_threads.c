@@ -70,36 +70,38 @@ static void *sealer(void *context)
     return NULL;
 }
 
+typedef struct one_scan {
+    char *seen;
+    uint64_t n;
+} one_scan;
+
+static int scan_row(void *context, const xt_event *event, uint64_t arrival)
+{
+    one_scan *one = context;
+    char text[24];
+
+    snprintf(text, sizeof text, "%llu", (unsigned long long)arrival);
+    assert_true(xt_slice_eq(xt_event_bytes(event, XT_F_CWD), xt_slice_str(text)));
+    assert_int_equal(xt_event_num(event, XT_F_SERIAL, 0), arrival);
+    assert_int_equal(xt_event_has(event, XT_F_AUID), arrival % 2);
+    assert_int_equal(one->seen[arrival]++, 0);
+    one->n++;
+    return 0;
+}
+
 /* One scan sees each arrival once, all that were acknowledged before it began, each row whole. */
 static void scan_once(xt_store *store, char *seen)
 {
-    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS, .fields = ALL_FIELDS};
+    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS};
     xt_problem problem = XT_PROBLEM_INIT;
-    uint64_t acknowledged = atomic_load(&n_appended), n = 0;
-    const xt_block *block;
-    xt_event event;
-    xt_scan *scan;
+    uint64_t acknowledged = atomic_load(&n_appended);
+    one_scan one = {.seen = seen};
+    xt_scan_info info;
 
     memset(seen, 0, MAX_EVENTS + 6000);
-    must(xt_scan_open(store, &spec, &scan, &problem), &problem);
-    for (;;) {
-        must(xt_scan_next(scan, &block, &problem), &problem);
-        if (!block)
-            break;
-        for (uint32_t row = 0; row < block->n_rows; row++, n++) {
-            char text[24];
-            uint64_t arrival = block->first_arrival + row;
-            xt_block_event(block, row, &event);
-            snprintf(text, sizeof text, "%llu", (unsigned long long)arrival);
-            assert_true(xt_slice_eq(xt_event_bytes(&event, XT_F_CWD), xt_slice_str(text)));
-            assert_int_equal(xt_event_num(&event, XT_F_SERIAL, 0), arrival);
-            assert_int_equal(xt_event_has(&event, XT_F_AUID), arrival % 2);
-            assert_int_equal(seen[arrival]++, 0);
-        }
-    }
-    assert_true(n >= acknowledged);
-    assert_int_equal(n, xt_scan_info_get(scan).last_arrival);
-    xt_scan_close(scan);
+    must(xt_scan_each(store, &spec, ALL_FIELDS, scan_row, &one, &info, &problem), &problem);
+    assert_true(one.n >= acknowledged);
+    assert_int_equal(one.n, info.last_arrival);
 }
 
 static void *reader(void *context)
