@@ -134,7 +134,7 @@ static int read_fields(const xt_walk_part *part)
 
 static bool zone_may_match(const xt_walk *walk, const xt_zone *zone)
 {
-    return zone->max_ms >= walk->from_ms && zone->min_ms <= walk->to_ms &&
+    return walk->from_ms <= walk->to_ms && zone->max_ms >= walk->from_ms && zone->min_ms <= walk->to_ms &&
            (!walk->may_match || walk->may_match(walk->context, zone)) && xt_filter_may_match(walk->query->filter, zone);
 }
 
