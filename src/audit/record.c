@@ -78,11 +78,33 @@ static int corrupt(xt_problem *problem, xt_slice input, const char *at, const ch
     return XT_RECORD_E_CORRUPT;
 }
 
+/* What a line that does not begin as a record may be instead. */
+static int corrupt_begin(xt_problem *problem, xt_slice input, const char *at)
+{
+    int r = corrupt(problem, input, at, "not an audit record: type= is missing");
+    if (xt_slice_starts(input, XT_S("----")) || xt_slice_starts(input, XT_S("time->")))
+        xt_problem_hint(problem, "ausearch writes this between events: use ausearch --raw");
+    else if (xt_slice_starts(input, XT_S("{")))
+        xt_problem_hint(problem, "documents that were decoded before cannot be decoded again");
+    else
+        xt_problem_hint(problem, "a record begins with type= or node=; the line is kept as it is");
+    return r;
+}
+
+static int corrupt_type(xt_problem *problem, xt_slice input, const char *at)
+{
+    int r = corrupt(problem, input, at, "the record type is not known");
+    xt_problem_hint(problem, "a type is a name in capitals, UNKNOWN[N] or a number; the line is kept as it is");
+    return r;
+}
+
 static int corrupt_stamp(xt_problem *problem, xt_slice input, const cursor *c)
 {
     int r = corrupt(problem, input, c->p, "the stamp audit(SECONDS.MILLISECONDS:SERIAL): is not well formed");
     if (memchr(input.p, '/', (size_t)(c->p - input.p)) || (c->p < c->end && *c->p == '/'))
         xt_problem_hint(problem, "interpreted output of ausearch cannot be read back: use ausearch --raw");
+    else
+        xt_problem_hint(problem, "it looks like audit(1700000000.123:77): and the line is kept as it is");
     return r;
 }
 
@@ -154,11 +176,11 @@ int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_probl
     if (take(&c, XT_S("node=")))
         record.node = take_word(&c);
     if (!take(&c, XT_S("type=")) && (record.node.p || !seek_printk(&c)))
-        return corrupt(reterr_problem, line, c.p, "not an audit record: type= is missing");
+        return corrupt_begin(reterr_problem, line, c.p);
     const char *type_at = c.p;
     record.type = xt_record_type_by_name(take_word(&c));
     if (record.type == 0)
-        return corrupt(reterr_problem, line, type_at, "the record type is not known");
+        return corrupt_type(reterr_problem, line, type_at);
     (void)take(&c, XT_S("msg="));
     if (!take_stamp(&c, &record))
         return corrupt_stamp(reterr_problem, line, &c);

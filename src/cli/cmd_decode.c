@@ -7,14 +7,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/decode_explain.h"
 #include "cli/decode_stats.h"
+#include "cli/decode_text.h"
 #include "cli/input.h"
 #include "cli/record_text.h"
 #include "cli/seal_key.h"
-#include "cli/shell_quote.h"
 #include "event/decoder.h"
 #include "event/event_json.h"
 #include "io/vfs.h"
@@ -23,6 +22,7 @@
 
 typedef struct decode_job {
     xt_buf out;
+    int write_error; /* of standard output */
     bool as_text;
     bool shows_typed_secrets;
     unsigned options;
@@ -39,70 +39,14 @@ static int flush(decode_job *job)
         return -ENOMEM;
     while (done < job->out.n) {
         ssize_t n = write(STDOUT_FILENO, job->out.p + done, job->out.n - done);
-        if (n < 0 && errno != EINTR)
+        if (n < 0 && errno != EINTR) {
+            job->write_error = errno;
             return -errno;
+        }
         done += n > 0 ? (size_t)n : 0;
     }
     xt_buf_reset(&job->out);
     return 0;
-}
-
-static void put_word(xt_buf *out, const xt_event *event, xt_field field, const char *before)
-{
-    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
-    xt_event_field_text(event, field, &text);
-    xt_buf_puts(out, before);
-    if (text.n == 0)
-        xt_buf_putc(out, '-');
-    else
-        xt_text_visible(out, xt_buf_slice(&text));
-}
-
-static bool text_is_set(const xt_event *event, xt_field field)
-{
-    return xt_event_bytes(event, field).n > 0;
-}
-
-/* What was typed: <enter> between lines, and what a later event finishes. */
-static void put_typed(const xt_event *event, xt_buf *out)
-{
-    xt_list_iter iter = xt_list_iterate(xt_event_bytes(event, XT_F_TTY_LINE));
-    xt_slice rest = xt_event_bytes(event, XT_F_TTY_UNFINISHED);
-    const char *between = "";
-    for (xt_slice line; xt_list_next(&iter, &line); between = " <enter> ") {
-        xt_buf_puts(out, between);
-        xt_text_visible(out, line);
-    }
-    if (rest.n == 0)
-        return;
-    xt_buf_puts(out, between);
-    xt_text_visible(out, rest);
-    xt_buf_puts(out, " <unfinished>");
-}
-
-/* time host login>user tty ses cwd exit command: one line, the command such that it can be pasted. */
-static void put_text_line(const xt_event *event, xt_buf *out)
-{
-    put_word(out, event, XT_F_TIME, "");
-    put_word(out, event, XT_F_HOST, " ");
-    put_word(out, event, text_is_set(event, XT_F_LOGIN) ? XT_F_LOGIN : XT_F_AUID, " ");
-    put_word(out, event, text_is_set(event, XT_F_USER) ? XT_F_USER : XT_F_UID, ">");
-    put_word(out, event, XT_F_TTY, " ");
-    put_word(out, event, XT_F_SES, " ses=");
-    put_word(out, event, XT_F_CWD, " ");
-    put_word(out, event, XT_F_EXIT, " exit=");
-    xt_buf_putc(out, ' ');
-    if (xt_event_has(event, XT_F_ARGS)) {
-        xt_shell_quote_list(out, xt_event_bytes(event, XT_F_ARGS));
-    } else if (xt_event_has(event, XT_F_TTY_LINE) || xt_event_has(event, XT_F_TTY_UNFINISHED)) {
-        put_word(out, event, XT_F_ACTION, "[");
-        xt_buf_puts(out, "] ");
-        put_typed(event, out);
-    } else {
-        put_word(out, event, XT_F_ACTION, "[");
-        put_word(out, event, xt_event_has(event, XT_F_ORIGINAL) ? XT_F_ORIGINAL : XT_F_EXE, "] ");
-    }
-    xt_buf_putc(out, '\n');
 }
 
 static int on_event(void *context, xt_event *event, xt_arena *arena)
@@ -111,7 +55,7 @@ static int on_event(void *context, xt_event *event, xt_arena *arena)
     if (job->stats)
         xt_decode_stats_see(job->stats, event);
     if (job->as_text) {
-        put_text_line(event, &job->out);
+        xt_decode_text(event, &job->out);
         if (job->options & XT_EVENT_JSON_RECORDS) {
             int r = xt_record_text_put(event, job->options & XT_EVENT_JSON_INTERPRET, arena, &job->out);
             if (r != 0)
@@ -130,6 +74,16 @@ static void on_problem(void *context, const xt_problem *problem)
 {
     (void)context;
     (void)xt_cli_fail(problem);
+}
+
+/* What ended the stream, as one line; the exit status. */
+static int fail_stream(const decode_job *job, const char *source, int r)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_problem_source(&problem, job->write_error ? "standard output" : source);
+    xt_problem_set(&problem, "cannot be %s: %s", job->write_error ? "written" : "decoded",
+                   strerror(r < 0 ? -r : EPROTO));
+    return xt_cli_fail(&problem);
 }
 
 static int decode_stream(decode_job *job, xt_input *input, xt_decoder *decoder, xt_problem *problem)
@@ -159,11 +113,7 @@ static int decode_file(decode_job *job, xt_decoder *decoder, const char *path)
     (void)xt_input_close(input);
     if (r == 0 || r == -EPIPE)
         return 0;
-    if (!xt_problem_is_set(&problem)) {
-        xt_problem_source(&problem, path);
-        xt_problem_set(&problem, "cannot be decoded: %s", strerror(r < 0 ? -r : EPROTO));
-    }
-    return xt_cli_fail(&problem);
+    return xt_problem_is_set(&problem) ? xt_cli_fail(&problem) : fail_stream(job, path, r);
 }
 
 #define FOLLOW_MS 200
@@ -212,6 +162,8 @@ static int follow(decode_job *job, xt_decoder *decoder, const char *path)
         (void)xt_input_close(input);
         if (r == -EPIPE)
             return 0;
+        if (r != 0 && !xt_problem_is_set(&problem))
+            return fail_stream(job, path, r);
     }
     return xt_cli_fail(&problem);
 }
@@ -244,11 +196,9 @@ static int decode_files(decode_job *job, const xt_opt_args *args)
     if (job->stats && decoder)
         xt_decode_stats_print(job->stats, xt_decoder_stats_get(decoder), stderr);
     (void)xt_decoder_free(decoder);
-    if (r == 0 || r == -EPIPE)
+    if (r == 0 || r == -EPIPE || (status != 0 && job->write_error))
         return status;
-    xt_problem problem = XT_PROBLEM_INIT;
-    xt_problem_set(&problem, "cannot be decoded: %s", strerror(r < 0 ? -r : EPROTO));
-    return xt_cli_fail(&problem);
+    return fail_stream(job, "the input", r);
 }
 
 static int open_secrets(decode_job *job, const xt_opt_args *args, xt_problem *problem)
@@ -290,7 +240,8 @@ int xt_cmd_decode(const xt_opt_args *args)
         return xt_decode_explain(args);
     xt_problem problem = XT_PROBLEM_INIT;
     if (xt_opt_has(args, "follow") && (args->n_operands != 1 || strcmp(args->operands[0], "-") == 0)) {
-        xt_problem_set(&problem, "--follow takes one FILE");
+        xt_problem_set(&problem, "--follow takes one FILE, not standard input");
+        xt_problem_hint(&problem, "a pipe is read as it comes without --follow");
         (void)xt_cli_fail(&problem);
         return 2;
     }

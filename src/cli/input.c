@@ -13,6 +13,7 @@
 #include <zstd.h>
 
 #define INPUT_BYTES (1u << 20)
+#define N_MAGIC     8 /* bytes that tell what a file is */
 
 struct xt_input {
     int fd;
@@ -44,10 +45,28 @@ xt_input *xt_input_close(xt_input *input)
     return NULL;
 }
 
+static const char *hint_of(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "check the name; - is standard input";
+    case EACCES:
+    case EPERM:
+        return "audit logs are readable by root alone: try sudo";
+    case EISDIR:
+        return "name the files in it, oldest first";
+    default:
+        return NULL;
+    }
+}
+
 static int fail(const xt_input *input, int error, xt_problem *reterr_problem)
 {
+    const char *hint = hint_of(error);
     xt_problem_source(reterr_problem, input->name);
-    xt_problem_set(reterr_problem, "%s", strerror(error));
+    xt_problem_set(reterr_problem, "cannot be read: %s", strerror(error));
+    if (hint)
+        xt_problem_hint(reterr_problem, "%s", hint);
     return -error;
 }
 
@@ -104,12 +123,66 @@ static int begin_gzip(xt_input *input, xt_problem *reterr_problem)
     return 0;
 }
 
+/* Files that hold a log in a form that is not read here. */
+static int refuse_other(const xt_input *input, xt_problem *reterr_problem)
+{
+    static const struct {
+        const char *magic;
+        size_t n;
+        const char *what, *hint;
+    } others[] = {
+        {"\xfd"
+         "7zXZ",
+         6, "xz data", "unpack it: xz -dc FILE | exectrail decode"},
+        {"BZh", 3, "bzip2 data", "unpack it: bzip2 -dc FILE | exectrail decode"},
+        {"\x04\x22\x4d\x18", 4, "lz4 data", "unpack it: lz4 -dc FILE | exectrail decode"},
+        {"PK\x03\x04", 4, "a zip file", "unpack it: unzip -p FILE | exectrail decode"},
+        {"LPKSHHRH", 8, "a journal of systemd", "use journalctl -o cat _TRANSPORT=audit, or /var/log/audit/audit.log"},
+        {"\x7f"
+         "ELF",
+         4, "a program", "name a log of the audit daemon"},
+    };
+    for (size_t i = 0; i < XT_COUNT_OF(others); i++) {
+        if (input->n_raw < others[i].n || memcmp(input->raw, others[i].magic, others[i].n) != 0)
+            continue;
+        xt_problem_source(reterr_problem, input->name);
+        xt_problem_set(reterr_problem, "this is %s, not text, gzip or zstd", others[i].what);
+        xt_problem_hint(reterr_problem, "%s", others[i].hint);
+        return -EPROTO;
+    }
+    return 0;
+}
+
+/* A pipe may give the first bytes one by one. */
+static int fill_first(xt_input *input, xt_problem *reterr_problem)
+{
+    size_t n = 0;
+    while (n < N_MAGIC) {
+        ssize_t more = read(input->fd, input->raw + n, INPUT_BYTES - n);
+        if (more < 0 && errno == EINTR)
+            continue;
+        if (more < 0)
+            return fail(input, errno, reterr_problem);
+        input->end = more == 0;
+        if (input->end || memchr(input->raw + n, '\n', (size_t)more)) {
+            n += (size_t)more;
+            break;
+        }
+        n += (size_t)more;
+    }
+    input->n_raw = n;
+    input->position = n;
+    return 0;
+}
+
 /* What kind of file it is, by its first bytes. */
 static int begin(xt_input *input, xt_problem *reterr_problem)
 {
     static const unsigned char zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd};
     input->begun = true;
-    int r = fill(input, reterr_problem);
+    int r = fill_first(input, reterr_problem);
+    if (r == 0)
+        r = refuse_other(input, reterr_problem);
     if (r < 0)
         return r;
     if (input->n_raw >= 2 && memcmp(input->raw, "\x1f\x8b", 2) == 0)
@@ -146,6 +219,18 @@ static void unpack_gzip(xt_input *input, ZSTD_outBuffer *out)
         (void)inflateReset(z);
 }
 
+/* The place is one in the packed file. */
+static int fail_packed(const xt_input *input, xt_problem *reterr_problem)
+{
+    uint64_t offset = input->position - (input->n_raw - input->raw_at);
+    xt_problem_source(reterr_problem, input->name);
+    xt_problem_set(reterr_problem, "the %s data is %s", input->zstd ? "zstd" : "gzip",
+                   input->is_corrupt ? "corrupt" : "cut off");
+    xt_problem_at_offset(reterr_problem, (int64_t)offset);
+    xt_problem_hint(reterr_problem, "what came before is decoded; fetch the file again for the rest");
+    return -EBADMSG;
+}
+
 /* What came out before an error is given out first. */
 static int next_decompressed(xt_input *input, xt_slice *ret, xt_problem *reterr_problem)
 {
@@ -164,10 +249,7 @@ static int next_decompressed(xt_input *input, xt_slice *ret, xt_problem *reterr_
             unpack_gzip(input, &out);
     }
     if (out.pos == 0 && (input->is_corrupt || input->is_inside)) {
-        xt_problem_source(reterr_problem, input->name);
-        xt_problem_set(reterr_problem, "the %s data is %s", input->zstd ? "zstd" : "gzip",
-                       input->is_corrupt ? "corrupt" : "cut off");
-        return -EBADMSG;
+        return fail_packed(input, reterr_problem);
     }
     *ret = xt_slice_of(input->plain, out.pos);
     return 0;

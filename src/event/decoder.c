@@ -281,6 +281,7 @@ static int take_spliced(xt_decoder *d, const xt_record *first, xt_slice line, xt
     xt_problem problem = XT_PROBLEM_INIT;
     xt_record record = *first;
     xt_problem_set(&problem, "another record begins within this line");
+    xt_problem_hint(&problem, "both are read, the first as far as it goes; the line is kept too");
     xt_problem_at(&problem, d->line_number, (size_t)(rest.p - line.p) + 1);
     xt_problem_excerpt(&problem, rest);
     d->stats.n_spliced++;
@@ -318,6 +319,8 @@ static int take_line(xt_decoder *d, xt_slice line)
     d->stats.n_lines++;
     if (line.n > MAX_LINE) {
         xt_problem_set(&problem, "the line is longer than %u bytes", MAX_LINE);
+        xt_problem_at(&problem, d->line_number, MAX_LINE + 1);
+        xt_problem_hint(&problem, "its beginning is kept, the rest is passed over");
         return take_corrupt(d, xt_slice_head(line, MAX_LINE), &problem);
     }
     int r = xt_record_parse_line(line, &record, &problem);

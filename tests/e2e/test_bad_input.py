@@ -1,4 +1,7 @@
 """Bad input: one line on standard error that says what, where and what to do; nothing is lost."""
+import bz2
+import gzip
+import lzma
 import os
 import re
 import socket
@@ -31,6 +34,73 @@ class BadInput(Scene):
         self.one_line(exectrail("decode", "/nonexistent/audit.log", check=False), 1, "/nonexistent/audit.log", "No such file")
         self.one_line(exectrail("import", "--data", self.folder / "d", "/nonexistent/audit.log", check=False), 1, "/nonexistent/audit.log")
         self.one_line(exectrail("search", "--data", "/nonexistent/dir", "x", check=False), 1, "/nonexistent/dir")
+
+    def test_every_message_of_decode(self):
+        """What, where (file, line, column or byte), what was expected or what to do."""
+        text = (DATA / "capture/session.log").read_bytes()
+        zstd = lambda data: subprocess.run(["zstd", "-qc"], input=data, stdout=subprocess.PIPE, check=True).stdout
+        packed, z = gzip.compress(text), zstd(text)
+        head = b"type=SYSCALL msg=audit("
+        kept = "the line is kept as it is"
+        cases = (  # bytes of the file, exit status, the place, words
+            (packed[:1000], 1, ": byte 1000: ", ("gzip", "cut off", "before is decoded")),
+            (z[:1000], 1, ": byte 1000: ", ("zstd", "cut off", "before is decoded")),
+            (packed[:500] + bytes(3000), 1, ": byte ", ("gzip", "corrupt")),
+            (packed + b"garbage", 1, f": byte {len(packed) + 2}: ", ("gzip", "corrupt")),
+            (packed[:3], 1, ": byte 3: ", ("cut off",)),
+            (lzma.compress(text), 1, ": ", ("xz", "xz -dc")),
+            (bz2.compress(text), 1, ": ", ("bzip2", "bzip2 -dc")),
+            (b"LPKSHHRH" + bytes(300), 1, ": ", ("journal", "journalctl")),
+            (b"\x7fELF\x02\x01\x01" + bytes(300), 1, ": ", ("program", "audit daemon")),
+            (b"needle\n", 0, ":1:1: ", ("type= is missing", "needle", "type= or node=", kept)),
+            (GOOD + b"x\x00\xff\n", 0, ":2:1: ", ("type= is missing", "x\\x00\\xff")),
+            (b"\x00\x00\n", 0, ":1:1: ", ("NUL bytes", "crash")),
+            (b"----\n", 0, ":1:1: ", ("ausearch --raw",)),
+            (b'{"a":1}\n', 0, ":1:1: ", ("decoded before",)),
+            (b"type=syscall msg=audit(1700000000.123:77): a=1\n", 0, ":1:6: ", ("record type", "capitals", kept)),
+            (head + b"1700000000.1:77): a=1\n", 0, f":1:{len(head) + 13}: ", ("stamp", "audit(1700000000.123:77):", kept)),
+            (head + b"1700000000.123:4294967296): a=1\n", 0, ":1:", ("stamp",)),
+            (head + b"11/23/2026 01:02:03.123:77) : a=1\n", 0, f":1:{len(head) + 3}: ", ("stamp", "ausearch --raw")),
+            (b"a" * 1100000 + b"\n", 0, ":1:1048577: ", ("longer than 1048576", "kept")),
+            (head + b"1700000000.123:77): arch=c000003e sys" + GOOD, 0, ":1:", ("another record begins", "both are read")),
+        )
+        for data, status, place, words in cases:
+            path = self.folder / "log"
+            path.write_bytes(data)
+            with self.subTest(data[:60]):
+                done = exectrail("decode", path, check=False)
+                line = done.stderr.splitlines()[0]
+                self.assertEqual(done.returncode, status, line)
+                self.assertTrue(line.startswith(f"exectrail: {path}{place}"), line)
+                for word in words:
+                    self.assertIn(word, line)
+        self.one_line(exectrail("decode", self.folder, check=False), 1, f"{self.folder}: ", "Is a directory", "name the files")
+        self.one_line(exectrail("decode", "/nonexistent/x", check=False), 1, "/nonexistent/x: ", "No such file", "check the name")
+        self.one_line(exectrail("decode", "-f", "-", check=False), 2, "--follow", "one FILE", "pipe")
+        self.one_line(exectrail("decode", "--format", "x", check=False), 2, "--format x", "ndjson or text")
+        path.write_bytes(GOOD)
+        for arguments in ((), ("--format", "text")):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([EXECTRAIL, "decode", *arguments, path], stdout=full, stderr=subprocess.PIPE, text=True)
+            self.one_line(done, 1, "standard output: ", "No space left")
+        path.write_bytes(b"")
+        self.assertEqual(exectrail("decode", path).stderr, "")
+        os.chmod(path, 0)
+        os.chmod(self.folder, 0o755)
+        if os.geteuid() == 0:
+            denied = subprocess.run([EXECTRAIL, "decode", path], stderr=subprocess.PIPE, text=True, preexec_fn=lambda: os.setuid(65534))
+            self.one_line(denied, 1, f"{path}: ", "Permission denied", "sudo")
+
+    def test_a_pipe_gives_packed_bytes_one_by_one(self):
+        text = (DATA / "capture/session.log").read_bytes()
+        decode = subprocess.Popen([EXECTRAIL, "decode"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        data = gzip.compress(text)
+        for at in range(5):
+            decode.stdin.write(data[at:at + 1])
+            decode.stdin.flush()
+            time.sleep(0.02)
+        out, _ = decode.communicate(data[5:])
+        self.assertEqual(out, subprocess.run([EXECTRAIL, "decode"], input=text, stdout=subprocess.PIPE, check=True).stdout)
 
     def test_port_in_use(self):
         with socket.socket() as s:

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -136,6 +137,58 @@ class Decode(unittest.TestCase):
         self.assertIn(b"<- [1] ", self.decoded("--explain", serial, log).stdout)
         for words, status in ((["--explain", "4294967295", log], 1), (["--explain", "x", log], 2), (["--explain", serial, "-f", log], 2)):
             self.assertEqual(self.decoded(*words, status=status).stderr.count(b"\n"), 1)
+
+    def pasted(self, shell, commands):
+        """What argv a shell makes of each line."""
+        script = b"".join(b"set -- " + command + b"\nprintf '%s\\0' \"$#\" \"$@\"\n" for command in commands)
+        done = subprocess.run([shell], input=script, capture_output=True)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        words = iter(done.stdout.split(b"\0")[:-1])
+        return [[next(words) for _ in range(int(n))] for n in words]
+
+    def test_a_command_can_be_pasted(self):
+        """Of each line with a command, bash gives the same arguments; dash too where it knows the quoting."""
+        logs = sorted(DATA.glob("capture/*.log"))
+        logs += [p for p in (SHARED / "corpus" / name for name in ("argv.log.zst", "compat32.log.zst", "bypass.log", "sudo.log")) if p.exists()]
+        for log in logs:
+            events = [json.loads(line) for line in self.decoded(log).stdout.splitlines()]
+            lines = self.decoded("--format", "text", log).stdout.split(b"\n")[:-1]
+            self.assertEqual(len(events), len(lines))
+            pairs = [(args_of(e), re.split(rb" exit=\S+ ", l, maxsplit=1)[1]) for e, l in zip(events, lines) if "args" in e["process"]]
+            with self.subTest(log.name):
+                self.assertEqual(self.pasted("bash", [line for _, line in pairs]), [args for args, _ in pairs])
+                plain = [(args, line) for args, line in pairs if b"$'" not in line]
+                self.assertEqual(self.pasted("dash", [line for _, line in plain]), [args for args, _ in plain])
+
+    def test_words_that_a_shell_takes_for_its_own(self):
+        first = ["A=1", "if", "time", "while", "x", "-n", "#a", "~root", "*", "a b", "", "!", "{", "a'b", "\\"]
+        head = "type=%s msg=audit(1700000000.123:%d): "
+        with tempfile.TemporaryDirectory(prefix="exectrail-test-") as folder:
+            path, copy = pathlib.Path(folder) / "log", pathlib.Path(folder) / "bin"
+            path.write_text("".join(head % ("EXECVE", i) + "argc=2 a0=" + (word.encode().hex().upper() or '""') + ' a1="y"\n'
+                                    for i, word in enumerate(first)))
+            lines = self.decoded("--format", "text", path).stdout.splitlines()
+            copy.mkdir()
+            for word in filter(None, first):
+                (copy / word).write_text("#!/bin/sh\nprintf '%s,' \"${0##*/}\" \"$@\"\n")
+                (copy / word).chmod(0o755)
+            for line, word in zip(lines, first):
+                command = line.split(b" exit=- ", 1)[1]
+                for shell in map(shutil.which, ("bash", "dash")):
+                    ran = subprocess.run([shell], input=command, capture_output=True, env={"PATH": str(copy)})
+                    if word:
+                        self.assertEqual((ran.stdout.decode(), ran.stderr), (word + ",y,", b""), (shell, command))
+                    else:
+                        self.assertEqual(ran.returncode, 127)
+
+    def test_text_for_people(self):
+        """Not only commands are told in one line: who logged in, what sudo ran, which error it was."""
+        text = {name: self.decoded("--format", "text", DATA / f"capture/{name}.log").stdout.decode() for name in ("session", "tamper", "tty")}
+        self.assertRegex(text["session"], r"\[logged-in\] op=login id=1001 exe=/usr/sbin/sshd .*res=success")
+        self.assertRegex(text["session"], r"exit=ENOENT \[executed: failed\] /usr/local/sbin/run-parts\n")
+        self.assertRegex(text["tamper"], r"\[deleted-file\] /usr/bin/rm /etc/audit/rules.d/evil.rules")
+        self.assertRegex(text["tamper"], r"\[changed-audit-configuration\] /usr/sbin/auditctl .*op=remove_rule")
+        self.assertRegex(text["tty"], r"\[typed\] /usr/bin/bash cd /var/log <enter> ")
 
     def test_whole_corpus(self):
         corpus = SHARED / "corpus"
