@@ -13,7 +13,7 @@ typedef struct reading {
     bool is_reference;
 } reading;
 
-static uint64_t sum_of(const xt_column *column, uint32_t n_rows)
+static uint64_t sum_of(const xt_open_column *column, uint32_t n_rows)
 {
     uint64_t sum = (uint64_t)column->kind;
     for (uint32_t i = 0; column->kind == XT_COLUMN_NUMBERS && i < n_rows; i++)
@@ -28,7 +28,7 @@ static int read_all(xt_segment_reader *reader, const xt_segment *segment, xt_are
     xt_problem problem = XT_PROBLEM_INIT;
     uint64_t sum = 0;
     for (xt_field f = XT_F_INVALID + 1; f < XT_F_END; f++) {
-        xt_column column;
+        xt_open_column column;
         if (!xt_field_find(f))
             continue;
         int r = xt_segment_read(reader, segment, 0, f, arena, &column, &problem);
