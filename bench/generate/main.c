@@ -11,7 +11,7 @@
 static int run(const xt_opt_args *args);
 
 static const xt_opt options[] = {
-    {"capture", 'c', "FILE", true, true, NULL, "audit text that events are made from (.zst too); may be given often"},
+    {"capture", 'c', "FILE", true, false, NULL, "audit text that events are made from (.zst too); may be given often"},
     {"events", 'n', "N", false, false, "1000000", "how many"},
     {"seed", 0, "N", false, false, "1", "another seed gives another week"},
     {"format", 'f', "FORMAT", false, false, "none",
@@ -166,7 +166,9 @@ int main(int argc, char **argv)
     int r = xt_opt_parse(&program, argc, argv, &args, &help, &problem);
     if (r == XT_OPT_E_HELP)
         return fwrite(help.p, 1, help.n, stdout) == help.n ? 0 : 1;
-    if (r != 0)
+    if (r != 0) {
+        xt_problem_source(&problem, ""); /* the line begins with the program's name anyway */
         return fail(&problem, r) + (r == XT_OPT_E_USAGE);
+    }
     return args.command->run(&args);
 }
