@@ -263,7 +263,7 @@ def print_table(n, results, truth):
     names = [name for name in ["Exectrail", *PEERS] if results.get(name)]
     get = lambda key: [results[name].get(key) for name in names]
     print(f"\n{n:,} events, {truth['hosts']} hosts, {truth['unique_arguments']:,} arguments never seen before\n")
-    row("", *names)
+    row("", *[name.replace(" |", ",") for name in names])
     row("---", *["---"] * len(names))
     row("bytes an event, whole folder", *[figure(v / n) for v in get("bytes")])
     row("ingest, CPU s per 1M events", *[figure(v / n * 1e6 if v else None) for v in get("cpu_s")])
