@@ -8,6 +8,7 @@
 #include <linux/audit.h>
 
 #include "audit/names.h"
+#include "audit/record.h"
 
 typedef struct raw_event {
     const xt_event *event;
@@ -564,6 +565,10 @@ void xt_render_raw(const xt_event *event, xt_buf *out)
     uint16_t type;
 
     if (original.n) {
+        xt_record ignored;
+        if (xt_record_parse_line(original, &ignored, NULL) ==
+            0) /* its records stand by themselves: not to be read twice */
+            xt_buf_puts(out, "unparsed: ");
         xt_buf_put(out, original);
         xt_buf_putc(out, '\n');
         return;
