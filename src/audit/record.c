@@ -15,6 +15,7 @@
 #include "base/timestamp.h"
 
 #define ENRICHED_MARK 0x1d
+#define MAX_TYPE_NAME 64
 
 typedef struct cursor {
     const char *p, *end;
@@ -156,6 +157,29 @@ static void cut_escaped_enrichment(xt_record *record)
     record->enriched = xt_slice_skip(body, record->body.n + mark.n);
 }
 
+/* NAME and the space behind it, as names of types are made. */
+static bool is_type_name(xt_slice word)
+{
+    size_t n = 0;
+    while (n < word.n && ((word.p[n] >= 'A' && word.p[n] <= 'Z') || (n > 0 && word.p[n] >= '0' && word.p[n] <= '9') ||
+                          (n > 0 && word.p[n] == '_')))
+        n++;
+    return n >= 2 && n <= MAX_TYPE_NAME && n + 1 == word.n && word.p[n] == ' ';
+}
+
+bool xt_record_cut_name(xt_slice body, xt_slice *ret_name, xt_slice *ret_fields)
+{
+    cursor c = {body.p, body.p + body.n};
+    xt_record ignored;
+    xt_slice name = take_word(&c);
+    (void)take(&c, XT_S("msg="));
+    if (!take_stamp(&c, &ignored))
+        return false;
+    *ret_name = name;
+    *ret_fields = xt_slice_of(c.p, (size_t)(c.end - c.p));
+    return true;
+}
+
 int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_problem)
 {
     if (line.n == 0)
@@ -179,12 +203,14 @@ int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_probl
         return corrupt_begin(reterr_problem, line, c.p);
     const char *type_at = c.p;
     record.type = xt_record_type_by_name(take_word(&c));
-    if (record.type == 0)
+    bool is_named = record.type == 0 && is_type_name(xt_slice_of(type_at, (size_t)(c.p - type_at)));
+    if ((record.type == 0 && !is_named) || record.type == XT_RECORD_NAMED)
         return corrupt_type(reterr_problem, line, type_at);
     (void)take(&c, XT_S("msg="));
     if (!take_stamp(&c, &record))
         return corrupt_stamp(reterr_problem, line, &c);
-    cut_enrichment(&record, c.p, c.end);
+    record.type = is_named ? XT_RECORD_NAMED : record.type;
+    cut_enrichment(&record, is_named ? type_at : c.p, c.end);
     if (is_logged)
         cut_escaped_enrichment(&record);
     *ret = record;

@@ -8,7 +8,8 @@
  *            the line. XT_RECORD_E_EMPTY: a blank line, nothing to keep.
  * Ownership: all slices are cut from the caller's bytes.
  * Format:    [node=NAME ]type=NAME [msg=]audit(SEC.MMM:SERIAL): BODY[0x1d ENRICHMENT], where the NAME of a type may be
- *            UNKNOWN[N]; or "audit: type=N audit(...): BODY" behind anything (printk through dmesg or syslog: as
+ *            UNKNOWN[N], a number, or capitals that are no known type (XT_RECORD_NAMED);
+ *            or "audit: type=N audit(...): BODY" behind anything (printk through dmesg or syslog: as
  *            trustworthy as whoever may write there); or auditd's line behind the "audispd:" or "audisp-syslog[N]:" of
  *            a system log, where 0x1d is written #035. Leading NULs, which a crash leaves, are skipped.
  * Source:    linux kernel/audit.c audit_log_start, audit_log_format; auditd's text format.
@@ -24,6 +25,12 @@ enum {
 enum {
     XT_RECORD_CUT = 1 << 0, /* its end is missing */
 };
+
+/*
+ * The type of a record whose type is a name that is not known (one of a later kernel): the body then begins with that name
+ * and the stamp, NAME msg=audit(SEC.MMM:SERIAL): FIELDS; xt_record_cut_name takes them off.
+ */
+#define XT_RECORD_NAMED UINT16_MAX
 
 typedef struct xt_record {
     uint16_t type; /* AUDIT_SYSCALL = 1300, ... ; see audit/names.h */
@@ -42,6 +49,8 @@ XT_MUST_USE int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *
  * What stands in a message that a program wrote (msg='...') is never taken for a record.
  */
 bool xt_record_split(xt_record *record, xt_slice *ret_rest);
+/* Of the body of a XT_RECORD_NAMED: its name, and the fields behind the stamp. False when it has none. */
+bool xt_record_cut_name(xt_slice body, xt_slice *ret_name, xt_slice *ret_fields);
 /* payload: the bytes after the nlmsghdr by the received length; a trailing NUL or newline is dropped. */
 XT_MUST_USE int xt_record_parse_payload(uint16_t type, xt_slice payload, xt_record *ret, xt_problem *reterr_problem);
 

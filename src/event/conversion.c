@@ -109,6 +109,15 @@ void xt_conversion_keep(xt_conversion *c, const xt_audit_field *field, bool in_m
     keep_as(c, field, in_msg ? &of_program : &of_kernel);
 }
 
+xt_slice xt_conversion_take_fields(xt_conversion *c)
+{
+    xt_slice name, fields;
+    if (c->record->type != XT_RECORD_NAMED || !xt_record_cut_name(c->record->body, &name, &fields))
+        return c->record->body;
+    keep(c, XT_S("type"), name, XT_REC_BARE);
+    return fields;
+}
+
 void xt_conversion_keep_repeated(xt_conversion *c, const xt_audit_field *field)
 {
     if (c->head != c->record)

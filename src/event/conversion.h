@@ -65,6 +65,8 @@ typedef struct xt_conversion {
 void xt_conversion_skip(xt_conversion *c, const xt_record *record);
 void xt_conversion_open(xt_conversion *c, const xt_record *record);
 void xt_conversion_keep(xt_conversion *c, const xt_audit_field *field, bool in_msg);
+/* The fields of the record being read; the name of a XT_RECORD_NAMED is kept before them as its field `type`. */
+xt_slice xt_conversion_take_fields(xt_conversion *c);
 /* What a column holds already, of a record beside the one that filled it. */
 void xt_conversion_keep_repeated(xt_conversion *c, const xt_audit_field *field);
 void xt_conversion_keep_enriched(xt_conversion *c, const xt_audit_field *field);

@@ -93,7 +93,9 @@ void xt_explain_source_of(xt_explain_build *b, xt_explain_value *v, const xt_exp
 /* What stands before the fields: "node=... type=... msg=audit(...): ". */
 static xt_slice head_of(const xt_explain_record *record)
 {
-    xt_slice text = record->line->text;
+    xt_slice text = record->line->text, name, fields;
+    if (record->record.type == XT_RECORD_NAMED && xt_record_cut_name(record->record.body, &name, &fields))
+        return xt_slice_head(text, (size_t)(fields.p - text.p));
     return xt_slice_head(text, (size_t)(record->record.body.p - text.p));
 }
 

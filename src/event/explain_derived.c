@@ -138,7 +138,11 @@ void xt_explain_code(xt_explain_build *b, xt_field field)
     const char *name = xt_record_type_name(record->record.type);
     xt_slice word = xt_explain_type_word(record);
     xt_explain_bytes_of(b, v, record, word, xt_slice_eq(word, v->text) ? XT_EXPLAIN_LITERAL : XT_EXPLAIN_TABLE);
-    xt_explain_prove(v, name ? xt_slice_str(name) : xt_explain_format(b, "UNKNOWN[%u]", (unsigned)record->record.type));
+    if (record->record.type == XT_RECORD_NAMED)
+        xt_explain_prove(v, word);
+    else
+        xt_explain_prove(v, name ? xt_slice_str(name)
+                                 : xt_explain_format(b, "UNKNOWN[%u]", (unsigned)record->record.type));
 }
 
 /* ---- virtual fields ---- */

@@ -105,6 +105,11 @@ static void read_record(xt_explain_build *b, const xt_explain_record *record)
     xt_slice body = record->record.body, enriched = record->record.enriched, msg;
     xt_explain_source s = {.record = record};
     bool is_old = false;
+    if (record->record.type == XT_RECORD_NAMED && xt_record_cut_name(body, &s.field.value, &body)) {
+        s.field.name = XT_S("type");
+        s.place = XT_EXPLAIN_BODY;
+        add_source(b, &s);
+    }
     while (xt_audit_field_next(&body, &s.field)) {
         s.is_old = is_old;
         s.place = XT_EXPLAIN_BODY;

@@ -97,7 +97,8 @@ static void add_record(record_rows *rows, uint16_t type)
     xt_slice word = xt_explain_type_word(rows->record);
     xt_explain_bytes_of(rows->b, v, rows->record, word,
                         xt_slice_eq(word, name) ? XT_EXPLAIN_LITERAL : XT_EXPLAIN_TABLE);
-    v->is_proved = xt_slice_eq(word, name) || xt_record_type_by_name(word) == type;
+    v->is_proved = xt_slice_eq(word, name) || xt_record_type_by_name(word) == type ||
+                   (type == XT_RECORD_NAMED && xt_record_type_by_name(word) == 0);
 }
 
 /* The next record that the event may list, from *i on. */

@@ -62,17 +62,20 @@ static void put_host(xt_conversion *c, xt_slice node)
         xt_event_set_bytes(c->event, XT_F_BOOT_ID, origin->boot_id);
 }
 
-static xt_slice type_name(xt_conversion *c, uint16_t type)
+static xt_slice type_name(xt_conversion *c, const xt_record *record)
 {
-    const char *name = xt_record_type_name(type);
+    const char *name = xt_record_type_name(record->type);
+    xt_slice own, fields;
     if (name)
         return xt_slice_str(name);
+    if (record->type == XT_RECORD_NAMED && xt_record_cut_name(record->body, &own, &fields))
+        return own;
     xt_buf out = {.cap = 32, .max_bytes = 32};
     out.p = xt_conversion_alloc(c, out.cap);
     if (!out.p)
         return XT_S_NULL;
     xt_buf_puts(&out, "UNKNOWN[");
-    xt_buf_put_dec(&out, type);
+    xt_buf_put_dec(&out, record->type);
     xt_buf_putc(&out, ']');
     return xt_buf_slice(&out);
 }
@@ -256,7 +259,7 @@ static void put_action(xt_conversion *c)
     /* the kernel writes what decides before the system call; and this does not depend on the order of arrival */
     const xt_record *first = c->deciding ? c->deciding : c->head ? c->head : c->group->records;
     if (c->group->n_records > 0)
-        xt_event_set_bytes(c->event, XT_F_CODE, type_name(c, first->type));
+        xt_event_set_bytes(c->event, XT_F_CODE, type_name(c, first));
 }
 
 /* A late record's event is one of its own that names the one it belongs to; the same on every delivery. */

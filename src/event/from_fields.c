@@ -241,7 +241,7 @@ static void read_msg(xt_conversion *c, xt_slice msg)
 
 void xt_conversion_read_fields(xt_conversion *c)
 {
-    xt_slice body = c->record->body;
+    xt_slice body = xt_conversion_take_fields(c);
     xt_audit_field field;
     size_t cursor = 0;
     bool is_old = false; /* "old auid=0 new auid=5": the first is no field of the event */

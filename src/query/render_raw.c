@@ -19,6 +19,7 @@ typedef struct raw_event {
     size_t carrier, index; /* which record carries the columns; which is being written */
     bool is_login;         /* the record being written says itself whose login it is */
     bool first_field;      /* of the line, or inside of a quote: no space goes before it */
+    bool is_named;         /* the record's first field is its type */
 } raw_event;
 
 static bool is_head(uint16_t type)
@@ -148,10 +149,10 @@ static bool find_kept(const raw_event *raw, xt_slice name, xt_slice *ret_value)
 static void put_kept_fields(raw_event *raw, field_test test)
 {
     xt_rec_iter iter = raw->iter;
-    bool in_msg = false;
+    bool in_msg = false, is_name = raw->is_named; /* which was written as the record's type */
 
-    for (xt_rec_field field; xt_recs_next_field(&iter, &field);) {
-        if (field.form == XT_REC_ENRICHED || (test && !test(field.name)))
+    for (xt_rec_field field; xt_recs_next_field(&iter, &field); is_name = false) {
+        if (is_name || field.form == XT_REC_ENRICHED || (test && !test(field.name)))
             continue;
         if (is_msg(field.form) != in_msg) {
             if (in_msg)
@@ -373,8 +374,10 @@ static void line_begin(raw_event *raw, uint16_t type)
     xt_slice host = xt_event_bytes(raw->event, XT_F_HOST);
     int64_t t = (int64_t)xt_event_num(raw->event, XT_F_TIME, 0);
     const char *name = xt_record_type_name(type);
+    xt_slice own;
 
     raw->first_field = true;
+    raw->is_named = type == XT_RECORD_NAMED && find_kept(raw, XT_S("type"), &own);
     if (is_node(host)) {
         xt_buf_puts(raw->out, "node=");
         xt_buf_put(raw->out, host);
@@ -382,6 +385,8 @@ static void line_begin(raw_event *raw, uint16_t type)
     }
     if (name)
         xt_buf_printf(raw->out, "type=%s", name);
+    else if (raw->is_named)
+        xt_buf_printf(raw->out, "type=%.*s", XT_S_ARGS(own));
     else
         xt_buf_printf(raw->out, "type=UNKNOWN[%u]", type);
     xt_buf_printf(raw->out, " msg=audit(%" PRId64 ".%03d:%" PRIu64 "): ", t / 1000, (int)(t % 1000),

@@ -138,6 +138,21 @@ class Decode(unittest.TestCase):
         for words, status in ((["--explain", "4294967295", log], 1), (["--explain", "x", log], 2), (["--explain", serial, "-f", log], 2)):
             self.assertEqual(self.decoded(*words, status=status).stderr.count(b"\n"), 1)
 
+    def test_a_type_that_is_not_known_keeps_its_name(self):
+        """Found by name, in the records, and written back as it was."""
+        line = b'node=n type=FOO_BAR msg=audit(1700000000.123:77): pid=1 auid=4294967295 ses=4294967295 a=2 b="c"\n'
+        with tempfile.TemporaryDirectory(prefix="exectrail-test-") as folder:
+            path, data = pathlib.Path(folder) / "log", pathlib.Path(folder) / "data"
+            path.write_bytes(line)
+            done = self.decoded("--records", path)
+            event = json.loads(done.stdout)
+            self.assertEqual((done.stderr, event["event"]["code"], event["process"]["pid"]), (b"", "FOO_BAR", 1))
+            self.assertIn("FOO_BAR", event["auditd"]["records"][0].values())
+            subprocess.run([EXECTRAIL, "import", "--data", data, "--host", "n", path], check=True, capture_output=True)
+            for query in ("type:FOO_BAR", "auditd.data.type:foo_bar"):
+                found = subprocess.run([EXECTRAIL, "search", "--data", data, "--format", "raw", query], check=True, capture_output=True)
+                self.assertEqual(found.stdout.split(), line.split(), query)
+
     def pasted(self, shell, commands):
         """What argv a shell makes of each line."""
         script = b"".join(b"set -- " + command + b"\nprintf '%s\\0' \"$#\" \"$@\"\n" for command in commands)

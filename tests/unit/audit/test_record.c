@@ -90,13 +90,37 @@ static void check_corrupt(const char *line, unsigned column)
     assert_int_equal(r.serial, 77);
 }
 
+/* A type of a later kernel: its name leads the body. */
+static void test_named_type(void **state)
+{
+    xt_record r;
+    xt_slice name, fields;
+    assert_int_equal(
+        xt_record_parse_line(XT_S("node=n type=FOO_BAR2 msg=audit(1.000:7): a=1 b=(2\x1dUID=\"x\""), &r, NULL), 0);
+    assert_int_equal(r.type, XT_RECORD_NAMED);
+    assert_int_equal(r.serial, 7);
+    assert_true(xt_record_cut_name(r.body, &name, &fields));
+    assert_slice(name, "FOO_BAR2");
+    assert_slice(fields, "a=1 b=(2");
+    assert_slice(r.enriched, "UID=\"x\"");
+    assert_int_equal(xt_record_parse_line(XT_S("type=UNKNOWN[1420] msg=audit(1.000:7): a=1"), &r, NULL), 0);
+    assert_int_equal(r.type, 1420);
+    assert_false(xt_record_cut_name(r.body, &name, &fields));
+    assert_false(xt_record_cut_name(XT_S(""), &name, &fields));
+    (void)state;
+}
+
 static void test_corrupt(void **state)
 {
     check_corrupt("hello", 1);
     check_corrupt("node=x", 7);
     check_corrupt("node=x hello", 8);
     check_corrupt("type=", 6);
-    check_corrupt("type=NOSUCH msg=audit(1.000:1): ", 6);
+    check_corrupt("type=Nosuch msg=audit(1.000:1): ", 6);
+    check_corrupt("type=NOSUCH! msg=audit(1.000:1): ", 6);
+    check_corrupt("type=UNKNOWN[65535] msg=audit(1.000:1): ", 6);
+    check_corrupt("type=65535 msg=audit(1.000:1): ", 6);
+    check_corrupt("type=NOSUCH msg=audit(1.00:1): ", 27);
     check_corrupt("type=UNKNOWN[99999] msg=audit(1.000:1): ", 6);
     check_corrupt("type=CWD", 9);
     check_corrupt("type=CWD msg=audit(1.00:1): ", 24);
@@ -237,19 +261,13 @@ static void test_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_line),
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_leading_nuls),
-        cmocka_unit_test(test_mark_in_user_message),
-        cmocka_unit_test(test_corrupt),
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_payload),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_fields_of_old_and_odd_records),
-        cmocka_unit_test(test_message),
-        cmocka_unit_test(test_enriched),
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_line),         cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_leading_nuls), cmocka_unit_test(test_mark_in_user_message),
+        cmocka_unit_test(test_named_type),   cmocka_unit_test(test_corrupt),
+        cmocka_unit_test(test_empty),        cmocka_unit_test(test_payload),
+        cmocka_unit_test(test_fields),       cmocka_unit_test(test_fields_of_old_and_odd_records),
+        cmocka_unit_test(test_message),      cmocka_unit_test(test_enriched),
+        cmocka_unit_test(test_find),         cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

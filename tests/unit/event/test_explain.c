@@ -242,6 +242,23 @@ static void test_wrong_values_are_seen(void **state)
     assert_true(c.n_values > 2000);
 }
 
+/* ---- a type that only a later kernel knows ---- */
+
+static void test_unknown_types(void **state)
+{
+    check c = explain_text("types",
+                           XT_S("type=FOO_BAR msg=audit(1700000000.123:77): pid=1 type=x exe=\"/bin/y\"\n"
+                                "type=SYSCALL msg=audit(1700000000.123:77): arch=c000003e syscall=2 success=yes exit=0 "
+                                "items=0 ppid=1 pid=2 comm=\"x\" exe=\"/bin/x\" key=(null)\n"
+                                "type=UNKNOWN[1999] msg=audit(1700000000.123:78): pid=1\n"
+                                "node=n type=ONLY_THIS msg=audit(1700000000.123:79): pid=1 x\x1dUID=\"root\"\n"
+                                "type=foo msg=audit(1700000000.123:80): pid=1\n"),
+                           0);
+    (void)state;
+    assert_int_equal(c.n_events, 4);
+    assert_int_equal(c.n_bad, 0);
+}
+
 /* ---- which events ---- */
 
 static void test_wanted(void **state)
@@ -343,8 +360,11 @@ static void test_damaged_captures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_carried_captures),      cmocka_unit_test(test_shared_corpus),
-        cmocka_unit_test(test_wrong_values_are_seen), cmocka_unit_test(test_wanted),
+        cmocka_unit_test(test_carried_captures),
+        cmocka_unit_test(test_shared_corpus),
+        cmocka_unit_test(test_wrong_values_are_seen),
+        cmocka_unit_test(test_unknown_types),
+        cmocka_unit_test(test_wanted),
         cmocka_unit_test(test_damaged_captures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
