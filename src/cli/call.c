@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/explain_print.h"
 #include "io/unix_address.h"
 #include "web/local.h"
 
@@ -140,12 +141,16 @@ static void print_summary(const answer *a)
 {
     json_t *d = json_loadb(a->summary.p ? a->summary.p : "", a->summary.n, 0, NULL);
     size_t i;
-    json_t *name;
-    if (json_is_true(json_object_get(d, "partial")) && json_array_size(json_object_get(d, "skipped")) == 0)
-        fputs("exectrail: this answer is partial; ask for less, or again\n", stderr);
-    json_array_foreach(json_object_get(d, "skipped"), i, name)
+    json_t *name, *skipped = json_object_get(d, "skipped");
+    const char *reason = json_string_value(json_object_get(d, "reason"));
+    if (json_is_true(json_object_get(d, "partial")) && (reason || json_array_size(skipped) == 0))
+        fprintf(stderr, "exectrail: this answer is partial: %s; ask for less, or again\n",
+                reason ? reason : "a limit ended it");
+    json_array_foreach(skipped, i, name)
         fprintf(stderr, "exectrail: segment %s is damaged and left out of this answer; exectrail verify says more\n",
                 json_string_value(name));
+    if (json_is_object(json_object_get(d, "explain")))
+        xt_explain_print(json_object_get(d, "explain"), stderr);
     json_decref(d);
 }
 

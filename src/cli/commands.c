@@ -93,6 +93,9 @@ static const xt_opt search_options[] = {
     {.name = "by", .value = "F[,F]", .help = "count by these fields, greatest first"},
     {.name = "after", .value = "CURSOR", .help = "go on behind the row that had this cursor"},
     NOISE,
+    {.name = "timeout", .value = "S", .help = "seconds of work, then what was found until then, marked as partial"},
+    {.name = "memory", .value = "MIB", .fallback = "256", .help = "for groups and their values, else the same"},
+    {.name = "explain", .help = "print on standard error what was read and skipped, and why"},
     {.name = "format", .value = "F", .fallback = "table", .help = "table, ndjson, csv or raw (audit.log text)"},
     END,
 };

@@ -10,7 +10,8 @@
 typedef struct xt_filter_node {
     xt_kql_kind kind; /* ALL, AND, OR, NOT, or EQUAL for every leaf */
     unsigned cost;
-    unsigned leaf; /* number of a leaf, from 0 */
+    unsigned leaf;           /* number of a leaf, from 0 */
+    const xt_kql_node *tree; /* of a leaf */
     size_t n_parts;
     struct xt_filter_node **parts;
     xt_term match;
@@ -32,6 +33,8 @@ XT_MUST_USE int xt_filter_run_values(const xt_filter *filter, xt_matches *matche
                                      xt_arena *arena, bool *ret, xt_problem *reterr_problem);
 /* By times and ranges of numbers. */
 bool xt_filter_may_match(const xt_filter *filter, const xt_zone *zone);
+/* Leaves in the order in which they are asked; returns how many there are, at most max. */
+size_t xt_filter_leaves(const xt_filter *filter, const xt_filter_node **ret, size_t max);
 /* How often an expression gave up so far. */
 uint64_t xt_filter_gave_up(const xt_filter *filter);
 /* Matches every row. */

@@ -86,6 +86,7 @@ static int compile(const compiler *c, const xt_kql_node *tree, xt_filter_node **
     default:
         node->kind = XT_KQL_EQUAL;
         node->leaf = (*c->n_leaves)++;
+        node->tree = tree;
         r = xt_term_compile(tree, c->arena, &node->match, c->problem);
         if (r == 0)
             node->cost = xt_term_cost(&node->match);
@@ -133,6 +134,20 @@ xt_filter *xt_filter_free(xt_filter *filter)
         free(filter);
     }
     return NULL;
+}
+
+static size_t leaves_of(const xt_filter_node *node, const xt_filter_node **ret, size_t n, size_t max)
+{
+    if (node->kind == XT_KQL_EQUAL && n < max)
+        ret[n++] = node;
+    for (size_t i = 0; i < node->n_parts; i++)
+        n = leaves_of(node->parts[i], ret, n, max);
+    return n;
+}
+
+size_t xt_filter_leaves(const xt_filter *filter, const xt_filter_node **ret, size_t max)
+{
+    return leaves_of(filter->root, ret, 0, max);
 }
 
 xt_field_set xt_filter_fields(const xt_filter *filter)

@@ -24,26 +24,40 @@ typedef struct match_set {
     _Atomic(uint32_t) n_yes, n_done;
 } match_set;
 
+typedef struct leaf_count {
+    _Atomic(uint64_t) n_chunks_read, n_chunks_skipped, n_values_looked_at, n_values_matched;
+} leaf_count;
+
 struct xt_matches {
     unsigned n_leaves;
     size_t n_sets;
-    pthread_mutex_t lock; /* with ended */
-    pthread_cond_t ended; /* of a claim */
-    _Atomic(uint64_t) n_chunks_matched, n_chunks_skipped, n_values_matched, n_values_looked_at;
+    pthread_mutex_t lock; /* with done */
+    pthread_cond_t done;  /* a claim */
+    bool (*ended)(void *context);
+    void *context;
+    leaf_count *counts; /* by leaf */
     _Atomic(match_set *) sets[];
 };
 
-int xt_matches_new(uint32_t n_sources, unsigned n_leaves, xt_matches **ret)
+int xt_matches_new(uint32_t n_sources, unsigned n_leaves, bool (*ended)(void *context), void *context, xt_matches **ret)
 {
     size_t n = (size_t)n_sources * n_leaves;
     xt_matches *matches = calloc(1, sizeof *matches + n * sizeof matches->sets[0]);
 
-    if (!matches)
+    leaf_count *counts = calloc(n_leaves + 1, sizeof *counts);
+
+    if (!matches || !counts) {
+        free(matches);
+        free(counts);
         return xt_error_origin(-ENOMEM);
+    }
+    matches->counts = counts;
+    matches->ended = ended;
+    matches->context = context;
     matches->n_leaves = n_leaves;
     matches->n_sets = n;
     pthread_mutex_init(&matches->lock, NULL);
-    pthread_cond_init(&matches->ended, NULL);
+    pthread_cond_init(&matches->done, NULL);
     *ret = matches;
     return 0;
 }
@@ -53,17 +67,30 @@ xt_matches *xt_matches_free(xt_matches *matches)
     if (matches) {
         for (size_t i = 0; i < matches->n_sets; i++)
             free(atomic_load(&matches->sets[i]));
-        pthread_cond_destroy(&matches->ended);
+        free(matches->counts);
+        pthread_cond_destroy(&matches->done);
         pthread_mutex_destroy(&matches->lock);
         free(matches);
     }
     return NULL;
 }
 
-xt_matches_info xt_matches_info_get(const xt_matches *matches)
+xt_matches_info xt_matches_info_get(const xt_matches *matches, unsigned leaf)
 {
-    return (xt_matches_info){atomic_load(&matches->n_chunks_matched), atomic_load(&matches->n_chunks_skipped),
-                             atomic_load(&matches->n_values_matched), atomic_load(&matches->n_values_looked_at)};
+    const leaf_count *count = &matches->counts[leaf];
+
+    return (xt_matches_info){atomic_load(&count->n_chunks_read), atomic_load(&count->n_chunks_skipped),
+                             atomic_load(&count->n_values_looked_at), atomic_load(&count->n_values_matched)};
+}
+
+static leaf_count *count_of(const xt_matches_ask *ask)
+{
+    return &ask->matches->counts[ask->leaf];
+}
+
+static void count_add(_Atomic(uint64_t) *count, uint64_t n)
+{
+    atomic_fetch_add_explicit(count, n, memory_order_relaxed);
 }
 
 static match_set *set_new(const xt_dict *dict)
@@ -114,7 +141,7 @@ static void note_yes(const xt_matches_ask *ask, match_set *set, uint32_t code)
     if (!bit_set(set->yes, code))
         return;
     atomic_fetch_add_explicit(&set->n_yes, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&ask->matches->n_values_matched, 1, memory_order_relaxed);
+    count_add(&count_of(ask)->n_values_matched, 1);
 }
 
 static int chunk_may_match(const xt_matches_ask *ask, const xt_dict *dict, uint32_t chunk, bool *ret)
@@ -132,16 +159,17 @@ static int chunk_may_match(const xt_matches_ask *ask, const xt_dict *dict, uint3
 
 static int chunk_match(const xt_matches_ask *ask, match_set *set, const xt_dict *dict, uint32_t chunk)
 {
-    xt_matches *matches = ask->matches;
     const xt_slice *entries;
     uint32_t first = dict->firsts[chunk], n = dict->firsts[chunk + 1] - first;
     bool may;
-    int r = chunk_may_match(ask, dict, chunk, &may);
 
+    if (ask->matches->ended && ask->matches->ended(ask->matches->context))
+        return XT_MATCHES_E_ENDED;
+    int r = chunk_may_match(ask, dict, chunk, &may);
     if (r)
         return r;
     if (!may) {
-        atomic_fetch_add_explicit(&matches->n_chunks_skipped, 1, memory_order_relaxed);
+        count_add(&count_of(ask)->n_chunks_skipped, 1);
         return 0;
     }
     r = xt_dict_chunk(ask->reader, dict, chunk, &entries, ask->problem);
@@ -150,8 +178,8 @@ static int chunk_match(const xt_matches_ask *ask, match_set *set, const xt_dict 
     for (uint32_t i = 0; i < n; i++)
         if (!bit_get(set->known, first + i) && xt_term_entry(ask->term, entries[i], ask->run))
             note_yes(ask, set, first + i);
-    atomic_fetch_add_explicit(&matches->n_chunks_matched, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&matches->n_values_looked_at, n, memory_order_relaxed);
+    count_add(&count_of(ask)->n_chunks_read, 1);
+    count_add(&count_of(ask)->n_values_looked_at, n);
     return ask->run->no_memory ? xt_error_origin(-ENOMEM) : 0;
 }
 
@@ -170,7 +198,7 @@ static int chunk_claim(const xt_matches_ask *ask, match_set *set, const xt_dict 
     atomic_store(&set->chunks[chunk], r ? CHUNK_UNKNOWN : CHUNK_DONE);
     if (r == 0)
         atomic_fetch_add(&set->n_done, 1);
-    pthread_cond_broadcast(&ask->matches->ended);
+    pthread_cond_broadcast(&ask->matches->done);
     pthread_mutex_unlock(&ask->matches->lock);
     return r;
 }
@@ -184,7 +212,7 @@ static int chunk_wait(const xt_matches_ask *ask, match_set *set, const xt_dict *
     while (busy && r == 0) {
         pthread_mutex_lock(&ask->matches->lock);
         while (atomic_load(&set->chunks[chunk]) == CHUNK_CLAIMED)
-            pthread_cond_wait(&ask->matches->ended, &ask->matches->lock);
+            pthread_cond_wait(&ask->matches->done, &ask->matches->lock);
         pthread_mutex_unlock(&ask->matches->lock);
         r = chunk_claim(ask, set, dict, chunk, &busy);
     }
@@ -255,7 +283,7 @@ static int value_match(const xt_matches_ask *ask, match_set *set, const xt_dict 
     if (xt_term_entry(ask->term, entry, ask->run))
         note_yes(ask, set, code);
     (void)bit_set(set->known, code);
-    atomic_fetch_add_explicit(&ask->matches->n_values_looked_at, 1, memory_order_relaxed);
+    count_add(&count_of(ask)->n_values_looked_at, 1);
     xt_arena_mark_reset(ask->arena, mark);
     return ask->run->no_memory ? xt_error_origin(-ENOMEM) : 0;
 }

@@ -3,22 +3,29 @@
  *
  * Shape:     per (source, leaf of the filter) a bit a value, found once a query by whichever thread needs it first, a
  *            chunk of the dictionary at a time; of a chunk whose filter says that no value can match nothing is read.
- * Errors:    -ENOMEM, XT_SCAN_E_DAMAGED.
+ * Errors:    -ENOMEM, XT_SCAN_E_DAMAGED, XT_MATCHES_E_ENDED.
  * Threads:   shared by those of a query, each with a reader and an xt_term_run of its own.
  */
 #pragma once
 #include "query/term.h"
 #include "store/store.h"
 
+enum {
+    XT_MATCHES_E_ENDED = 5, /* `ended` said so */
+};
+
 typedef struct xt_matches xt_matches;
 
+/* What was done for a leaf. */
 typedef struct xt_matches_info {
-    uint64_t n_chunks_matched, n_chunks_skipped, n_values_matched, n_values_looked_at;
+    uint64_t n_chunks_read, n_chunks_skipped, n_values_looked_at, n_values_matched;
 } xt_matches_info;
 
-XT_MUST_USE int xt_matches_new(uint32_t n_sources, unsigned n_leaves, xt_matches **ret);
+/* ended: asked between chunks of dictionaries; may be NULL. */
+XT_MUST_USE int xt_matches_new(uint32_t n_sources, unsigned n_leaves, bool (*ended)(void *context), void *context,
+                               xt_matches **ret);
 xt_matches *xt_matches_free(xt_matches *matches); /* accepts NULL, returns NULL */
-xt_matches_info xt_matches_info_get(const xt_matches *matches);
+xt_matches_info xt_matches_info_get(const xt_matches *matches, unsigned leaf);
 
 /* How a thread asks: about a leaf of the part at hand. */
 typedef struct xt_matches_ask {

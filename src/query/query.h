@@ -40,7 +40,16 @@ typedef struct xt_query {
     unsigned n_threads;        /* at most; 0: as many as there are cores */
     int64_t max_ms;            /* of work: then the answer is partial; 0: no limit */
     size_t max_memory_bytes;   /* of groups and values held; 0: XT_QUERY_MEMORY_BYTES; then the answer is partial */
+    bool explain;              /* the answer says so again, for who prints it */
 } xt_query;
+
+/* What was done for one term of the filter: its dictionaries. */
+#define XT_QUERY_EXPLAINED_TERMS 12
+typedef struct xt_query_term {
+    char text[80];                            /* cut */
+    uint64_t n_chunks_read, n_chunks_skipped; /* of dictionaries; skipped: their filter told */
+    uint64_t n_values_looked_at, n_values_matched;
+} xt_query_term;
 
 /* What a query did: `explain`. Skipped parts are counted once, by the first reason. */
 typedef struct xt_query_cost {
@@ -49,18 +58,17 @@ typedef struct xt_query_cost {
     uint64_t n_skipped_values; /* by their distinct values (and the filters of dictionaries) */
     uint64_t n_read;           /* parts whose rows were looked at */
     uint64_t n_rows_read;
-    uint64_t n_dict_chunks_read, n_dict_chunks_skipped; /* of dictionaries, for matching: read, told by their filter */
-    uint64_t n_values_looked_at, n_values_matched;
     uint64_t n_chunks_read, n_bytes_read;                      /* of columns; of files */
     int64_t plan_us, values_us, filter_us, work_us, finish_us; /* of all threads together */
-    unsigned n_threads;
+    unsigned n_threads, n_terms;
+    xt_query_term terms[XT_QUERY_EXPLAINED_TERMS]; /* in the order in which they are asked */
 } xt_query_cost;
 
 typedef struct xt_answer {
     uint64_t
         n_matched; /* rows that matched and were counted (all of them unless partial or truncated); of rows: given */
     uint64_t n_hidden; /* matched, but hidden as noise (of rows: met on the way, counts and histograms know all) */
-    bool partial, truncated;
+    bool partial, truncated, explain;
     const char *reason; /* of partial, a sentence; NULL when it is not */
     xt_scan_info scan;
     xt_query_cost cost;

@@ -282,7 +282,7 @@ static int merge(xt_walk *walk, grouping *states)
     return 0;
 }
 
-static int run(xt_walk *walk, grouping *states, xt_problem *problem)
+static int run(xt_walk *walk, grouping *states, xt_answer *answer, xt_problem *problem)
 {
     void *pointers[XT_WALK_MAX_THREADS];
 
@@ -292,6 +292,7 @@ static int run(xt_walk *walk, grouping *states, xt_problem *problem)
     }
     walk->fields = xt_keys_fields(states[0].keys);
     int r = xt_walk_run(walk, count_part, pointers, problem);
+    answer->cost.finish_us -= xt_walk_now_us();
     return r ? r : merge(walk, states);
 }
 
@@ -311,11 +312,12 @@ int xt_query_by(xt_store *store, const xt_query *query, const xt_query_key *by, 
         r = xt_keys_new(by, n_by, xt_scan_sources(walk.scan), max_bytes, &states[0].keys);
     }
     if (r == 0)
-        r = run(&walk, states, reterr_problem);
+        r = run(&walk, states, &answer, reterr_problem);
     if (r == 0)
         r = give_groups(&states[0], limit, arena, ret, ret_n, &answer);
     if (r == 0)
         answer.n_matched = xt_walk_matched(&walk);
+    answer.cost.finish_us += xt_walk_now_us();
     xt_walk_close(&walk, &answer);
     for (unsigned i = 0; states && i < XT_WALK_MAX_THREADS; i++)
         xt_groups_fini(&states[i].groups);

@@ -337,7 +337,7 @@ static xt_field_set row_fields(const xt_query_rows *rows)
     return set;
 }
 
-static int page_find(rows_run *run, rows_state *states, size_t limit, xt_problem *problem)
+static int page_find(rows_run *run, rows_state *states, size_t limit, xt_answer *answer, xt_problem *problem)
 {
     void *pointers[XT_WALK_MAX_THREADS];
     xt_row_heap *heap = &states[0].heap;
@@ -348,6 +348,7 @@ static int page_find(rows_run *run, rows_state *states, size_t limit, xt_problem
         pointers[i] = &states[i];
     }
     int r = xt_walk_run(&run->walk, offer_part, pointers, problem);
+    answer->cost.finish_us -= xt_walk_now_us();
     for (unsigned i = 1; i < run->walk.n_threads && r == 0; i++)
         r = xt_row_heap_merge(heap, &states[i].heap);
     if (r)
@@ -356,7 +357,9 @@ static int page_find(rows_run *run, rows_state *states, size_t limit, xt_problem
     xt_row_heap_sort(heap);
     if (heap->result)
         return xt_error_trace(heap->result);
-    return xt_row_heap_fetch(heap, xt_walk_reader(&run->walk), row_fields(run->rows), run->rows->query.cancel, problem);
+    r = xt_row_heap_fetch(heap, xt_walk_reader(&run->walk), row_fields(run->rows), run->rows->query.cancel, problem);
+    answer->cost.finish_us += xt_walk_now_us();
+    return r;
 }
 
 static int row_give(rows_run *run, const xt_row_entry *e, xt_buf *cursor)
@@ -426,7 +429,7 @@ static int run_pages(rows_run *run, rows_state *states, xt_answer *answer, xt_pr
 
     while (r == 0 && !ended && !run->stopped && !answer->truncated) {
         uint64_t left = limit - answer->n_matched;
-        r = page_find(run, states, left + 1 < ROWS_PAGE ? (size_t)left + 1 : ROWS_PAGE, problem);
+        r = page_find(run, states, left + 1 < ROWS_PAGE ? (size_t)left + 1 : ROWS_PAGE, answer, problem);
         if (r == 0) {
             ended = !heap->refused || atomic_load(&run->walk.reason);
             answer->truncated = heap->n > left;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -216,22 +217,37 @@ void xt_walk_stop(const xt_walk *walk, const char *reason)
     atomic_store(&of.walk->stopped, true);
 }
 
+static bool is_cancelled(const xt_walk *walk)
+{
+    return walk->query->cancel && atomic_load_explicit(walk->query->cancel, memory_order_relaxed);
+}
+
+/* By anybody: the client, the clock, another thread's failure. */
+static bool walk_has_ended(void *context)
+{
+    xt_walk *walk = context;
+
+    if (walk->deadline_us && xt_walk_now_us() > walk->deadline_us)
+        xt_walk_stop(walk, "the query's time was up");
+    if (is_cancelled(walk))
+        atomic_store(&walk->stopped, true);
+    return atomic_load(&walk->stopped);
+}
+
 static void *work(void *context)
 {
     walk_thread *t = context;
     xt_walk *walk = t->walk;
-    const atomic_bool *cancel = walk->query->cancel;
     size_t i, n = xt_scan_parts(walk->scan);
 
-    while (t->result == 0 && !atomic_load(&walk->stopped) && (i = atomic_fetch_add(&walk->next, 1)) < n) {
-        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed)) {
-            xt_problem_set(&t->problem, "the query was cancelled");
-            t->result = XT_QUERY_E_CANCELLED;
-        } else if (walk->deadline_us && xt_walk_now_us() > walk->deadline_us) {
-            xt_walk_stop(walk, "the query's time was up");
-        } else {
-            t->result = part_run(t, i);
-        }
+    while (t->result == 0 && !walk_has_ended(walk) && (i = atomic_fetch_add(&walk->next, 1)) < n) {
+        t->result = part_run(t, i);
+        if (t->result == XT_MATCHES_E_ENDED)
+            t->result = 0;
+    }
+    if (is_cancelled(walk)) {
+        xt_problem_set(&t->problem, "the query was cancelled");
+        t->result = XT_QUERY_E_CANCELLED;
     }
     if (t->result)
         atomic_store(&walk->stopped, true);
@@ -280,7 +296,7 @@ int xt_walk_open(xt_walk *walk, xt_problem *reterr_problem)
     if (r)
         return xt_error_trace(r);
     walk->n_threads = threads_for(query, xt_scan_parts(walk->scan));
-    r = xt_matches_new(xt_scan_sources(walk->scan), query->filter->n_leaves, &walk->matches);
+    r = xt_matches_new(xt_scan_sources(walk->scan), query->filter->n_leaves, walk_has_ended, walk, &walk->matches);
     if (r == 0)
         r = threads_make(walk);
     if (r == 0)
@@ -343,9 +359,27 @@ static void cost_add(xt_query_cost *to, const walk_thread *t)
     to->n_bytes_read += read.n_bytes_read;
 }
 
+static void terms_report(const xt_walk *walk, xt_query_cost *cost)
+{
+    const xt_filter_node *leaves[XT_QUERY_EXPLAINED_TERMS];
+
+    cost->n_terms = (unsigned)xt_filter_leaves(walk->query->filter, leaves, XT_COUNT_OF(leaves));
+    for (unsigned i = 0; i < cost->n_terms; i++) {
+        xt_query_term *term = &cost->terms[i];
+        xt_matches_info info = xt_matches_info_get(walk->matches, leaves[i]->leaf);
+        xt_buf text = XT_BUF_INIT;
+        xt_kql_print(leaves[i]->tree, &text);
+        snprintf(term->text, sizeof term->text, "%.*s", XT_S_ARGS(xt_buf_slice(&text)));
+        xt_buf_fini(&text);
+        term->n_chunks_read = info.n_chunks_read;
+        term->n_chunks_skipped = info.n_chunks_skipped;
+        term->n_values_looked_at = info.n_values_looked_at;
+        term->n_values_matched = info.n_values_matched;
+    }
+}
+
 static void walk_report(xt_walk *walk, xt_answer *answer)
 {
-    xt_matches_info matches = xt_matches_info_get(walk->matches);
     xt_query_cost *cost = &answer->cost;
 
     answer->scan = xt_scan_info_get(walk->scan);
@@ -356,10 +390,9 @@ static void walk_report(xt_walk *walk, xt_answer *answer)
     }
     cost->n_threads = walk->n_threads;
     cost->n_parts = xt_scan_parts(walk->scan);
-    cost->n_dict_chunks_read = matches.n_chunks_matched;
-    cost->n_dict_chunks_skipped = matches.n_chunks_skipped;
-    cost->n_values_looked_at = matches.n_values_looked_at;
-    cost->n_values_matched = matches.n_values_matched;
+    answer->explain = walk->query->explain;
+    if (answer->explain)
+        terms_report(walk, cost);
     if (xt_filter_gave_up(walk->query->filter) != walk->n_gave_up)
         answer->reason = "an expression passed its limit of steps on some values";
     if (atomic_load(&walk->reason))

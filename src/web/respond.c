@@ -108,12 +108,64 @@ void xt_json_field_time(xt_json *json, const char *key, int64_t t_ms)
         xt_json_null(json);
 }
 
+static void put_terms(xt_json *json, const xt_query_cost *cost)
+{
+    xt_json_key(json, XT_S("terms"));
+    xt_json_array_begin(json);
+    for (unsigned i = 0; i < cost->n_terms; i++) {
+        const xt_query_term *term = &cost->terms[i];
+        xt_json_object_begin(json);
+        xt_json_field_string(json, "term", xt_slice_str(term->text));
+        xt_json_field_u64(json, "values_looked_at", term->n_values_looked_at);
+        xt_json_field_u64(json, "values_matched", term->n_values_matched);
+        xt_json_field_u64(json, "dictionary_chunks_read", term->n_chunks_read);
+        xt_json_field_u64(json, "dictionary_chunks_skipped", term->n_chunks_skipped);
+        xt_json_object_end(json);
+    }
+    xt_json_array_end(json);
+}
+
+static void put_explain(xt_json *json, const xt_answer *answer)
+{
+    const xt_query_cost *cost = &answer->cost;
+    const struct {
+        const char *name;
+        uint64_t n;
+    } counts[] = {
+        {"segments", answer->scan.n_segments},
+        {"segments_skipped", answer->scan.n_segments_skipped},
+        {"parts", cost->n_parts + answer->scan.n_parts_skipped},
+        {"parts_skipped_by_time", answer->scan.n_parts_skipped},
+        {"parts_skipped_by_range", cost->n_skipped_range},
+        {"parts_skipped_by_values", cost->n_skipped_values},
+        {"parts_read", cost->n_read},
+        {"rows_read", cost->n_rows_read},
+        {"chunks_read", cost->n_chunks_read},
+        {"bytes_read", cost->n_bytes_read},
+        {"threads", cost->n_threads},
+        {"plan_us", (uint64_t)cost->plan_us},
+        {"values_us", (uint64_t)cost->values_us},
+        {"filter_us", (uint64_t)cost->filter_us},
+        {"work_us", (uint64_t)cost->work_us},
+        {"finish_us", (uint64_t)cost->finish_us},
+        {"took_us", (uint64_t)answer->took_us},
+    };
+    xt_json_key(json, XT_S("explain"));
+    xt_json_object_begin(json);
+    for (size_t i = 0; i < XT_COUNT_OF(counts); i++)
+        xt_json_field_u64(json, counts[i].name, counts[i].n);
+    put_terms(json, cost);
+    xt_json_object_end(json);
+}
+
 void xt_json_answer(xt_json *json, const xt_answer *answer)
 {
     xt_slice rest = xt_slice_str(answer->scan.damaged), name;
     xt_json_field_u64(json, "total", answer->n_matched);
     xt_json_field_u64(json, "hidden", answer->n_hidden);
     xt_json_field_bool(json, "partial", answer->partial || answer->scan.n_damaged > 0);
+    if (answer->reason)
+        xt_json_field_string(json, "reason", xt_slice_str(answer->reason));
     xt_json_field_bool(json, "truncated", answer->truncated);
     xt_json_key(json, XT_S("skipped"));
     xt_json_array_begin(json);
@@ -121,4 +173,6 @@ void xt_json_answer(xt_json *json, const xt_answer *answer)
         xt_json_string(json, xt_slice_trim(name));
     xt_json_array_end(json);
     xt_json_field_u64(json, "took_ms", (uint64_t)(answer->took_us + 500) / 1000);
+    if (answer->explain)
+        put_explain(json, answer);
 }

@@ -5,6 +5,9 @@
 #include "base/json_out.h"
 #include "base/timestamp.h"
 
+#define MAX_SECONDS 86400
+#define MAX_MIB     4096
+
 static int find_noise(const xt_request *request, xt_noise *ret, xt_problem *reterr_problem)
 {
     static const char *const names[] = {[XT_NOISE_SHOW] = "show", [XT_NOISE_HIDE] = "hide", [XT_NOISE_ONLY] = "only"};
@@ -18,6 +21,21 @@ static int find_noise(const xt_request *request, xt_noise *ret, xt_problem *rete
     xt_problem_set(reterr_problem, "noise must be show, hide or only");
     xt_problem_excerpt(reterr_problem, wanted);
     return XT_REQUEST_E_BAD;
+}
+
+/* timeout=SECONDS, memory=MIB, explain=1. */
+static int find_budgets(const xt_request *request, xt_query *query, xt_problem *reterr_problem)
+{
+    uint64_t seconds, mib;
+    int r = xt_request_number(request, "timeout", 0, MAX_SECONDS, &seconds, reterr_problem);
+    if (r == 0)
+        r = xt_request_number(request, "memory", 0, MAX_MIB, &mib, reterr_problem);
+    if (r)
+        return r;
+    query->max_ms = (int64_t)seconds * 1000;
+    query->max_memory_bytes = (size_t)mib << 20;
+    query->explain = xt_request_flag(request, "explain");
+    return 0;
 }
 
 static int compile(xt_search_params *params, xt_slice kql, xt_problem *reterr_problem)
@@ -46,6 +64,8 @@ int xt_search_params_init(xt_search_params *params, xt_app *app, const xt_reques
         r = xt_request_time(request, "to", params->now_ms, true, XT_TIMESTAMP_MAX_MS, &query->to_ms, reterr_problem);
     if (r == 0)
         r = find_noise(request, &query->noise, reterr_problem);
+    if (r == 0)
+        r = find_budgets(request, query, reterr_problem);
     if (r == 0)
         r = compile(params, kql.p ? kql : xt_request_get(request, "q"), reterr_problem);
     query->filter = params->filter;

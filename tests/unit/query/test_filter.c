@@ -61,7 +61,7 @@ static void run_part(const xt_filter *filter, const xt_event *events, uint32_t n
     bool may;
 
     assert_int_equal(xt_scan_open(&store, &spec, &scan, &problem), 0);
-    assert_int_equal(xt_matches_new(xt_scan_sources(scan), filter->n_leaves, &matches), 0);
+    assert_int_equal(xt_matches_new(xt_scan_sources(scan), filter->n_leaves, NULL, NULL, &matches), 0);
     xt_scan_reader *reader = xt_scan_reader_new(scan);
     xt_scan_reader_begin(reader, 0);
     memset(bits, 0xff, (n + 63) / 64 * sizeof *bits);
