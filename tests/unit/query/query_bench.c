@@ -1,9 +1,10 @@
 /*
- * How long queries take on a folder of events. Usage: query_bench DIR [REPEAT] (a server's data folder, not in use),
- * or query_bench DIR load < audit.log to fill a new one.
+ * How long queries take on a folder of events, and what a row group costs them. Usage: query_bench DIR [REPEAT [THREADS]]
+ * (a server's data folder, not in use), or query_bench DIR load < audit.log to fill a new one.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "event/decoder.h"
 #include "query/query.h"
@@ -83,11 +84,23 @@ static int on_row(void *context, xt_event *event, xt_slice cursor)
     return 0;
 }
 
-typedef enum work { WORK_COUNT, WORK_ROWS, WORK_ALL, WORK_BY, WORK_BY_TWO, WORK_HISTOGRAM } work;
+typedef enum work {
+    WORK_COUNT,
+    WORK_ROWS,
+    WORK_ALL,
+    WORK_BY,
+    WORK_BY_TWO,
+    WORK_BY_HOUR,
+    WORK_BY_HOST,
+    WORK_HISTOGRAM
+} work;
 
 static int run(xt_store *store, work what, const xt_query *query, xt_answer *answer, uint64_t *result)
 {
-    static const xt_query_key by[] = {{XT_F_EXE, 0}, {XT_F_USER, 0}};
+    static const xt_query_key keys[][2] = {[WORK_BY] = {{XT_F_EXE, 0}},
+                                           [WORK_BY_TWO] = {{XT_F_EXE, 0}, {XT_F_USER, 0}},
+                                           [WORK_BY_HOUR] = {{XT_F_EXE, 0}, {XT_F_TIME, 3600000}},
+                                           [WORK_BY_HOST] = {{XT_F_USER, 0}, {XT_F_HOST, 0}}};
     static xt_query_bucket buckets[100];
     xt_problem problem = XT_PROBLEM_INIT;
     xt_query_group *groups;
@@ -120,7 +133,7 @@ static int run(xt_store *store, work what, const xt_query *query, xt_answer *ans
         }
         break;
     default:
-        r = xt_query_by(store, query, by, what == WORK_BY ? 1 : 2, 10, &arena, &groups, &n, answer, &problem);
+        r = xt_query_by(store, query, keys[what], what == WORK_BY ? 1 : 2, 10, &arena, &groups, &n, answer, &problem);
         *result = n;
     }
     xt_arena_fini(&arena);
@@ -143,20 +156,31 @@ static const struct {
     {"count path", WORK_COUNT, "path:/etc/passwd"},
     {"by exe", WORK_BY, ""},
     {"by exe, user", WORK_BY_TWO, ""},
+    {"by exe, hour", WORK_BY_HOUR, ""},
+    {"by user, host", WORK_BY_HOST, ""},
     {"by exe, of a substring", WORK_BY, "cmd:apt"},
     {"histogram", WORK_HISTOGRAM, ""},
     {"newest 100", WORK_ROWS, ""},
+    {"newest 100 of a user", WORK_ROWS, "user:root"},
     {"newest 100 of a substring", WORK_ROWS, "cmd:apt"},
     {"needle: 100 of a rare one", WORK_ROWS, "cmd:needle-in-a-haystack"},
     {"needle: event id", WORK_ROWS, "id:ffffffffffffffffffffffffffffffff"},
     {"export all rows", WORK_ALL, ""},
 };
 
+static int64_t cpu_us(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * INT64_C(1000000) + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+}
+
 int main(int argc, char **argv)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     xt_store *store = NULL;
-    uint64_t repeat = 5;
+    uint64_t repeat = 5, n_threads = 0;
     int r = argc > 1 ? xt_store_open(argv[1], NULL, &store, &problem) : -1;
 
     if (r)
@@ -165,21 +189,27 @@ int main(int argc, char **argv)
         repeat = 0;
         fill(store);
     }
+    if (argc > 3 && !xt_slice_parse_u64(xt_slice_str(argv[3]), &n_threads))
+        die("THREADS", 1, NULL);
     for (size_t c = 0; c < XT_COUNT_OF(cases) && repeat > 0; c++) {
         xt_filter *filter;
         xt_answer answer = {0};
-        int64_t best = INT64_MAX;
+        int64_t best = INT64_MAX, best_cpu = INT64_MAX;
         uint64_t result;
         if (xt_filter_compile(xt_slice_str(cases[c].kql), 0, &filter, &problem))
             die(cases[c].kql, 1, &problem);
-        xt_query query = {.filter = filter, .to_ms = INT64_C(253402300799999)};
+        xt_query query = {.filter = filter, .to_ms = INT64_C(253402300799999), .n_threads = (unsigned)n_threads};
         for (int i = 0; i < (cases[c].work == WORK_ALL ? 1 : (int)repeat); i++) {
+            int64_t cpu = -cpu_us();
             run(store, cases[c].work, &query, &answer, &result);
+            cpu += cpu_us();
+            best_cpu = cpu < best_cpu ? cpu : best_cpu;
             best = answer.took_us < best ? answer.took_us : best;
         }
-        printf("%-28s %10.2f ms  %9llu  (%llu parts, %llu read)\n", cases[c].name, (double)best / 1e3,
-               (unsigned long long)result, (unsigned long long)answer.cost.n_parts,
-               (unsigned long long)answer.cost.n_read);
+        uint64_t n_parts = answer.cost.n_parts ? answer.cost.n_parts : 1;
+        printf("%-28s %10.2f ms %10.2f ms CPU, %8.1f us a part  %9llu  (%llu parts, %llu read)\n", cases[c].name,
+               (double)best / 1e3, (double)best_cpu / 1e3, (double)best_cpu / (double)n_parts,
+               (unsigned long long)result, (unsigned long long)n_parts, (unsigned long long)answer.cost.n_read);
         xt_filter_free(filter);
     }
     xt_store_close(store);
