@@ -342,7 +342,8 @@ static int refuse(const char *what, const char *why, const char *hint)
 
 int xt_decode_explain(const xt_opt_args *args)
 {
-    static const char *const others[] = {"follow", "stats", "records", "redact", "secret-rules", "seal-to"};
+    static const char *const others[] = {"follow", "stats",        "records", "interpret",
+                                         "redact", "secret-rules", "seal-to"};
     xt_slice format = xt_slice_str(xt_opt_has(args, "format") ? xt_opt_get(args, "format") : "text");
     explain_job job = {.as_json = xt_slice_eq(format, XT_S("ndjson")),
                        .shows_typed_secrets = xt_opt_has(args, "unmasked")};
