@@ -31,19 +31,39 @@ static void arm(xt_secret_command *c, const xt_secret_rule *rule, xt_slice progr
     }
 }
 
+/* A rule of the program, or of its subcommand, from here on. */
+static void enter(xt_secret_command *c, const xt_secret_rule *rule, const xt_secret_rule **rules, size_t *n)
+{
+    if (rule->kind == XT_SECRET_STDIN && !rule->needs_flag) {
+        c->reads = rule;
+    } else if (rule->kind == XT_SECRET_WORD && !rule->needs_flag) {
+        c->counted = rule;
+        c->n_words = 0;
+    } else if (*n < XT_SECRET_MAX_ACTIVE) {
+        rules[(*n)++] = rule;
+    }
+}
+
+static bool has_programs(const xt_secret_rule *rule)
+{
+    return rule->kind == XT_SECRET_OPTION || rule->kind == XT_SECRET_WORD || rule->kind == XT_SECRET_STDIN;
+}
+
 static void choose_options(const xt_secret_scan *scan, xt_secret_command *c, xt_slice program, xt_slice alias)
 {
     size_t n;
     const xt_secret_rule *rules = xt_secret_rules_get(scan->rules, &n);
     c->n_active = 0;
+    c->counted = NULL;
+    c->n_words = 0;
     for (size_t i = 0; i < n; i++) {
-        if (rules[i].kind != XT_SECRET_OPTION)
+        if (!has_programs(&rules[i]))
             continue;
         bool matches = xt_secret_words_match(&rules[i].programs, program, false) ||
                        (alias.n > 0 && xt_secret_words_match(&rules[i].programs, alias, false));
-        if (matches && c->n_active < XT_SECRET_MAX_ACTIVE)
-            c->active[c->n_active++] = &rules[i];
-        if (!matches)
+        if (matches)
+            enter(c, &rules[i], c->active, &c->n_active);
+        else
             arm(c, &rules[i], program);
     }
 }
@@ -83,15 +103,63 @@ static size_t flag_end(const xt_secret_rule *rule, xt_slice flag, xt_slice word)
     return at < word.n && word.p[at] == flag.p[1] ? at + 1 : 0;
 }
 
+/* - for standard input, ! and * for no password. */
+static bool is_placeholder(xt_slice value)
+{
+    return value.n == 1 && strchr("-!*.", value.p[0]);
+}
+
 static void take_value(xt_secret_scan *scan, const xt_secret_rule *rule, const xt_secret_word *word, size_t from)
 {
     if (rule->behind) {
         ptrdiff_t at = xt_slice_find_byte(xt_slice_skip(word->text, from), rule->behind);
-        if (at < 0)
+        bool is_past = rule->until && at >= 0 &&
+                       xt_slice_find_byte(xt_slice_of(word->text.p + from, (size_t)at), rule->until) >= 0;
+        if (at < 0 || is_past) /* root@host:port names no password */
             return;
         from += (size_t)at + 1;
     }
-    xt_secret_hit_add(scan, word, from, word->text.n, rule, "", false);
+    size_t to = word->text.n;
+    while (rule->until && to > from && word->text.p[to - 1] != rule->until)
+        to--;
+    to = rule->until ? to > from ? to - 1 : word->text.n : to;
+    if (is_placeholder(xt_slice_of(word->text.p + from, to - from)))
+        return;
+    char plain[] = {rule->plain, '\0'};
+    xt_secret_hit_add(scan, word, from, to, rule, plain, false);
+}
+
+/* A value that is no value of the text: what another command prints. */
+static bool is_substitution(const xt_secret_word *word)
+{
+    return word->in_shell && (xt_slice_starts(word->text, XT_S("$(")) || xt_slice_starts(word->text, XT_S("`")));
+}
+
+void xt_secret_command_read(xt_secret_scan *scan, const xt_secret_command *c, const xt_secret_word *word)
+{
+    if (c->reads && !is_substitution(word))
+        take_value(scan, c->reads, word, 0);
+}
+
+/* The flag of a rule that is no option's: from now on its word is counted, or what is read is a secret. */
+static bool is_flag_of(const xt_secret_rule *rule, xt_slice word, size_t end)
+{
+    return end > 0 && (end == word.n || rule->bundle.n > 0);
+}
+
+static bool note_flag(xt_secret_command *c, const xt_secret_rule *rule, xt_slice word)
+{
+    bool is_long = xt_slice_starts(word, XT_S("--"));
+    ptrdiff_t equals = is_long ? xt_slice_find_byte(word, '=') : -1;
+    bool found =
+        is_long && xt_secret_words_match(&rule->words, xt_slice_head(word, equals < 0 ? word.n : (size_t)equals), true);
+    for (size_t i = 0; !is_long && !found && i < rule->words.n; i++)
+        found = is_flag_of(rule, word, flag_end(rule, rule->words.items[i], word));
+    if (found && rule->kind == XT_SECRET_STDIN)
+        c->reads = rule;
+    if (found && rule->kind == XT_SECRET_WORD)
+        c->counted = rule;
+    return false; /* other rules may have to do with that word */
 }
 
 static bool match_long(xt_secret_scan *scan, xt_secret_command *c, const xt_secret_rule *rule,
@@ -132,7 +200,9 @@ static bool match_options(xt_secret_scan *scan, xt_secret_command *c, const xt_s
 {
     bool is_long = xt_slice_starts(word->text, XT_S("--"));
     for (size_t i = 0; i < n; i++)
-        if (is_long ? match_long(scan, c, rules[i], word) : match_short(scan, c, rules[i], word))
+        if (rules[i]->kind != XT_SECRET_OPTION ? note_flag(c, rules[i], word->text)
+            : is_long                          ? match_long(scan, c, rules[i], word)
+                                               : match_short(scan, c, rules[i], word))
             return true;
     return false;
 }
@@ -164,14 +234,24 @@ static void look_for_subcommand(xt_secret_command *c, xt_slice word)
     for (size_t i = 0; i < c->n_armed; i++) {
         for (size_t k = 0; k < c->armed[i]->programs.n; k++) {
             xt_slice rest = c->armed[i]->programs.items[k], name;
-            if (!xt_slice_cut(&rest, '/', &name) || !xt_slice_eq(rest, word) || c->n_sub == XT_SECRET_MAX_ACTIVE)
+            if (!xt_slice_cut(&rest, '/', &name) || !xt_slice_eq(rest, word))
                 continue;
-            c->sub[c->n_sub++] = c->armed[i];
+            enter(c, c->armed[i], c->sub, &c->n_sub);
             c->armed[i] = c->armed[--c->n_armed];
             i--;
             break;
         }
     }
+}
+
+/* The word that a rule counts to. NAME=VALUE is another kind; what begins with the byte looked for (/nolog) holds none. */
+static bool take_counted(xt_secret_scan *scan, xt_secret_command *c, const xt_secret_word *word)
+{
+    if (!c->counted || ++c->n_words != c->counted->nth || word->text.n == 0 || word->text.p[0] == c->counted->behind ||
+        is_assignment(word->text))
+        return false;
+    take_value(scan, c->counted, word, 0);
+    return true;
 }
 
 /* A script: what a shell is told to run. In joined text its words follow one by one. */
@@ -233,6 +313,9 @@ void xt_secret_command_take(xt_secret_scan *scan, xt_secret_command *c, const xt
         take_before_program(scan, c, word);
         return;
     }
+    if (!is_option && take_counted(scan, c, word))
+        return;
+    c->skips = is_option && c->counted && xt_secret_words_match(&c->counted->skips, word->text, false);
     look_for_subcommand(c, word->text);
     if (match_options(scan, c, c->sub, c->n_sub, word) || match_options(scan, c, c->active, c->n_active, word))
         return;

@@ -14,7 +14,7 @@
 
 #define MAX_TABLE_BYTES (1u << 20)
 #define MAX_COLUMNS     8
-#define MAX_ANCHORS     512
+#define MAX_ANCHORS     1024
 #define MIN_ANCHOR      3
 #define FILTER_BITS     12
 
@@ -70,13 +70,10 @@ static int cut_columns(line *l, xt_slice text)
 }
 
 /* The column's parts, cut at commas. */
-static int cut_words(xt_secret_rules *rules, const line *l, size_t column, xt_secret_words *ret)
+static int cut_list(xt_secret_rules *rules, const line *l, size_t column, xt_slice rest, xt_secret_words *ret)
 {
-    *ret = (xt_secret_words){0};
-    if (column >= l->n)
-        return 0;
     size_t n = 1;
-    xt_slice rest = l->columns[column], part;
+    xt_slice part;
     for (size_t i = 0; i < rest.n; i++)
         n += rest.p[i] == ',';
     xt_slice *items = xt_arena_array(&rules->arena, n, sizeof *items);
@@ -91,6 +88,12 @@ static int cut_words(xt_secret_rules *rules, const line *l, size_t column, xt_se
     return 0;
 }
 
+static int cut_words(xt_secret_rules *rules, const line *l, size_t column, xt_secret_words *ret)
+{
+    *ret = (xt_secret_words){0};
+    return column < l->n ? cut_list(rules, l, column, l->columns[column], ret) : 0;
+}
+
 /* Of three bytes in the low ones of a number, letters of either case alike. */
 static inline size_t filter_index(uint32_t bytes)
 {
@@ -102,35 +105,77 @@ static uint32_t three_bytes(const char *p)
     return (uint32_t)(uint8_t)p[0] | (uint32_t)(uint8_t)p[1] << 8 | (uint32_t)(uint8_t)p[2] << 16;
 }
 
-/* The longest run without a wildcard. */
-static xt_slice literal_of(xt_slice glob)
+/* The longest run without a wildcard; of a phrase without a blank. */
+static xt_slice literal_of(const line *l, xt_slice glob)
 {
     xt_slice best = XT_S_NULL, part;
-    while (xt_slice_cut(&glob, '*', &part))
+    bool is_phrase = xt_slice_eq(l->columns[0], XT_S("phrase"));
+    if (is_phrase && xt_slice_starts(glob, XT_S("*")))
+        glob = xt_slice_skip(glob, 1);
+    while (xt_slice_cut(&glob, is_phrase ? '_' : '*', &part))
         if (part.n > best.n)
             best = part;
     return best;
 }
 
+static int add_anchor(xt_secret_rules *rules, const line *l, size_t column, xt_slice anchor)
+{
+    if (anchor.n < MIN_ANCHOR)
+        return bad(l, column, "each word needs three bytes in a row that are no wildcard");
+    size_t at = filter_index(three_bytes(anchor.p));
+    for (size_t i = rules->filter[at]; i > 0; i = rules->next[i - 1])
+        if (xt_slice_eq(rules->anchors[i - 1], anchor))
+            return 0;
+    if (rules->n_anchors == MAX_ANCHORS)
+        return bad(l, column, "the table has too many words");
+    rules->next[rules->n_anchors] = rules->filter[at];
+    rules->anchors[rules->n_anchors++] = anchor;
+    rules->filter[at] = (uint16_t)rules->n_anchors;
+    return 0;
+}
+
+/* A name of two bytes (7z) with what stands beside it: an item's length, a path, the end of a word. */
+static int add_short_program(xt_secret_rules *rules, const line *l, xt_slice name)
+{
+    static const char forms[] = {2, '/', ' ', '\0'};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof forms; i++) {
+        bool before = i < 2;
+        char text[3] = {forms[i], forms[i], forms[i]};
+        memcpy(text + before, name.p, 2);
+        xt_slice anchor = xt_arena_copy(&rules->arena, xt_slice_of(text, sizeof text));
+        r = anchor.p ? add_anchor(rules, l, 2, anchor) : xt_error_origin(-ENOMEM);
+    }
+    return r;
+}
+
+static bool is_left_out(xt_slice word)
+{
+    return xt_slice_starts(word, XT_S("!"));
+}
+
 static int add_anchors(xt_secret_rules *rules, const line *l, size_t column, const xt_secret_words *words)
 {
-    for (size_t i = 0; i < words->n; i++) {
-        xt_slice anchor = literal_of(words->items[i]), program = XT_S_NULL;
-        if (xt_slice_starts(words->items[i], XT_S("!")))
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < words->n; i++)
+        if (!is_left_out(words->items[i]))
+            r = add_anchor(rules, l, column, literal_of(l, words->items[i]));
+    return r;
+}
+
+/* Of NAME/SUBCOMMAND the rarer one: the subcommand. */
+static int add_programs(xt_secret_rules *rules, const line *l, const xt_secret_words *words)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < words->n; i++) {
+        xt_slice name = words->items[i], sub = name, program;
+        if (is_left_out(name))
             continue;
-        xt_slice sub = anchor; /* of NAME/SUBCOMMAND the rarer one */
-        if (column == 2 && sub.n > 0 && sub.p[0] != '/' && xt_slice_cut(&sub, '/', &program) && sub.n >= MIN_ANCHOR)
-            anchor = sub;
-        if (anchor.n < MIN_ANCHOR)
-            return bad(l, column, "each word needs three bytes in a row that are no wildcard");
-        if (rules->n_anchors == MAX_ANCHORS)
-            return bad(l, column, "the table has too many words");
-        size_t at = filter_index(three_bytes(anchor.p));
-        rules->next[rules->n_anchors] = rules->filter[at];
-        rules->anchors[rules->n_anchors++] = anchor;
-        rules->filter[at] = (uint16_t)rules->n_anchors;
+        if (xt_slice_cut(&sub, '/', &program) && sub.n >= MIN_ANCHOR)
+            name = sub;
+        r = name.n == 2 ? add_short_program(rules, l, name) : add_anchor(rules, l, 2, name);
     }
-    return 0;
+    return r;
 }
 
 static bool is_any(const xt_secret_words *programs)
@@ -138,7 +183,28 @@ static bool is_any(const xt_secret_words *programs)
     return programs->n > 0 && xt_slice_eq(programs->items[0], XT_S("*"));
 }
 
-static int read_how(const line *l, xt_secret_rule *rule)
+static int read_extras(xt_secret_rules *rules, const line *l, size_t from, xt_secret_rule *rule)
+{
+    for (size_t i = from; i < l->n; i++) {
+        if (xt_slice_starts(l->columns[i], XT_S("skip="))) {
+            int r = cut_list(rules, l, i, xt_slice_skip(l->columns[i], 5), &rule->skips);
+            if (r != 0)
+                return r;
+        } else if (xt_slice_starts(l->columns[i], XT_S("behind=")) && l->columns[i].n == 8)
+            rule->behind = l->columns[i].p[7];
+        else if (xt_slice_starts(l->columns[i], XT_S("until=")) && l->columns[i].n == 7)
+            rule->until = l->columns[i].p[6];
+        else if (xt_slice_starts(l->columns[i], XT_S("plain=")) && l->columns[i].n == 7)
+            rule->plain = l->columns[i].p[6];
+        else if (xt_slice_starts(l->columns[i], XT_S("bundle=")))
+            rule->bundle = xt_slice_skip(l->columns[i], 7);
+        else
+            return bad(l, i, "it is behind=C, until=C, plain=C, bundle=LETTERS or skip=OPTIONS");
+    }
+    return 0;
+}
+
+static int read_how(xt_secret_rules *rules, const line *l, xt_secret_rule *rule)
 {
     xt_slice how = l->columns[4];
     if (xt_slice_eq(how, XT_S("attached")))
@@ -149,15 +215,7 @@ static int read_how(const line *l, xt_secret_rule *rule)
         rule->how = XT_SECRET_ATTACHED | XT_SECRET_SEPARATE;
     else
         return bad(l, 4, "it is one of attached, separate, either");
-    for (size_t i = 5; i < l->n; i++) {
-        if (xt_slice_starts(l->columns[i], XT_S("behind=")) && l->columns[i].n == 8)
-            rule->behind = l->columns[i].p[7];
-        else if (xt_slice_starts(l->columns[i], XT_S("bundle=")))
-            rule->bundle = xt_slice_skip(l->columns[i], 7);
-        else
-            return bad(l, i, "it is behind=C or bundle=LETTERS");
-    }
-    return 0;
+    return read_extras(rules, l, 5, rule);
 }
 
 static int read_option(xt_secret_rules *rules, const line *l, xt_secret_rule *rule)
@@ -168,11 +226,27 @@ static int read_option(xt_secret_rules *rules, const line *l, xt_secret_rule *ru
     if (r == 0)
         r = cut_words(rules, l, 3, &rule->words);
     if (r == 0)
-        r = read_how(l, rule);
+        r = read_how(rules, l, rule);
     if (r == 0)
-        r = is_any(&rule->programs) ? add_anchors(rules, l, 3, &rule->words)
-                                    : add_anchors(rules, l, 2, &rule->programs);
+        r = is_any(&rule->programs) ? add_anchors(rules, l, 3, &rule->words) : add_programs(rules, l, &rule->programs);
     return r;
+}
+
+/* word NAME PROGRAMS FLAGS N ...   and   stdin NAME PROGRAMS FLAGS ... */
+static int read_place(xt_secret_rules *rules, const line *l, xt_secret_rule *rule)
+{
+    bool is_word = rule->kind == XT_SECRET_WORD;
+    if (l->n < 4 + (size_t)is_word)
+        return bad(l, 0, "it has a name, programs, flags or *, and of a word its number");
+    if (is_word && (!xt_slice_parse_u64(l->columns[4], &rule->nth) || rule->nth == 0))
+        return bad(l, 4, "a word has a number from 1 on");
+    int r = cut_words(rules, l, 2, &rule->programs);
+    if (r == 0)
+        r = cut_words(rules, l, 3, &rule->words);
+    if (r == 0)
+        r = read_extras(rules, l, 4 + (size_t)is_word, rule);
+    rule->needs_flag = !is_any(&rule->words);
+    return r == 0 ? add_programs(rules, l, &rule->programs) : r;
 }
 
 static int read_token(const line *l, xt_secret_rule *rule)
@@ -195,6 +269,8 @@ static int read_rule(xt_secret_rules *rules, const line *l, xt_secret_kind kind)
     int r = 0;
     if (kind == XT_SECRET_OPTION) {
         r = read_option(rules, l, &rule);
+    } else if (kind == XT_SECRET_WORD || kind == XT_SECRET_STDIN) {
+        r = read_place(rules, l, &rule);
     } else {
         r = cut_words(rules, l, 2, &rule.words);
         if (r == 0 && kind == XT_SECRET_TOKEN)
@@ -224,7 +300,8 @@ static int read_wrapper(xt_secret_rules *rules, const line *l, bool is_shell)
 
 static int read_line(xt_secret_rules *rules, line *l, xt_slice text)
 {
-    static const char *const kinds[] = {"option", "assign", "header", "uri", "token", "jwt", "pem"};
+    static const char *const kinds[] = {"option", "assign", "header", "uri",   "token",
+                                        "jwt",    "pem",    "word",   "stdin", "phrase"};
     if (xt_slice_starts(xt_slice_trim(text), XT_S("#")))
         return 0;
     int r = cut_columns(l, text);

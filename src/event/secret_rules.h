@@ -26,6 +26,9 @@ typedef enum xt_secret_kind {
     XT_SECRET_TOKEN,
     XT_SECRET_JWT,
     XT_SECRET_PEM,
+    XT_SECRET_WORD,   /* the Nth word that is no option */
+    XT_SECRET_STDIN,  /* what a shell prints into the program */
+    XT_SECRET_PHRASE, /* in quotes behind these words */
 } xt_secret_kind;
 
 /* Where the value of an option stands. */
@@ -42,13 +45,18 @@ typedef struct xt_secret_words {
 typedef struct xt_secret_rule {
     xt_secret_kind kind;
     xt_slice name;
-    xt_secret_words programs; /* of an option: NAME, NAME/SUBCOMMAND, * or !NAME */
+    xt_secret_words programs; /* of an option, word or stdin: NAME, NAME/SUBCOMMAND, * or !NAME */
     xt_secret_words words;    /* flags, globs or headers; a token's prefix */
     unsigned how;
-    char behind;     /* only what stands behind the first of it goes; 0: all */
-    xt_slice bundle; /* letters that may stand between the dash and a flag's letter */
-    uint64_t min;    /* of a token: bytes behind the prefix, */
-    char alphabet;   /* 'a' letters and digits, 'w' and _, 'd' and _ and - */
+    bool needs_flag;       /* of a word or stdin: one of the flags, not * */
+    uint64_t nth;          /* of a word: from 1, behind the program or its subcommand */
+    char behind;           /* only what stands behind the first of it goes; 0: all */
+    char until;            /* and before the last of it; 0: all */
+    char plain;            /* a byte that the value may hold though it means something to a shell; 0: none */
+    xt_secret_words skips; /* of a word: options whose value is another word, which does not count */
+    xt_slice bundle;       /* letters that may stand between the dash and a flag's letter */
+    uint64_t min;          /* of a token: bytes behind the prefix, */
+    char alphabet;         /* 'a' letters and digits, 'w' and _, 'd' and _ and - */
 } xt_secret_rule;
 
 typedef struct xt_secret_wrapper {

@@ -320,6 +320,46 @@ static void scan_blocks(xt_secret_scan *scan, const xt_secret_word *word)
             scan_pem(scan, word, &rules[i]);
 }
 
+/*
+ * Whether text ends with these words, blanks of any kind and number between them (_ in the phrase). * at its beginning:
+ * the first word may go on before that.
+ */
+static bool ends_with_phrase(xt_slice text, xt_slice phrase)
+{
+    size_t i = text.n;
+    bool is_open = xt_slice_starts(phrase, XT_S("*"));
+    for (size_t k = phrase.n; k > is_open; k--) {
+        if (phrase.p[k - 1] == '_') {
+            size_t end = i;
+            while (i > 0 && i + MAX_LABEL > end && is_blank(text.p[i - 1]))
+                i--;
+            if (i == end)
+                return false;
+        } else if (i == 0 || (text.p[i - 1] | 0x20) != (phrase.p[k - 1] | 0x20)) {
+            return false;
+        } else {
+            i--;
+        }
+    }
+    return is_open || i == 0 || !is_name(text.p[i - 1]);
+}
+
+/* A quoted text behind a phrase, as in SQL: IDENTIFIED BY 'X'. */
+static size_t scan_phrase(xt_secret_scan *scan, const xt_secret_word *word, size_t quote)
+{
+    size_t n, end = quote;
+    const xt_secret_rule *rules = xt_secret_rules_get(scan->rules, &n);
+    xt_slice text = word->text;
+    while (end > 0 && end + MAX_LABEL > quote &&
+           (is_blank(text.p[end - 1]) || text.p[end - 1] == '(' || text.p[end - 1] == '\\'))
+        end--;
+    for (size_t i = 0; i < n && end > 0; i++)
+        for (size_t k = 0; rules[i].kind == XT_SECRET_PHRASE && k < rules[i].words.n; k++)
+            if (ends_with_phrase(xt_slice_head(text, end), rules[i].words.items[k]))
+                return scan_value(scan, word, quote, false, &rules[i]);
+    return quote + 1;
+}
+
 /* The byte behind a name, over the quote that may close it. */
 static bool ends_name(xt_slice text, size_t end, size_t i)
 {
@@ -350,6 +390,8 @@ void xt_secret_scan_anywhere(xt_secret_scan *scan, const xt_secret_word *word, b
             i = scan_assignment(scan, word, name, i);
         else if (c == ':')
             i = scan_colon(scan, word, name, i);
+        else if (is_quote(c) && start < end)
+            i = scan_phrase(scan, word, i);
         else
             i++;
     }

@@ -65,6 +65,9 @@ typedef struct xt_secret_command {
     const xt_secret_rule *armed[XT_SECRET_MAX_ACTIVE];  /* their subcommand is awaited */
     size_t n_active, n_sub, n_armed;
     const xt_secret_rule *pending; /* the next word is its value */
+    const xt_secret_rule *counted; /* whose word is awaited, and words without a dash so far */
+    uint64_t n_words;
+    const xt_secret_rule *reads; /* it takes a secret from its standard input */
     const xt_secret_wrapper *wrapper;
     uint64_t positionals_left;
     xt_slice alias; /* a second name of the first program: what really runs */
@@ -74,6 +77,8 @@ typedef struct xt_secret_command {
 
 void xt_secret_command_init(xt_secret_command *command, xt_slice alias);
 void xt_secret_command_take(xt_secret_scan *scan, xt_secret_command *command, const xt_secret_word *word);
+/* The command is complete, and this word is written to its standard input. */
+void xt_secret_command_read(xt_secret_scan *scan, const xt_secret_command *command, const xt_secret_word *word);
 
 /* A line or a script as a shell reads it; arguments joined by a space where scan->joined. */
 void xt_secret_scan_shell(xt_secret_scan *scan, const xt_secret_word *text);
