@@ -16,6 +16,7 @@
 #define MAX_COLUMNS     8
 #define MAX_ANCHORS     1024
 #define MIN_ANCHOR      3
+#define SHORT_PROGRAM   4
 #define FILTER_BITS     12
 
 extern const char xt_secret_table[];
@@ -134,16 +135,19 @@ static int add_anchor(xt_secret_rules *rules, const line *l, size_t column, xt_s
     return 0;
 }
 
-/* A name of two bytes (7z) with what stands beside it: an item's length, a path, the end of a word. */
+/*
+ * A short name (7z, exp, http) stands inside of many others, so it is looked for with what stands beside it where it is a
+ * word: an item's length, a path, the end of the word.
+ */
 static int add_short_program(xt_secret_rules *rules, const line *l, xt_slice name)
 {
-    static const char forms[] = {2, '/', ' ', '\0'};
+    const char forms[] = {(char)name.n, '/', ' ', '\0'};
     int r = 0;
     for (size_t i = 0; r == 0 && i < sizeof forms; i++) {
-        bool before = i < 2;
-        char text[3] = {forms[i], forms[i], forms[i]};
-        memcpy(text + before, name.p, 2);
-        xt_slice anchor = xt_arena_copy(&rules->arena, xt_slice_of(text, sizeof text));
+        char text[SHORT_PROGRAM + 1];
+        memset(text, forms[i], sizeof text);
+        memcpy(text + (i < 2), name.p, name.n);
+        xt_slice anchor = xt_arena_copy(&rules->arena, xt_slice_of(text, name.n + 1));
         r = anchor.p ? add_anchor(rules, l, 2, anchor) : xt_error_origin(-ENOMEM);
     }
     return r;
@@ -173,7 +177,7 @@ static int add_programs(xt_secret_rules *rules, const line *l, const xt_secret_w
             continue;
         if (xt_slice_cut(&sub, '/', &program) && sub.n >= MIN_ANCHOR)
             name = sub;
-        r = name.n == 2 ? add_short_program(rules, l, name) : add_anchor(rules, l, 2, name);
+        r = name.n >= 2 && name.n <= SHORT_PROGRAM ? add_short_program(rules, l, name) : add_anchor(rules, l, 2, name);
     }
     return r;
 }
@@ -394,11 +398,20 @@ bool xt_secret_words_match(const xt_secret_words *words, xt_slice text, bool glo
     return found;
 }
 
+/* What begins with / is the end of a path: /exp is not in /expr. */
+static bool is_whole(xt_slice anchor, xt_slice bytes)
+{
+    char next = bytes.n > anchor.n ? bytes.p[anchor.n] : '\0';
+    return anchor.p[0] != '/' || !((next >= '0' && next <= '9') || ((next | 0x20) >= 'a' && (next | 0x20) <= 'z'));
+}
+
 static bool begins_anchor(const xt_secret_rules *rules, size_t number, xt_slice bytes)
 {
-    for (; number > 0; number = rules->next[number - 1])
-        if (xt_slice_starts_nocase(bytes, rules->anchors[number - 1]))
+    for (; number > 0; number = rules->next[number - 1]) {
+        xt_slice anchor = rules->anchors[number - 1];
+        if (xt_slice_starts_nocase(bytes, anchor) && is_whole(anchor, bytes))
             return true;
+    }
     return false;
 }
 
