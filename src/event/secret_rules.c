@@ -17,7 +17,7 @@
 #define MAX_ANCHORS     1024
 #define MIN_ANCHOR      3
 #define SHORT_PROGRAM   4
-#define FILTER_BITS     12
+#define FILTER_BITS     14
 
 extern const char xt_secret_table[];
 extern const size_t xt_secret_table_bytes;

@@ -126,6 +126,18 @@ static void test_places(void **state)
         {"curl\t-d\t{\"token\": \"x\", \"b\": 1}", "{\"token\": \"[redacted]\", \"b\": 1}", "args[2]:11:assignment"},
         {"x\t-----BEGIN EC PRIVATE KEY-----AA$(BB)-----END", "-----BEGIN EC PRIVATE KEY-----[redacted]-----END",
          "args[1]:30:private-key"},
+        {"sh\t-c\techo hunter2 | sudo -S id", "echo [redacted] | sudo -S id", "args[2]:5:sudo-stdin"},
+        {"sh\t-c\tprintf '%s' 'a:hunter2' |& sudo chpasswd", "printf '%s' 'a:[redacted]' |& sudo chpasswd",
+         "args[2]:15:chpasswd"},
+        {"sh\t-c\t(echo hunter2; echo hunter2) | smbpasswd -s", "(echo [redacted]; echo [redacted]) | smbpasswd -s",
+         "args[2]:6:smbpasswd"},
+        {"sh\t-c\tsudo -S <<<\"hunter2\" id", "sudo -S <<<\"[redacted]\" id", "args[2]:12:sudo-stdin"},
+        {"sqlplus\tscott/p@ss@db", "scott/[redacted]@db", "args[1]:6:sqlplus"},
+        {"htpasswd\t-b\t-C\t5\tf\tu\thunter2", "[redacted]", "args[6]:0:htpasswd"},
+        {"useradd\t-p\t$6$salt$hash", "[redacted]", "args[2]:0:useradd-hash"},
+        {"mysql\t-e\tcreate user a identified  BY 'x'", "create user a identified  BY '[redacted]'",
+         "args[2]:30:sql-password"},
+        {"sh\t-c\techo 'a b' | sudo -S id", NULL, NULL},
         {"/opt/mysql\t--host=x\t-phunter2", "-p[redacted]", "args[2]:2:mysql-password"},
     };
     fixture *f = *state;
@@ -222,6 +234,13 @@ static void test_bad_tables(void **state)
         {"token x ghp_ many alnum", 1, 14},
         {"option x mysql,* -p attached", 1, 10},
         {"wrapper sudo", 1, 1},
+        {"word x htpasswd -b none", 1, 20},
+        {"word x htpasswd -b", 1, 1},
+        {"word x htpasswd -b 0", 1, 20},
+        {"stdin x sudo -S sideways", 1, 17},
+        {"stdin x s -S", 1, 9},
+        {"phrase x by_", 1, 10},
+        {"word x htpasswd -b 3 skip=,", 1, 22},
     };
     for (size_t i = 0; i < XT_COUNT_OF(rows); i++) {
         xt_secret_rules *rules = NULL;
