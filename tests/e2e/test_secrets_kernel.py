@@ -19,7 +19,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(__file__))
 from actors import Agent, Scene, Server, Webhook, args_of, audit_lock, exectrail, run, wait_for
 from segment_chunks import read, unpack_frames
-from test_secrets import commands
+from test_secrets import STEM, commands
 
 OPTIONS = shlex.split(os.environ.get("XT_AGENT_OPTIONS", ""))  # --secrets off shows that this test can fail
 ZSTD = b"\x28\xb5\x2f\xfd"
@@ -43,7 +43,6 @@ def forms_of(text):
         yield shown[(0, 2, 3)[before]:len(shown) - ((before + len(raw)) % 3 > 0)]
 
 
-STEM = "hUnter"  # all secrets begin with it, nothing else does: one search for all of them
 FORMS = list(forms_of(STEM))
 
 
@@ -125,27 +124,27 @@ class SecretsKernel(Scene):
         return len(rows), b"".join(r[2] + (r[1] if r[0] == 0 else b"") for r in rows) + unpack_frames([r[1] for r in rows if r[0] == 1])
 
     def test_nothing_of_a_secret_is_written(self):
-        self.follow(list(commands("planted.txt")), list(commands("plain.txt")), *OPTIONS)
+        self.follow(list(commands("planted.txt"))[::2], list(commands("plain.txt"))[::4], *OPTIONS)
+        self.assertGreaterEqual(len(self.secrets), 100)
 
     def test_sealed_ones_are_for_the_key_alone(self):
         key = self.folder / "key" / "seal.key"
         key.parent.mkdir()
         public = exectrail("secret", "keygen", "--out", key).stdout.decode().split()[-1]
-        self.follow(list(commands("planted.txt"))[::3], list(commands("plain.txt"))[::8], "--secrets", "seal", "--seal-to", public)
+        self.follow(list(commands("planted.txt"))[::6], [], "--secrets", "seal", "--seal-to", public)
         self.server.start()
         events = self.server.search("sealed:* and action:executed and success:yes")
-        self.assertGreater(len(events), 40)
-        for event in events[::len(events) // 6]:
+        self.assertGreater(len(events), 20)
+        for event in events[::len(events) // 4]:
             opened = exectrail("secret", "unseal", "--data", self.server.data, "--key", key, "--reason", "a test", event["event"]["id"]).stdout
             self.assertTrue(any(s.encode() in opened for s in self.secrets), opened)
-        self.assertEqual(self.server.count("action:unsealed-secrets"), len(events[::len(events) // 6]))
+        self.assertEqual(self.server.count("action:unsealed-secrets"), len(events[::len(events) // 4]))
 
     def follow(self, planted, plain, *options):
         agent = Agent(self.folder, self.server, *options)
         self.server.stop()
         for number, words in enumerate(planted):
             self.plant(number, words)
-        self.assertGreaterEqual(len(self.secrets), 90)
         for words in plain:
             self.execute(words)
         self.execute(["mysql", "the-last-one"])
