@@ -9,6 +9,7 @@
  */
 #include "audit/record.h"
 
+#include <endian.h>
 #include <linux/audit.h>
 
 #include "audit/names.h"
@@ -54,12 +55,58 @@ static xt_slice take_word(cursor *c)
     return word;
 }
 
+/* The value of eight digits, which all are; false else. */
+static bool eight_digits(const char *p, uint64_t *ret)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    v = le64toh(v) ^ UINT64_C(0x3030303030303030);
+    if (((v + UINT64_C(0x7676767676767676)) | v) & UINT64_C(0x8080808080808080))
+        return false;
+    /* neighbours are joined: eight values below 10, four below 100, two below 10000 */
+    v = (v * 10 + (v >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
+    v = (v * 100 + (v >> 16)) & UINT64_C(0x0000ffff0000ffff);
+    *ret = (v * 10000 + (v >> 32)) & UINT32_MAX;
+    return true;
+}
+
+/* "SS.MMM:" */
+static bool short_times(const char *p, unsigned *ret_seconds, unsigned *ret_ms)
+{
+    unsigned digits[5] = {(unsigned char)p[0] - '0', (unsigned char)p[1] - '0', (unsigned char)p[3] - '0',
+                          (unsigned char)p[4] - '0', (unsigned char)p[5] - '0'};
+    *ret_seconds = digits[0] * 10 + digits[1];
+    *ret_ms = (digits[2] * 10 + digits[3]) * 10 + digits[4];
+    return p[2] == '.' && p[6] == ':' && digits[0] < 10 && digits[1] < 10 && digits[2] < 10 && digits[3] < 10 &&
+           digits[4] < 10;
+}
+
+/* A time of our century, ten digits: "audit(SSSSSSSSSS.MMM:"; false when it is written otherwise. */
+static bool take_usual_time(cursor *c, uint64_t *ret_sec, uint64_t *ret_ms)
+{
+    uint64_t high;
+    unsigned low, ms;
+    if (c->end - c->p < 21 || memcmp(c->p, "audit(", 6) != 0 || !eight_digits(c->p + 6, &high) ||
+        !short_times(c->p + 14, &low, &ms))
+        return false;
+    *ret_sec = high * 100 + low;
+    *ret_ms = ms;
+    c->p += 21;
+    return true;
+}
+
+static bool take_time(cursor *c, uint64_t *ret_sec, uint64_t *ret_ms)
+{
+    return take_usual_time(c, ret_sec, ret_ms) ||
+           (take(c, XT_S("audit(")) && take_number(c, 12, ret_sec) > 0 && take(c, XT_S(".")) &&
+            take_number(c, 3, ret_ms) == 3 && take(c, XT_S(":")));
+}
+
 /* "audit(SEC.MMM:SERIAL):" and spaces. On failure the cursor stands at what is wrong. */
 static bool take_stamp(cursor *c, xt_record *record)
 {
     uint64_t sec, ms, serial;
-    if (!take(c, XT_S("audit(")) || take_number(c, 12, &sec) == 0 || !take(c, XT_S(".")) ||
-        take_number(c, 3, &ms) != 3 || !take(c, XT_S(":")) || take_number(c, 10, &serial) == 0 || !take(c, XT_S("):")))
+    if (!take_time(c, &sec, &ms) || take_number(c, 10, &serial) == 0 || !take(c, XT_S("):")))
         return false;
     if (serial > UINT32_MAX || sec > XT_TIMESTAMP_MAX_MS / 1000)
         return false;

@@ -143,9 +143,12 @@ bool xt_value_i64(xt_slice text, int64_t *ret)
 bool xt_value_id(xt_slice text, uint32_t *ret)
 {
     uint64_t v;
-    if (xt_slice_eq(text, XT_S("unset")) || xt_slice_eq(text, XT_S("-1")))
+    if (!xt_value_u64(text, &v)) {
+        if (!xt_slice_eq(text, XT_S("unset")) && !xt_slice_eq(text, XT_S("-1")))
+            return false;
         v = XT_ID_UNSET;
-    else if (!xt_value_u64(text, &v) || v > UINT32_MAX)
+    }
+    if (v > UINT32_MAX)
         return false;
     *ret = (uint32_t)v;
     return true;

@@ -35,7 +35,7 @@ static inline xt_slice xt_slice_str(const char *z)
 
 static inline bool xt_slice_eq(xt_slice a, xt_slice b)
 {
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+    return a.n == b.n && (b.n == 0 || memcmp(a.p, b.p, b.n) == 0); /* b is often a literal: its length is known */
 }
 
 static inline bool xt_slice_starts(xt_slice s, xt_slice prefix)

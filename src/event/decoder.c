@@ -35,9 +35,10 @@ struct xt_decoder {
     bool is_cut;             /* the line at hand ended without a newline */
     bool skips_line;         /* its beginning was given out, its end is awaited */
     uint64_t line_number;
-    int64_t now_ms;   /* of the joiner's clock */
-    int64_t time_ms;  /* of the last record; 0: none yet */
-    int64_t ahead_ms; /* the newest record's since the clock was last set back */
+    int64_t now_ms;     /* of the joiner's clock */
+    int64_t time_ms;    /* of the last record; 0: none yet */
+    int64_t ahead_ms;   /* the newest record's since the clock was last set back */
+    xt_problem problem; /* of the line at hand; big, and so made ready once */
     xt_decoder_stats stats;
 };
 
@@ -58,6 +59,7 @@ int xt_decoder_new(const xt_decoder_settings *settings, xt_decoder **ret)
     size_t max_bytes = settings->max_memory_bytes ? settings->max_memory_bytes : DEFAULT_MEMORY;
     xt_joiner_settings joining = {.max_bytes = max_bytes};
     d->settings = *settings;
+    d->problem = XT_PROBLEM_INIT;
     d->settings.secrets = NULL;
     xt_decoder_set_secrets(d, settings->secrets, settings->seal_to);
     set_origin(d);
@@ -272,6 +274,7 @@ static int take_corrupt(xt_decoder *d, xt_slice line, xt_problem *problem)
     if (problem->line == 0)
         xt_problem_at(problem, d->line_number, problem->column);
     report(d, problem);
+    *problem = XT_PROBLEM_INIT;
     return give_out_unparsed(d, line);
 }
 
@@ -314,21 +317,20 @@ static int take_parsed(xt_decoder *d, xt_record *record, xt_slice line)
 static int take_line(xt_decoder *d, xt_slice line)
 {
     xt_record record;
-    xt_problem problem = XT_PROBLEM_INIT;
     d->line_number++;
     d->stats.n_lines++;
     if (line.n > MAX_LINE) {
-        xt_problem_set(&problem, "the line is longer than %u bytes", MAX_LINE);
-        xt_problem_at(&problem, d->line_number, MAX_LINE + 1);
-        xt_problem_hint(&problem, "its beginning is kept, the rest is passed over");
-        return take_corrupt(d, xt_slice_head(line, MAX_LINE), &problem);
+        xt_problem_set(&d->problem, "the line is longer than %u bytes", MAX_LINE);
+        xt_problem_at(&d->problem, d->line_number, MAX_LINE + 1);
+        xt_problem_hint(&d->problem, "its beginning is kept, the rest is passed over");
+        return take_corrupt(d, xt_slice_head(line, MAX_LINE), &d->problem);
     }
-    int r = xt_record_parse_line(line, &record, &problem);
+    int r = xt_record_parse_line(line, &record, &d->problem);
     if (r == 0)
         return take_parsed(d, &record, line);
     if (r == XT_RECORD_E_EMPTY)
         return 0;
-    return r < 0 ? xt_error_trace(r) : take_corrupt(d, line, &problem);
+    return r < 0 ? xt_error_trace(r) : take_corrupt(d, line, &d->problem);
 }
 
 /* The end of a piece without a newline: kept, up to the length of a line. */
@@ -377,15 +379,14 @@ int xt_decoder_feed(xt_decoder *d, xt_slice bytes)
 int xt_decoder_feed_payload(xt_decoder *d, uint16_t type, xt_slice payload)
 {
     xt_record record;
-    xt_problem problem = XT_PROBLEM_INIT;
     d->stats.n_bytes += payload.n;
     d->line_number++;
-    int r = xt_record_parse_payload(type, payload, &record, &problem);
+    int r = xt_record_parse_payload(type, payload, &record, &d->problem);
     if (r == 0)
         return take_record(d, &record);
     if (r == XT_RECORD_E_EMPTY)
         return 0;
-    return r < 0 ? xt_error_trace(r) : take_corrupt(d, xt_slice_head(payload, MAX_LINE), &problem);
+    return r < 0 ? xt_error_trace(r) : take_corrupt(d, xt_slice_head(payload, MAX_LINE), &d->problem);
 }
 
 int xt_decoder_tick(xt_decoder *d, int64_t now_ms)

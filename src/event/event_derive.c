@@ -1,7 +1,7 @@
 /*
  * Fields that follow from others. Each is measured first, so that the arena gives exactly one piece per field.
  */
-#include "event/event.h"
+#include "event/event_derive.h"
 
 #include <errno.h>
 
@@ -48,6 +48,18 @@ static int derive_path(xt_event *event, xt_arena *arena)
     return 0;
 }
 
+xt_hash128 xt_event_own_id(const xt_event *event)
+{
+    return xt_event_id_of(xt_event_bytes(event, XT_F_HOST_ID), (int64_t)xt_event_num(event, XT_F_TIME, 0),
+                          (uint32_t)xt_event_num(event, XT_F_SERIAL, 0));
+}
+
+void xt_event_own_entity(const xt_event *event, char ret[static XT_EVENT_ENTITY_LEN])
+{
+    xt_event_entity_of(xt_event_bytes(event, XT_F_HOST_ID), xt_event_bytes(event, XT_F_BOOT_ID),
+                       (uint32_t)xt_event_num(event, XT_F_PID, 0), (int64_t)xt_event_num(event, XT_F_TIME, 0), ret);
+}
+
 static int derive_id(xt_event *event, xt_arena *arena)
 {
     if (!xt_event_has(event, XT_F_SERIAL))
@@ -55,9 +67,7 @@ static int derive_id(xt_event *event, xt_arena *arena)
     char *text = xt_arena_alloc(arena, 33);
     if (!text)
         return xt_error_origin(-ENOMEM);
-    xt_hash128_format(xt_event_id_of(xt_event_bytes(event, XT_F_HOST_ID), (int64_t)xt_event_num(event, XT_F_TIME, 0),
-                                     (uint32_t)xt_event_num(event, XT_F_SERIAL, 0)),
-                      text);
+    xt_hash128_format(xt_event_own_id(event), text);
     xt_event_set_bytes(event, XT_F_EVENT_ID, xt_slice_of(text, 32));
     return 0;
 }
@@ -76,10 +86,33 @@ static int derive_entity(xt_event *event, xt_arena *arena)
     char *text = xt_arena_alloc(arena, XT_EVENT_ENTITY_LEN);
     if (!text)
         return xt_error_origin(-ENOMEM);
-    xt_event_entity_of(xt_event_bytes(event, XT_F_HOST_ID), xt_event_bytes(event, XT_F_BOOT_ID),
-                       (uint32_t)xt_event_num(event, XT_F_PID, 0), (int64_t)xt_event_num(event, XT_F_TIME, 0), text);
+    xt_event_own_entity(event, text);
     xt_event_set_bytes(event, XT_F_ENTITY, xt_slice_of(text, XT_EVENT_ENTITY_LEN));
     return 0;
+}
+
+static bool has_path_name(xt_slice paths)
+{
+    xt_path path = {0};
+    for (xt_path_iter iter = xt_paths_iterate(paths); !path.has_name && xt_paths_next(&iter, &path);)
+        ;
+    return path.has_name;
+}
+
+xt_field_set xt_event_derivable(const xt_event *event)
+{
+    xt_field_set set = {{0, 0}};
+    if (xt_event_has(event, XT_F_TIME) && xt_event_has(event, XT_F_SERIAL))
+        xt_field_set_add(&set, XT_F_EVENT_ID);
+    if (xt_event_is_own_entity(event))
+        xt_field_set_add(&set, XT_F_ENTITY);
+    if (xt_event_has(event, XT_F_ARGS)) {
+        xt_field_set_add(&set, XT_F_ARGC);
+        xt_field_set_add(&set, XT_F_CMD);
+    }
+    if (has_path_name(xt_event_bytes(event, XT_F_PATHS)))
+        xt_field_set_add(&set, XT_F_PATH);
+    return set;
 }
 
 int xt_event_derive(xt_event *event, xt_field_set wanted, xt_arena *arena)

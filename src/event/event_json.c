@@ -1,58 +1,42 @@
 /*
- * A document is written in one pass over the plan (json_plan.h), straight into the buffer: before each value the room
- * it needs at most is reserved, then there are no checks. Text is looked at while it is copied: escaping begins at the
- * first that is not clean; only when something before it would have looked otherwise (a backslash, the flags) is the
- * pass made again.
+ * A document is written in one pass over its shape (json_shape.h), straight into the buffer. What follows from other
+ * fields (ids, the command line) is computed where it is written. Text is looked at while it is copied: escaping begins
+ * at the first that is not clean; only when something before it would have looked otherwise (a backslash, the flags) is
+ * the pass made again.
  */
 #include "event/event_json.h"
 
 #include <errno.h>
 
+#include "audit/field_row.h"
 #include "base/timestamp.h"
-#include "base/utf8.h"
-#include "event/field_row.h"
+#include "event/event_derive.h"
 #include "event/json_records.h"
+#include "event/json_shape.h"
 #include "event/json_writer.h"
 #include "event/record_view.h"
 
 #define IS_UNCLEAN 1
 
-/* At most the digits of a number, of a time, and quotes. */
-#define MAX_NUMBER_BYTES 32
+/* At most a number, a time or a hash, and quotes. */
+#define MAX_FIXED_BYTES 64
 
 static void put_time(xt_json_writer *w, int64_t time_ms)
 {
-    char text[25];
-    xt_timestamp_format(time_ms, text);
-    xt_json_writer_raw(w, XT_S("\""));
-    xt_json_writer_raw(w, xt_slice_of(text, 24));
-    xt_json_writer_raw(w, XT_S("\""));
-}
-
-static void put_list(xt_json_writer *w, xt_slice list, xt_slice extra)
-{
-    xt_list_iter iter = xt_list_iterate(list);
-    char separator = '[';
-    for (xt_slice item; xt_list_next(&iter, &item); separator = ',') {
-        xt_json_writer_char(w, separator);
-        xt_json_writer_string(w, item);
-    }
-    if (extra.n > 0) {
-        xt_json_writer_char(w, separator);
-        xt_json_writer_string(w, extra);
-        separator = ',';
-    }
-    if (separator == '[')
-        xt_json_writer_char(w, '[');
-    xt_json_writer_char(w, ']');
+    if (!xt_json_writer_room(w, MAX_FIXED_BYTES))
+        return;
+    w->p[0] = '"';
+    xt_timestamp_format(time_ms, w->p + 1);
+    w->p[25] = '"';
+    w->p += 26;
 }
 
 static void put_number(xt_json_writer *w, const xt_field_info *info, uint64_t num)
 {
     bool is_negative = info->type == XT_INT && (int64_t)num < 0;
-    char *p = xt_json_writer_reserve(w, MAX_NUMBER_BYTES), *start = p;
-    if (!p)
+    if (!xt_json_writer_room(w, MAX_FIXED_BYTES))
         return;
+    char *p = w->p;
     if (info->flags & XT_ID)
         *p++ = '"';
     if (is_negative)
@@ -60,7 +44,42 @@ static void put_number(xt_json_writer *w, const xt_field_info *info, uint64_t nu
     p = xt_json_text_dec(p, is_negative ? -num : num);
     if (info->flags & XT_ID)
         *p++ = '"';
-    w->out->n += (size_t)(p - start);
+    w->p = p;
+}
+
+static void put_event_id(xt_json_writer *w, const xt_event *event)
+{
+    if (!xt_json_writer_room(w, MAX_FIXED_BYTES))
+        return;
+    w->p[0] = '"';
+    xt_hash128_format(xt_event_own_id(event), w->p + 1);
+    w->p[33] = '"';
+    w->p += 34;
+}
+
+static void put_entity(xt_json_writer *w, const xt_event *event)
+{
+    if (!xt_json_writer_room(w, MAX_FIXED_BYTES))
+        return;
+    w->p[0] = '"';
+    xt_event_own_entity(event, w->p + 1);
+    w->p[1 + XT_EVENT_ENTITY_LEN] = '"';
+    w->p += XT_EVENT_ENTITY_LEN + 2;
+}
+
+static void put_list(xt_json_writer *w, xt_slice list, xt_slice extra)
+{
+    xt_list_iter iter = xt_list_iterate(list);
+    char separator = '[';
+    for (xt_slice item; xt_list_next(&iter, &item); separator = ',')
+        xt_json_writer_string_after(w, separator, item);
+    if (extra.n > 0) {
+        xt_json_writer_string_after(w, separator, extra);
+        separator = ',';
+    }
+    if (separator == '[')
+        xt_json_writer_char(w, '[');
+    xt_json_writer_char(w, ']');
 }
 
 static void put_value(xt_json_writer *w, const xt_event *event, const xt_field_info *info)
@@ -89,6 +108,31 @@ static void put_value(xt_json_writer *w, const xt_event *event, const xt_field_i
     }
 }
 
+/* A field that the event does not hold: it follows from those that it does. */
+static void put_derived(xt_json_writer *w, const xt_event *event, const xt_field_info *info)
+{
+    switch (info->id) {
+    case XT_F_EVENT_ID:
+        put_event_id(w, event);
+        break;
+    case XT_F_ENTITY:
+        put_entity(w, event);
+        break;
+    case XT_F_ARGC:
+        put_number(w, info, xt_list_count(xt_event_bytes(event, XT_F_ARGS)));
+        break;
+    case XT_F_CMD:
+        xt_json_writer_joined(w, xt_event_bytes(event, XT_F_ARGS));
+        break;
+    case XT_F_PATH:
+        xt_json_put_path_names(w, xt_event_bytes(event, XT_F_PATHS));
+        break;
+    default: /* the flags, which say that the event is escaped */
+        put_list(w, XT_S_NULL, XT_S("escaped"));
+        break;
+    }
+}
+
 /* A document under way. */
 typedef struct document {
     xt_json_writer writer;
@@ -96,37 +140,10 @@ typedef struct document {
     unsigned options;
     xt_json_group data;    /* auditd.data of RECORDS, by name */
     xt_meanings *meanings; /* of auditd.data; NULL: not asked for */
-    unsigned n_open;
-    uint8_t open[XT_JSON_PLAN_DEPTH];
-    bool needs_comma;
+    bool has_data;         /* one of them at least is no field of the table */
+    xt_field_set listed;   /* fields of the table that data holds once more */
+    xt_json_steps steps;
 } document;
-
-/* Closes and opens objects up to the step's, and writes its key. */
-static void put_key(document *d, const xt_json_plan *plan, const xt_json_step *step)
-{
-    char *p = xt_json_writer_reserve(&d->writer, plan->max_key_bytes), *start = p;
-    unsigned common = 0;
-    if (!p)
-        return;
-    while (common < d->n_open && common < step->n_open && d->open[common] == step->open[common])
-        common++;
-    for (; d->n_open > common; d->n_open--) {
-        *p++ = '}';
-        d->needs_comma = true;
-    }
-    if (d->needs_comma)
-        *p++ = ',';
-    for (; d->n_open < step->n_open; d->n_open++) {
-        xt_slice key = plan->open_key[step->open[d->n_open]];
-        memcpy(p, key.p, key.n);
-        p += key.n;
-        d->open[d->n_open] = step->open[d->n_open];
-    }
-    memcpy(p, step->key.p ? step->key.p : "", step->key.n);
-    p += step->key.n;
-    d->writer.out->n += (size_t)(p - start);
-    d->needs_comma = true;
-}
 
 /* The values of one name: a string, or a list of strings. */
 void xt_json_put_values(xt_json_writer *w, const xt_json_group *group, uint32_t first)
@@ -136,20 +153,17 @@ void xt_json_put_values(xt_json_writer *w, const xt_json_group *group, uint32_t 
     if (is_list)
         xt_json_writer_char(w, '[');
     xt_json_writer_string(w, item->value);
-    for (uint32_t i = item->next; i != XT_JSON_GROUP_NONE; i = group->items[i].next) {
-        xt_json_writer_char(w, ',');
-        xt_json_writer_string(w, group->items[i].value);
-    }
+    for (uint32_t i = item->next; i != XT_JSON_GROUP_NONE; i = group->items[i].next)
+        xt_json_writer_string_after(w, ',', group->items[i].value);
     if (is_list)
         xt_json_writer_char(w, ']');
 }
 
-void xt_json_put_group(xt_json_writer *w, const xt_json_group *group, bool (*leaves_out)(void *context, xt_slice name),
-                       void *context, bool needs_comma)
+void xt_json_put_group(xt_json_writer *w, const xt_json_group *group, bool needs_comma)
 {
     for (uint32_t i = 0; i < group->n; i++) {
         const xt_json_item *item = &group->items[i];
-        if (!item->is_first || (leaves_out && leaves_out(context, item->name)))
+        if (!item->is_first || item->is_hidden)
             continue;
         if (needs_comma)
             xt_json_writer_char(w, ',');
@@ -160,53 +174,132 @@ void xt_json_put_group(xt_json_writer *w, const xt_json_group *group, bool (*lea
     }
 }
 
-/* Whether a field of the table stands as auditd.data.NAME in this event. */
-static bool is_data_field(void *context, xt_slice name)
-{
-    static const struct {
-        char name[8];
-        xt_field field;
-    } rows[] = {
-        {"tty", XT_F_TTY},   {"exit", XT_F_EXIT},   {"success", XT_F_SUCCESS}, {"arch", XT_F_ARCH},
-        {"suid", XT_F_SUID}, {"fsuid", XT_F_FSUID}, {"syscall", XT_F_SYSCALL}, {"egid", XT_F_EGID},
-        {"sgid", XT_F_SGID}, {"fsgid", XT_F_FSGID}, {"items", XT_F_ITEMS},
-    };
-    const document *d = context;
-    size_t cursor = 0, i = xt_row_find(rows, sizeof rows[0], XT_COUNT_OF(rows), name, &cursor);
-    return i < XT_COUNT_OF(rows) && xt_event_has(d->event, rows[i].field);
-}
-
-/* A field of the table that RECORDS holds once more with other values becomes a list. */
-static void put_field(document *d, const xt_json_plan *plan, const xt_json_step *step)
+/* A field of the table that RECORDS holds once more with other values: a list. */
+static void put_repeated(document *d, const xt_json_value *value)
 {
     xt_json_writer *w = &d->writer;
-    const xt_field_info *info = xt_field_find(step->field);
-    uint32_t more = XT_JSON_GROUP_NONE;
-    put_key(d, plan, step);
-    if (d->data.n > 0 && step->is_data)
-        more = xt_json_group_find(&d->data, step->name);
-    if (more == XT_JSON_GROUP_NONE) {
-        put_value(w, d->event, info);
-        return;
-    }
+    uint32_t more = xt_json_group_find(&d->data, value->step->name);
     xt_json_writer_char(w, '[');
-    put_value(w, d->event, info);
-    for (uint32_t i = more; i != XT_JSON_GROUP_NONE; i = d->data.items[i].next) {
-        xt_json_writer_char(w, ',');
-        xt_json_writer_string(w, d->data.items[i].value);
-    }
+    put_value(w, d->event, value->info);
+    for (uint32_t i = more; i != XT_JSON_GROUP_NONE; i = d->data.items[i].next)
+        xt_json_writer_string_after(w, ',', d->data.items[i].value);
     xt_json_writer_char(w, ']');
 }
 
-static void put_data(document *d, const xt_json_plan *plan, const xt_json_step *step)
+/* What is no row of the table. */
+static void put_special(document *d, unsigned step)
 {
-    bool has_any = false;
-    for (uint32_t i = 0; i < d->data.n && !has_any; i++)
-        has_any = d->data.items[i].is_first && !is_data_field(d, d->data.items[i].name);
-    if (!has_any)
-        return;
-    put_key(d, plan, step);
-    xt_json_put_group(&d->writer, &d->data, is_data_field, d, false);
+    if (step == XT_JSON_STEP_DATA)
+        xt_json_put_group(&d->writer, &d->data, false);
+    else if (step == XT_JSON_STEP_TAGS)
+        put_list(&d->writer, xt_event_bytes(d->event, XT_F_KEY), XT_S_NULL);
+    else if (step == XT_JSON_STEP_RAW)
+        xt_json_put_raw(&d->writer, d->event);
+    else
+        xt_json_put_meanings(&d->writer, d->meanings);
+}
+
+static void put_step(document *d, const xt_json_value *value)
+{
+    const xt_field_info *info = value->info;
+    if (!info)
+        put_special(d, value->step->field);
+    else if (!xt_event_has(d->event, info->id))
+        put_derived(&d->writer, d->event, info);
+    else if (xt_field_set_has(&d->listed, info->id))
+        put_repeated(d, value);
+    else
+        put_value(&d->writer, d->event, info);
+    d->writer.may_not_begin |= value->step->field == XT_F_FLAGS;
+}
+
+/* Escaping began: the flags will say so. The same place in the shape that has them, unless it lies behind them. */
+static const xt_json_shape *add_flags(document *d, const xt_json_shape *shape, size_t at)
+{
+    const xt_json_step *now = shape->values[at].step;
+    xt_field_set_add(&d->steps, XT_F_FLAGS);
+    shape = xt_json_shape_get(&d->steps, d->writer.arena);
+    d->writer.no_memory |= !shape;
+    d->writer.is_unclean |= shape && shape->values[at].step != now;
+    return shape;
+}
+
+static int put_document(document *d)
+{
+    xt_json_writer *w = &d->writer;
+    const xt_json_shape *shape = xt_json_shape_get(&d->steps, w->arena);
+    w->no_memory |= !shape;
+    for (size_t i = 0; shape && i < shape->n_values && !w->is_unclean; i++) {
+        const xt_json_value *value = &shape->values[i];
+        if (!xt_json_writer_room(w, value->before.n + XT_JSON_SHAPE_SLACK))
+            break;
+        w->p = xt_json_shape_put(w->p, value->before);
+        put_step(d, value);
+        if (w->escape && !xt_field_set_has(&d->steps, XT_F_FLAGS))
+            shape = add_flags(d, shape, i);
+    }
+    if (shape)
+        xt_json_writer_raw(w, shape->end);
+    xt_json_writer_flush(w);
+    if (w->no_memory || xt_buf_done(w->out) < 0)
+        return xt_error_origin(-ENOMEM);
+    return w->is_unclean ? IS_UNCLEAN : 0;
+}
+
+/* The field of the table that stands as auditd.data.NAME; XT_F_INVALID when none does. */
+static xt_field data_field(xt_slice name)
+{
+    static const struct {
+        xt_row_name name;
+        xt_field field;
+    } rows[] = {
+        {XT_ROW_NAME("tty"), XT_F_TTY},         {XT_ROW_NAME("exit"), XT_F_EXIT},
+        {XT_ROW_NAME("success"), XT_F_SUCCESS}, {XT_ROW_NAME("arch"), XT_F_ARCH},
+        {XT_ROW_NAME("suid"), XT_F_SUID},       {XT_ROW_NAME("fsuid"), XT_F_FSUID},
+        {XT_ROW_NAME("syscall"), XT_F_SYSCALL}, {XT_ROW_NAME("egid"), XT_F_EGID},
+        {XT_ROW_NAME("sgid"), XT_F_SGID},       {XT_ROW_NAME("fsgid"), XT_F_FSGID},
+        {XT_ROW_NAME("items"), XT_F_ITEMS},
+    };
+    static const xt_row_table table = XT_ROW_TABLE(rows);
+    size_t cursor = 0, i = xt_row_find(&table, name, &cursor);
+    return i < table.n ? rows[i].field : XT_F_INVALID;
+}
+
+/* What stands in auditd.data already is not shown there twice. */
+static void settle_data(document *d)
+{
+    for (uint32_t i = 0; i < d->data.n; i++) {
+        xt_json_item *item = &d->data.items[i];
+        if (!item->is_first)
+            continue;
+        xt_field field = data_field(item->name);
+        item->is_hidden = field != XT_F_INVALID && xt_event_has(d->event, field);
+        if (item->is_hidden)
+            xt_field_set_add(&d->listed, field);
+        d->has_data |= !item->is_hidden;
+    }
+}
+
+static int gather_data(document *d)
+{
+    xt_slice records = xt_event_bytes(d->event, XT_F_RECORDS);
+    xt_rec_iter iter = xt_recs_iterate(records);
+    xt_rec_field field;
+    size_t n = 0;
+    for (uint16_t type; xt_recs_next(&iter, &type);)
+        n += iter.fields_left;
+    if (n == 0)
+        return 0;
+    int r = xt_json_group_init(&d->data, n, d->writer.arena);
+    if (r < 0)
+        return xt_error_trace(r);
+    iter = xt_recs_iterate(records);
+    for (uint16_t type; xt_recs_next(&iter, &type);)
+        while (!xt_record_is_callers_title(d->event, type) && xt_recs_next_field(&iter, &field))
+            if (!xt_rec_is_repeated(field.form))
+                xt_json_group_add(&d->data, field.name.n > 0 ? field.name : XT_S("text"), field.value);
+    settle_data(d);
+    return 0;
 }
 
 static bool has_meaning(const xt_meanings *meanings)
@@ -217,103 +310,47 @@ static bool has_meaning(const xt_meanings *meanings)
     return false;
 }
 
-static void put_meanings(document *d, const xt_json_plan *plan, const xt_json_step *step)
+/* What the document will have. */
+static void choose_steps(document *d)
 {
-    if (step->field == XT_JSON_STEP_RAW && xt_json_has_raw(d->event)) {
-        put_key(d, plan, step);
-        xt_json_put_raw(&d->writer, d->event);
-    } else if (step->field == XT_JSON_STEP_INTERPRETED && has_meaning(d->meanings)) {
-        put_key(d, plan, step);
-        xt_json_put_meanings(&d->writer, d->meanings);
-    }
+    d->steps = d->event->present;
+    xt_field_set_add_all(&d->steps, xt_event_derivable(d->event));
+    if (!(d->options & XT_EVENT_JSON_RECORDS))
+        xt_field_set_remove(&d->steps, XT_F_RECORDS);
+    if (d->has_data)
+        xt_field_set_add(&d->steps, (xt_field)XT_JSON_STEP_DATA);
+    if (xt_event_has(d->event, XT_F_KEY))
+        xt_field_set_add(&d->steps, (xt_field)XT_JSON_STEP_TAGS);
+    if (d->meanings && xt_json_has_raw(d->event))
+        xt_field_set_add(&d->steps, (xt_field)XT_JSON_STEP_RAW);
+    if (d->meanings && has_meaning(d->meanings))
+        xt_field_set_add(&d->steps, (xt_field)XT_JSON_STEP_INTERPRETED);
+    if (d->writer.escape)
+        xt_field_set_add(&d->steps, XT_F_FLAGS);
 }
-
-static void put_step(document *d, const xt_json_plan *plan, const xt_json_step *step)
-{
-    d->writer.may_not_begin |= step->field == XT_F_FLAGS;
-    if (step->field == XT_JSON_STEP_DATA) {
-        put_data(d, plan, step);
-    } else if (step->field == XT_JSON_STEP_TAGS) {
-        if (!xt_event_has(d->event, XT_F_KEY))
-            return;
-        put_key(d, plan, step);
-        put_list(&d->writer, d->event->values[XT_F_KEY].bytes, XT_S_NULL);
-    } else if (step->field > XT_JSON_STEP_TAGS) {
-        if (d->meanings)
-            put_meanings(d, plan, step);
-    } else if (xt_event_has(d->event, (xt_field)step->field)) {
-        if (step->field != XT_F_RECORDS || d->options & XT_EVENT_JSON_RECORDS)
-            put_field(d, plan, step);
-    } else if (step->field == XT_F_FLAGS && d->writer.escape) {
-        put_key(d, plan, step);
-        put_list(&d->writer, XT_S_NULL, XT_S("escaped"));
-    }
-}
-
-static int put_document(document *d)
-{
-    const xt_json_plan *plan = xt_json_plan_get();
-    xt_json_writer_char(&d->writer, '{');
-    for (size_t i = 0; i < plan->n_steps; i++)
-        put_step(d, plan, &plan->steps[i]);
-    for (unsigned i = 0; i <= d->n_open; i++)
-        xt_json_writer_char(&d->writer, '}');
-    if (d->writer.is_unclean)
-        return IS_UNCLEAN;
-    if (d->writer.no_memory)
-        return xt_error_origin(-ENOMEM);
-    return xt_buf_done(d->writer.out);
-}
-
-static int gather_data(document *d, xt_arena *arena)
-{
-    xt_slice records = xt_event_bytes(d->event, XT_F_RECORDS);
-    xt_rec_iter iter = xt_recs_iterate(records);
-    xt_rec_field field;
-    size_t n = 0;
-    for (uint16_t type; xt_recs_next(&iter, &type);)
-        n += iter.fields_left;
-    if (n == 0)
-        return 0;
-    int r = xt_json_group_init(&d->data, n, arena);
-    if (r < 0)
-        return xt_error_trace(r);
-    iter = xt_recs_iterate(records);
-    for (uint16_t type; xt_recs_next(&iter, &type);)
-        while (!xt_record_is_callers_title(d->event, type) && xt_recs_next_field(&iter, &field))
-            if (!xt_rec_is_repeated(field.form))
-                xt_json_group_add(&d->data, field.name.n > 0 ? field.name : XT_S("text"), field.value);
-    return 0;
-}
-
-static const xt_field_set derived = {
-    {1ull << XT_F_EVENT_ID | 1ull << XT_F_ENTITY | 1ull << XT_F_ARGC | 1ull << XT_F_CMD | 1ull << XT_F_PATH, 0}};
 
 int xt_event_json(const xt_event *event, unsigned options, xt_arena *arena, xt_buf *out)
 {
     size_t start = out->n;
-    xt_event whole = *event;
-    document d = {.writer = {.out = out, .arena = arena}, .event = &whole, .options = options};
+    document d = {.writer = xt_json_writer_to(out, arena), .event = event, .options = options};
     xt_meanings meanings;
-    int r = xt_event_derive(&whole, derived, arena);
-    if (r == 0)
-        r = gather_data(&d, arena);
+    int r = gather_data(&d);
     if (r == 0 && options & XT_EVENT_JSON_INTERPRET) {
         d.writer.interprets = true;
         d.meanings = &meanings;
-        r = xt_meanings_of_event(&meanings, &whole, arena);
+        r = xt_meanings_of_event(&meanings, event, arena);
     }
     if (r < 0)
         return xt_error_trace(r);
+    choose_steps(&d);
     r = put_document(&d);
     if (r == IS_UNCLEAN) {
         out->n = start;
-        document again = {.writer = {.out = out, .arena = arena, .escape = true, .interprets = d.writer.interprets},
-                          .event = &whole,
-                          .options = options,
-                          .data = d.data,
-                          .meanings = d.meanings};
-        r = put_document(&again);
+        d.writer = xt_json_writer_to(out, arena);
+        d.writer.escape = true;
+        d.writer.interprets = d.meanings;
+        choose_steps(&d);
+        r = put_document(&d);
     }
     return r == 0 ? 0 : xt_error_trace(xt_error_fold(r));
 }
@@ -328,9 +365,8 @@ static int put_flat(xt_json_writer *w, const xt_event *event, const xt_field *fi
             continue;
         has_flags |= fields[i] == XT_F_FLAGS;
         w->may_not_begin |= has_flags;
-        xt_json_writer_char(w, separator);
+        xt_json_writer_string_after(w, separator, xt_slice_str(info->name));
         separator = ',';
-        xt_json_writer_string(w, xt_slice_str(info->name));
         xt_json_writer_char(w, ':');
         put_value(w, event, info);
     }
@@ -342,9 +378,10 @@ static int put_flat(xt_json_writer *w, const xt_event *event, const xt_field *fi
     if (separator == '{')
         xt_json_writer_char(w, '{');
     xt_json_writer_char(w, '}');
-    if (w->is_unclean)
-        return IS_UNCLEAN;
-    return w->no_memory ? xt_error_origin(-ENOMEM) : xt_buf_done(w->out);
+    xt_json_writer_flush(w);
+    if (w->no_memory || xt_buf_done(w->out) < 0)
+        return xt_error_origin(-ENOMEM);
+    return w->is_unclean ? IS_UNCLEAN : 0;
 }
 
 int xt_event_json_fields(const xt_event *event, const xt_field *fields, size_t n, xt_arena *arena, xt_buf *out)
@@ -358,11 +395,12 @@ int xt_event_json_fields(const xt_event *event, const xt_field *fields, size_t n
     int r = xt_event_derive(&whole, wanted, arena);
     if (r < 0)
         return xt_error_trace(r);
-    xt_json_writer w = {.out = out, .arena = arena};
+    xt_json_writer w = xt_json_writer_to(out, arena);
     r = put_flat(&w, &whole, fields, n);
     if (r == IS_UNCLEAN) {
         out->n = start;
-        w = (xt_json_writer){.out = out, .arena = arena, .escape = true};
+        w = xt_json_writer_to(out, arena);
+        w.escape = true;
         r = put_flat(&w, &whole, fields, n);
     }
     return r == 0 ? 0 : xt_error_trace(xt_error_fold(r));

@@ -6,10 +6,30 @@
 #include "event/event.h"
 #include "event/pack.h"
 
-/* Most numbers here are below 128; longer ones are left to base/buf. */
+/* Most numbers here are below 128, nearly all below 2^21; longer ones are left to base/buf. */
 static inline uint64_t take_varint(xt_reader *reader)
 {
-    return reader->p < reader->end && *reader->p < 0x80 ? *reader->p++ : xt_reader_varint(reader);
+    const uint8_t *p = reader->p;
+    if (reader->end - p < 3)
+        return xt_reader_varint(reader);
+    if (p[0] < 0x80) {
+        reader->p = p + 1;
+        return p[0];
+    }
+    if (p[1] < 0x80) {
+        reader->p = p + 2;
+        return (p[0] & 0x7fu) | (uint64_t)p[1] << 7;
+    }
+    if (p[2] < 0x80) {
+        reader->p = p + 3;
+        return (p[0] & 0x7fu) | (p[1] & 0x7fu) << 7 | (uint64_t)p[2] << 14;
+    }
+    return xt_reader_varint(reader);
+}
+
+static inline uint8_t take_byte(xt_reader *reader)
+{
+    return reader->p < reader->end ? *reader->p++ : xt_reader_u8(reader);
 }
 
 static inline xt_slice take_block(xt_reader *reader)
@@ -110,25 +130,34 @@ xt_path_iter xt_paths_iterate(xt_slice paths)
     return (xt_path_iter){list.reader, list.left};
 }
 
+static void take_inode(xt_reader *reader, xt_path *path)
+{
+    path->inode = take_varint(reader);
+    path->dev_major = take_varint(reader);
+    path->dev_minor = take_varint(reader);
+    path->mode = take_varint(reader);
+    path->ouid = take_varint(reader);
+    path->ogid = take_varint(reader);
+    path->rdev_major = take_varint(reader);
+    path->rdev_minor = take_varint(reader);
+}
+
 bool xt_paths_next(xt_path_iter *iter, xt_path *ret)
 {
-    xt_reader *reader = &iter->reader;
+    xt_reader reader = iter->reader;
     if (iter->left == 0)
         return false;
-    xt_path path = {.item = take_varint(reader)};
-    path.has_name = xt_reader_u8(reader) != 0;
+    xt_path path = {.item = take_varint(&reader)};
+    path.has_name = take_byte(&reader) != 0;
     if (path.has_name)
-        path.name = take_block(reader);
-    path.nametype = take_block(reader);
-    path.has_inode = xt_reader_u8(reader) != 0;
-    if (path.has_inode) {
-        uint64_t *const numbers[] = {&path.inode, &path.dev_major, &path.dev_minor,  &path.mode,
-                                     &path.ouid,  &path.ogid,      &path.rdev_major, &path.rdev_minor};
-        for (size_t i = 0; i < XT_COUNT_OF(numbers); i++)
-            *numbers[i] = take_varint(reader);
-    }
-    path.rest = take_block(reader);
-    if (reader->failed)
+        path.name = take_block(&reader);
+    path.nametype = take_block(&reader);
+    path.has_inode = take_byte(&reader) != 0;
+    if (path.has_inode)
+        take_inode(&reader, &path);
+    path.rest = take_block(&reader);
+    iter->reader = reader;
+    if (reader.failed)
         return false;
     iter->left--;
     *ret = path;
@@ -163,7 +192,7 @@ bool xt_recs_next_field(xt_rec_iter *iter, xt_rec_field *ret)
     if (iter->fields_left == 0)
         return false;
     xt_rec_field field = {.name = take_block(&iter->reader)};
-    uint8_t form = xt_reader_u8(&iter->reader);
+    uint8_t form = take_byte(&iter->reader);
     field.form = form <= XT_REC_REPEATED_HEX ? (xt_rec_form)form : XT_REC_BARE;
     field.value = take_block(&iter->reader);
     if (iter->reader.failed)

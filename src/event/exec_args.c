@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "audit/value.h"
+#include "base/lanes.h"
 #include "event/pack.h"
 
 #define MAX_NUMBER        (1u << 24)
@@ -119,8 +120,10 @@ static void read_record(joining *j, xt_slice body, uint32_t record)
 
 static size_t count_spaces(xt_slice body)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < body.n; i++)
+    size_t n = 0, i = 0;
+    for (; body.n - i >= XT_LANES; i += XT_LANES)
+        n += (size_t)__builtin_popcount(xt_lanes_mask(xt_lanes_load(body.p + i) == ' '));
+    for (; i < body.n; i++)
         n += body.p[i] == ' ';
     return n;
 }

@@ -4,12 +4,13 @@
  * copied to where people look for them.
  */
 #include <arpa/inet.h>
+#include <linux/audit.h>
 
+#include "audit/field_row.h"
 #include "audit/names.h"
 #include "audit/sockaddr.h"
 #include "audit/value.h"
 #include "event/conversion.h"
-#include "event/field_row.h"
 
 typedef enum field_kind {
     KIND_KEEP,
@@ -27,28 +28,30 @@ typedef enum field_kind {
 } field_kind;
 
 typedef struct field_row {
-    char name[8];
+    xt_row_name name;
     field_kind kind;
     xt_field field;
 } field_row;
 
 /* in the order of linux kernel/auditsc.c audit_log_exit and audit_log_task_info */
 static const field_row rows[] = {
-    {"arch", KIND_ARCH, XT_F_ARCH},       {"syscall", KIND_SYSCALL, XT_F_SYSCALL},
-    {"success", KIND_WORD, XT_F_SUCCESS}, {"exit", KIND_INT, XT_F_EXIT},
-    {"a0", KIND_POINTER, XT_F_INVALID},   {"a1", KIND_POINTER, XT_F_INVALID},
-    {"a2", KIND_POINTER, XT_F_INVALID},   {"a3", KIND_POINTER, XT_F_INVALID},
-    {"items", KIND_UINT, XT_F_ITEMS},     {"ppid", KIND_UINT, XT_F_PPID},
-    {"pid", KIND_UINT, XT_F_PID},         {"auid", KIND_ID_OR_UNSET, XT_F_AUID},
-    {"uid", KIND_ID, XT_F_UID},           {"gid", KIND_ID, XT_F_GID},
-    {"euid", KIND_ID, XT_F_EUID},         {"suid", KIND_ID, XT_F_SUID},
-    {"fsuid", KIND_ID, XT_F_FSUID},       {"egid", KIND_ID, XT_F_EGID},
-    {"sgid", KIND_ID, XT_F_SGID},         {"fsgid", KIND_ID, XT_F_FSGID},
-    {"tty", KIND_WORD, XT_F_TTY},         {"ses", KIND_ID_OR_UNSET, XT_F_SES},
-    {"comm", KIND_TEXT, XT_F_COMM},       {"exe", KIND_TEXT, XT_F_EXE},
-    {"subj", KIND_KEEP, XT_F_INVALID},    {"key", KIND_KEY, XT_F_KEY},
-    {"res", KIND_RES, XT_F_INVALID},
+    {XT_ROW_NAME("arch"), KIND_ARCH, XT_F_ARCH},       {XT_ROW_NAME("syscall"), KIND_SYSCALL, XT_F_SYSCALL},
+    {XT_ROW_NAME("success"), KIND_WORD, XT_F_SUCCESS}, {XT_ROW_NAME("exit"), KIND_INT, XT_F_EXIT},
+    {XT_ROW_NAME("a0"), KIND_POINTER, XT_F_INVALID},   {XT_ROW_NAME("a1"), KIND_POINTER, XT_F_INVALID},
+    {XT_ROW_NAME("a2"), KIND_POINTER, XT_F_INVALID},   {XT_ROW_NAME("a3"), KIND_POINTER, XT_F_INVALID},
+    {XT_ROW_NAME("items"), KIND_UINT, XT_F_ITEMS},     {XT_ROW_NAME("ppid"), KIND_UINT, XT_F_PPID},
+    {XT_ROW_NAME("pid"), KIND_UINT, XT_F_PID},         {XT_ROW_NAME("auid"), KIND_ID_OR_UNSET, XT_F_AUID},
+    {XT_ROW_NAME("uid"), KIND_ID, XT_F_UID},           {XT_ROW_NAME("gid"), KIND_ID, XT_F_GID},
+    {XT_ROW_NAME("euid"), KIND_ID, XT_F_EUID},         {XT_ROW_NAME("suid"), KIND_ID, XT_F_SUID},
+    {XT_ROW_NAME("fsuid"), KIND_ID, XT_F_FSUID},       {XT_ROW_NAME("egid"), KIND_ID, XT_F_EGID},
+    {XT_ROW_NAME("sgid"), KIND_ID, XT_F_SGID},         {XT_ROW_NAME("fsgid"), KIND_ID, XT_F_FSGID},
+    {XT_ROW_NAME("tty"), KIND_WORD, XT_F_TTY},         {XT_ROW_NAME("ses"), KIND_ID_OR_UNSET, XT_F_SES},
+    {XT_ROW_NAME("comm"), KIND_TEXT, XT_F_COMM},       {XT_ROW_NAME("exe"), KIND_TEXT, XT_F_EXE},
+    {XT_ROW_NAME("subj"), KIND_KEEP, XT_F_INVALID},    {XT_ROW_NAME("key"), KIND_KEY, XT_F_KEY},
+    {XT_ROW_NAME("res"), KIND_RES, XT_F_INVALID},
 };
+
+static const xt_row_table table = XT_ROW_TABLE(rows);
 
 static bool is_head(const xt_conversion *c)
 {
@@ -167,7 +170,7 @@ static void read_field(xt_conversion *c, const field_row *row, const xt_audit_fi
     case KIND_POINTER:
         if (!c->is_exec || !is_head(c))
             xt_conversion_keep(c, field, false);
-        else if (row->name[1] == '0')
+        else if (row->name.text[1] == '0')
             c->a0 = field->value;
         break;
     case KIND_UINT:
@@ -245,10 +248,9 @@ void xt_conversion_read_fields(xt_conversion *c)
     xt_audit_field field;
     size_t cursor = 0;
     bool is_old = false; /* "old auid=0 new auid=5": the first is no field of the event */
-    while (xt_audit_field_next(&body, &field)) {
-        size_t i = xt_row_find(rows, sizeof rows[0], XT_COUNT_OF(rows), field.name, &cursor);
+    for (size_t i; xt_row_next(&table, &body, &cursor, &field, &i);) {
         xt_conversion_see_cut(c, &field);
-        if (i < XT_COUNT_OF(rows) && !is_old)
+        if (i < table.n && !is_old)
             read_field(c, &rows[i], &field);
         else if (field.quoting == XT_SINGLE && xt_slice_eq(field.name, XT_S("msg")))
             read_msg(c, field.value);
@@ -260,20 +262,30 @@ void xt_conversion_read_fields(xt_conversion *c)
 
 /* What auditd appends: a field in capitals names the id in the field of the same name in small letters. */
 typedef struct enriched_row {
-    char name[8];
+    xt_row_name name;
     xt_field id, text; /* INVALID: of the path; no field of the schema */
     bool is_group;
 } enriched_row;
 
 static const enriched_row enriched_rows[] = {
-    {"ARCH", XT_F_ARCH, XT_F_ARCH, false},      {"SYSCALL", XT_F_SYSCALL, XT_F_SYSCALL, false},
-    {"AUID", XT_F_AUID, XT_F_LOGIN, false},     {"UID", XT_F_UID, XT_F_USER, false},
-    {"GID", XT_F_GID, XT_F_GROUP, true},        {"EUID", XT_F_EUID, XT_F_EUSER, false},
-    {"SUID", XT_F_SUID, XT_F_INVALID, false},   {"FSUID", XT_F_FSUID, XT_F_INVALID, false},
-    {"EGID", XT_F_EGID, XT_F_INVALID, true},    {"SGID", XT_F_SGID, XT_F_INVALID, true},
-    {"FSGID", XT_F_FSGID, XT_F_INVALID, true},  {"OUID", XT_F_INVALID, XT_F_INVALID, false},
-    {"OGID", XT_F_INVALID, XT_F_INVALID, true},
+    {XT_ROW_NAME("ARCH"), XT_F_ARCH, XT_F_ARCH, false},
+    {XT_ROW_NAME("SYSCALL"), XT_F_SYSCALL, XT_F_SYSCALL, false},
+    {XT_ROW_NAME("AUID"), XT_F_AUID, XT_F_LOGIN, false},
+    {XT_ROW_NAME("UID"), XT_F_UID, XT_F_USER, false},
+    {XT_ROW_NAME("GID"), XT_F_GID, XT_F_GROUP, true},
+    {XT_ROW_NAME("EUID"), XT_F_EUID, XT_F_EUSER, false},
+    {XT_ROW_NAME("SUID"), XT_F_SUID, XT_F_INVALID, false},
+    {XT_ROW_NAME("FSUID"), XT_F_FSUID, XT_F_INVALID, false},
+    {XT_ROW_NAME("EGID"), XT_F_EGID, XT_F_INVALID, true},
+    {XT_ROW_NAME("SGID"), XT_F_SGID, XT_F_INVALID, true},
+    {XT_ROW_NAME("FSGID"), XT_F_FSGID, XT_F_INVALID, true},
+    {XT_ROW_NAME("OUID"), XT_F_INVALID, XT_F_INVALID, false},
+    {XT_ROW_NAME("OGID"), XT_F_INVALID, XT_F_INVALID, true},
 };
+
+static const xt_row_table enriched_table = XT_ROW_TABLE(enriched_rows);
+
+#define ENRICHED_OUID 11 /* where those of a PATH begin */
 
 static bool is_named(const xt_event *event, xt_field id_field, xt_field name_field, uint64_t id, xt_slice name)
 {
@@ -380,12 +392,10 @@ void xt_conversion_read_enriched(xt_conversion *c, const xt_path *path)
 {
     xt_slice rest = c->record->enriched;
     xt_audit_field field;
-    size_t cursor = 0;
-    const size_t n = XT_COUNT_OF(enriched_rows);
-    while (xt_audit_field_next(&rest, &field)) {
+    size_t cursor = c->record->type == AUDIT_PATH ? ENRICHED_OUID : 0;
+    for (size_t i; xt_row_next(&enriched_table, &rest, &cursor, &field, &i);) {
         xt_conversion_see_cut(c, &field);
-        size_t i = xt_row_find(enriched_rows, sizeof enriched_rows[0], n, field.name, &cursor);
-        const enriched_row *row = i < n ? &enriched_rows[i] : NULL;
+        const enriched_row *row = i < enriched_table.n ? &enriched_rows[i] : NULL;
         if (!row || is_no_name(field.value) || !read_enriched(c, row, field.value, path))
             keep_enriched(c, row, &field);
     }

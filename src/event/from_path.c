@@ -6,9 +6,9 @@
 #include <linux/audit.h>
 #include <stdlib.h>
 
+#include "audit/field_row.h"
 #include "audit/value.h"
 #include "event/conversion.h"
-#include "event/field_row.h"
 #include "event/pack.h"
 
 typedef enum path_kind {
@@ -27,17 +27,20 @@ typedef enum path_kind {
 #define N_INODE_FIELDS 6
 
 typedef struct path_row {
-    char name[8];
+    xt_row_name name;
     path_kind kind;
 } path_row;
 
 /* in the order of linux kernel/auditsc.c audit_log_name */
 static const path_row path_rows[] = {
-    {"item", PATH_ITEM},         {"name", PATH_NAME},  {"inode", PATH_INODE}, {"dev", PATH_DEV},
-    {"mode", PATH_MODE},         {"ouid", PATH_OUID},  {"ogid", PATH_OGID},   {"rdev", PATH_RDEV},
-    {"nametype", PATH_NAMETYPE}, {"cap_fp", PATH_CAP}, {"cap_fi", PATH_CAP},  {"cap_fe", PATH_CAP},
-    {"cap_fver", PATH_CAP},
+    {XT_ROW_NAME("item"), PATH_ITEM},    {XT_ROW_NAME("name"), PATH_NAME},  {XT_ROW_NAME("inode"), PATH_INODE},
+    {XT_ROW_NAME("dev"), PATH_DEV},      {XT_ROW_NAME("mode"), PATH_MODE},  {XT_ROW_NAME("ouid"), PATH_OUID},
+    {XT_ROW_NAME("ogid"), PATH_OGID},    {XT_ROW_NAME("rdev"), PATH_RDEV},  {XT_ROW_NAME("nametype"), PATH_NAMETYPE},
+    {XT_ROW_NAME("cap_fp"), PATH_CAP},   {XT_ROW_NAME("cap_fi"), PATH_CAP}, {XT_ROW_NAME("cap_fe"), PATH_CAP},
+    {XT_ROW_NAME("cap_fver"), PATH_CAP},
 };
+
+static const xt_row_table path_table = XT_ROW_TABLE(path_rows);
 
 #define MAX_REST 24
 
@@ -66,10 +69,23 @@ static void add_rest(xt_conversion *c, path_reading *r, const xt_audit_field *fi
         xt_conversion_keep(c, field, false);
 }
 
-/* MAJOR:MINOR in hex */
+static inline unsigned hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 255;
+}
+
+/* MAJOR:MINOR in hex, two digits each as a rule. */
 static bool parse_device(xt_slice text, uint64_t *ret_major, uint64_t *ret_minor)
 {
     xt_slice major;
+    if (text.n == 5 && text.p[2] == ':') {
+        unsigned a = hex_digit(text.p[0]), b = hex_digit(text.p[1]), c = hex_digit(text.p[3]), d = hex_digit(text.p[4]);
+        if ((a | b | c | d) < 16) {
+            *ret_major = a << 4 | b;
+            *ret_minor = c << 4 | d;
+            return true;
+        }
+    }
     return xt_slice_cut(&text, ':', &major) && text.p && xt_slice_parse_hex(major, ret_major) &&
            xt_slice_parse_hex(text, ret_minor);
 }
@@ -161,10 +177,9 @@ void xt_conversion_read_path(xt_conversion *c)
     xt_slice body = c->record->body;
     xt_audit_field field;
     size_t cursor = 0;
-    while (xt_audit_field_next(&body, &field)) {
+    for (size_t i; xt_row_next(&path_table, &body, &cursor, &field, &i);) {
         xt_conversion_see_cut(c, &field);
-        size_t i = xt_row_find(path_rows, sizeof path_rows[0], XT_COUNT_OF(path_rows), field.name, &cursor);
-        if (i < XT_COUNT_OF(path_rows))
+        if (i < path_table.n)
             read_path_field(c, &r, path_rows[i].kind, &field);
         else if (!xt_slice_eq(field.name, XT_S("cap_frootid")) || !xt_slice_eq(field.value, XT_S("0")))
             add_rest(c, &r, &field);

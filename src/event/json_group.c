@@ -43,7 +43,7 @@ void xt_json_group_add(xt_json_group *group, xt_slice name, xt_slice value)
 {
     assert(group->n < group->cap);
     uint32_t *place = find_place(group, name), number = group->n++;
-    group->items[number] = (xt_json_item){name, value, XT_JSON_GROUP_NONE, number, *place == 0};
+    group->items[number] = (xt_json_item){name, value, XT_JSON_GROUP_NONE, number, *place == 0, false};
     if (*place == 0) {
         *place = number + 1;
         return;

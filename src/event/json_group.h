@@ -12,9 +12,10 @@
 
 typedef struct xt_json_item {
     xt_slice name, value;
-    uint32_t next; /* the next of this name, or NONE */
-    uint32_t last; /* of the first of a name: the last of it */
-    bool is_first; /* the first of its name */
+    uint32_t next;  /* the next of this name, or NONE */
+    uint32_t last;  /* of the first of a name: the last of it */
+    bool is_first;  /* the first of its name */
+    bool is_hidden; /* with its first set: not written */
 } xt_json_item;
 
 typedef struct xt_json_group {

@@ -7,36 +7,40 @@
 #include "event/event_json.h"
 #include "event/record_view.h"
 
-static void put_dec(xt_json_writer *w, xt_slice before, uint64_t v, xt_slice after)
-{
-    char digits[20];
-    xt_json_writer_raw(w, before);
-    xt_json_writer_raw(w, xt_slice_of(digits, (size_t)(xt_json_text_dec(digits, v) - digits)));
-    xt_json_writer_raw(w, after);
-}
-
 static void put_text(xt_json_writer *w, xt_slice before, xt_slice text)
 {
     xt_json_writer_raw(w, before);
     xt_json_writer_string(w, text);
 }
 
+#define MAX_INODE_TEXT 384 /* eight numbers and the names around them */
+
+#define PUT XT_JSON_TEXT_PUT
+
+static char *put_inode(char *p, const xt_path *path)
+{
+    p = xt_json_text_dec(PUT(p, ",\"inode\":\""), path->inode);
+    p = PUT(p, "\",\"dev\":\"");
+    p += xt_record_format_device(p, path->dev_major, path->dev_minor);
+    p = PUT(p, "\",\"mode\":\"");
+    p += xt_record_format_mode(p, path->mode);
+    p = xt_json_text_dec(PUT(p, "\",\"ouid\":\""), path->ouid);
+    p = xt_json_text_dec(PUT(p, "\",\"ogid\":\""), path->ogid);
+    p = PUT(p, "\",\"rdev\":\"");
+    p += xt_record_format_device(p, path->rdev_major, path->rdev_minor);
+    *p++ = '"';
+    return p;
+}
+
 static void put_path(xt_json_writer *w, const xt_path *path, xt_interpretation *of)
 {
-    char text[XT_RECORD_NUMBER_TEXT];
-    put_dec(w, XT_S("{\"item\":"), path->item, XT_S_NULL);
+    if (!xt_json_writer_room(w, XT_RECORD_NUMBER_TEXT))
+        return;
+    w->p = xt_json_text_dec(PUT(w->p, "{\"item\":"), path->item);
     if (path->has_name)
         put_text(w, XT_S(",\"name\":"), path->name);
-    if (path->has_inode) {
-        put_dec(w, XT_S(",\"inode\":\""), path->inode, XT_S("\""));
-        put_text(w, XT_S(",\"dev\":"),
-                 xt_slice_of(text, xt_record_format_device(text, path->dev_major, path->dev_minor)));
-        put_text(w, XT_S(",\"mode\":"), xt_slice_of(text, xt_record_format_mode(text, path->mode)));
-        put_dec(w, XT_S(",\"ouid\":\""), path->ouid, XT_S("\""));
-        put_dec(w, XT_S(",\"ogid\":\""), path->ogid, XT_S("\""));
-        put_text(w, XT_S(",\"rdev\":"),
-                 xt_slice_of(text, xt_record_format_device(text, path->rdev_major, path->rdev_minor)));
-    }
+    if (path->has_inode && xt_json_writer_room(w, MAX_INODE_TEXT))
+        w->p = put_inode(w->p, path);
     if (path->nametype.n > 0)
         put_text(w, XT_S(",\"nametype\":"), path->nametype);
     if (path->rest.n > 0)
@@ -44,6 +48,20 @@ static void put_path(xt_json_writer *w, const xt_path *path, xt_interpretation *
     if (of)
         xt_json_put_path_meanings(w, of, path);
     xt_json_writer_char(w, '}');
+}
+
+void xt_json_put_path_names(xt_json_writer *w, xt_slice paths)
+{
+    xt_path_iter iter = xt_paths_iterate(paths);
+    xt_path path;
+    char separator = '[';
+    while (xt_paths_next(&iter, &path)) {
+        if (!path.has_name)
+            continue;
+        xt_json_writer_string_after(w, separator, path.name);
+        separator = ',';
+    }
+    xt_json_writer_char(w, ']');
 }
 
 /* The record that this path was read of: its n-th. */
@@ -76,7 +94,7 @@ void xt_json_put_paths(xt_json_writer *w, const xt_event *event)
 }
 
 /* type, raw, untrusted, interpreted, each with any number of _ behind. */
-static bool is_reserved(void *context, xt_slice name)
+static bool is_reserved(xt_slice name)
 {
     while (name.n > 0 && name.p[name.n - 1] == '_')
         name.n--;
@@ -84,12 +102,13 @@ static bool is_reserved(void *context, xt_slice name)
            xt_slice_eq(name, XT_S("interpreted"));
 }
 
-static void put_reserved(xt_json_writer *w, const xt_record_view *v)
+static void put_reserved(xt_json_writer *w, xt_record_view *v)
 {
     for (uint32_t i = 0; i < v->group.n; i++) {
-        const xt_json_item *item = &v->group.items[i];
-        if (!item->is_first || !is_reserved(NULL, item->name))
+        xt_json_item *item = &v->group.items[i];
+        if (!item->is_first || !is_reserved(item->name))
             continue;
+        item->is_hidden = true;
         char *longer = xt_arena_alloc(w->arena, item->name.n + 1);
         w->no_memory |= !longer;
         if (!longer)
@@ -146,7 +165,7 @@ static void put_record_meanings(xt_json_writer *w, const xt_record_view *v, xt_i
     xt_json_put_meanings(w, &meanings);
 }
 
-static void put_record(xt_json_writer *w, const xt_record_view *v, xt_interpretation *of)
+static void put_record(xt_json_writer *w, xt_record_view *v, xt_interpretation *of)
 {
     const char *name = xt_record_type_name(v->type);
     char unknown[24];
@@ -156,7 +175,7 @@ static void put_record(xt_json_writer *w, const xt_record_view *v, xt_interpreta
     }
     put_text(w, XT_S("{\"type\":"), xt_slice_str(name));
     put_reserved(w, v);
-    xt_json_put_group(w, &v->group, is_reserved, NULL, true);
+    xt_json_put_group(w, &v->group, true);
     put_untrusted(w, v);
     if (of && xt_json_group_find(&v->group, XT_S("arch")) != XT_JSON_GROUP_NONE && xt_json_has_raw(v->event)) {
         xt_json_writer_raw(w, XT_S(",\"raw\":"));

@@ -13,6 +13,8 @@
 #include "event/json_writer.h"
 
 void xt_json_put_paths(xt_json_writer *w, const xt_event *event);
+/* The names of paths that have one, as a list. */
+void xt_json_put_path_names(xt_json_writer *w, xt_slice paths);
 void xt_json_put_records(xt_json_writer *w, const xt_event *event);
 
 /* json_interpreted.c: an object of the names that mean something, and one of the numbers behind names. */
@@ -24,6 +26,5 @@ void xt_json_put_path_meanings(xt_json_writer *w, xt_interpretation *of, const x
 
 /* event_json.c: the values of one name, a string or a list of strings; */
 void xt_json_put_values(xt_json_writer *w, const xt_json_group *group, uint32_t first);
-/* and "name":value for each name of the group (values as a list where there are several). */
-void xt_json_put_group(xt_json_writer *w, const xt_json_group *group, bool (*leaves_out)(void *context, xt_slice name),
-                       void *context, bool needs_comma);
+/* and "name":value for each name of the group that is not hidden (values as a list where there are several). */
+void xt_json_put_group(xt_json_writer *w, const xt_json_group *group, bool needs_comma);

@@ -1,24 +1,9 @@
 /*
- * Nearly all text is ASCII without a quote or a backslash: eight bytes at a time are looked at and copied at once.
+ * Nearly all text is ASCII without a quote or a backslash: sixteen bytes at a time are looked at and copied at once.
  */
 #include "event/json_text.h"
 
 #include "base/utf8.h"
-
-#define ONES  UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
-
-/* Not 0 when a byte of v is 0. */
-static inline uint64_t has_zero(uint64_t v)
-{
-    return (v - ONES) & ~v & HIGHS;
-}
-
-/* Not 0 when a byte of v is a quote, a backslash, below 0x20, 0x7f or above. */
-static inline uint64_t needs_care(uint64_t v)
-{
-    return ((v | (v - ONES * 0x20) | (v + ONES)) & HIGHS) | has_zero(v ^ ONES * '"') | has_zero(v ^ ONES * '\\');
-}
 
 static bool is_plain(unsigned char c)
 {
@@ -34,7 +19,7 @@ static char *put_careful(char *p, xt_slice s, bool escape, bool *has_backslash, 
         size_t n_slashes = c == '"' ? 1 : escape ? 3 : 1;
         for (size_t i = 0; i < n_slashes; i++)
             *p++ = '\\';
-        *has_backslash |= c == '\\' && !escape;
+        *has_backslash |= c == '\\';
         *p++ = (char)c;
         return p;
     }
@@ -52,18 +37,18 @@ static char *put_careful(char *p, xt_slice s, bool escape, bool *has_backslash, 
     return p + sizeof text;
 }
 
-static char *put_inside(char *p, xt_slice s, bool escape, bool *has_backslash)
+char *xt_json_text_put(char *p, xt_slice s, bool escape, bool *has_backslash)
 {
     const char *from = s.p, *end = s.p + s.n;
     while (from < end) {
-        uint64_t v;
-        while (end - from >= 8) {
-            memcpy(&v, from, 8);
-            if (needs_care(v))
+        while (end - from >= XT_LANES) {
+            xt_lanes v = xt_lanes_load(from);
+            unsigned care = xt_json_text_care(v), n = care ? (unsigned)__builtin_ctz(care) : XT_LANES;
+            memcpy(p, &v, sizeof v);
+            p += n;
+            from += n;
+            if (care)
                 break;
-            memcpy(p, &v, 8);
-            p += 8;
-            from += 8;
         }
         while (from < end && is_plain((unsigned char)*from))
             *p++ = *from++;
@@ -78,23 +63,25 @@ static char *put_inside(char *p, xt_slice s, bool escape, bool *has_backslash)
     return p;
 }
 
-char *xt_json_text_string(char *p, xt_slice s, bool escape, bool *has_backslash)
-{
-    *p++ = '"';
-    p = put_inside(p, s, escape, has_backslash);
-    if (p)
-        *p++ = '"';
-    return p;
-}
+static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243"
+                            "4445464748495051525354555657585960616263646566676869707172737475767778798081828384858687"
+                            "888990919293949596979899";
 
 char *xt_json_text_dec(char *p, uint64_t v)
 {
-    char digits[20];
-    int n = 0;
-    do
-        digits[n++] = (char)('0' + v % 10);
-    while ((v /= 10) > 0);
-    while (n > 0)
-        *p++ = digits[--n];
-    return p;
+    char digits[20], *at = digits + sizeof digits;
+    if (v < 10) {
+        *p = (char)('0' + v);
+        return p + 1;
+    }
+    for (; v >= 100; v /= 100)
+        memcpy(at -= 2, pairs + v % 100 * 2, 2);
+    if (v >= 10)
+        memcpy(at -= 2, pairs + v * 2, 2);
+    else
+        *--at = (char)('0' + v);
+    size_t n = (size_t)(digits + sizeof digits - at);
+    for (size_t i = 0; i < n; i++)
+        p[i] = at[i];
+    return p + n;
 }

@@ -132,6 +132,10 @@ static inline void xt_field_set_add(xt_field_set *set, xt_field f)
 {
     set->bits[f >> 6] |= UINT64_C(1) << (f & 63);
 }
+static inline void xt_field_set_remove(xt_field_set *set, xt_field f)
+{
+    set->bits[f >> 6] &= ~(UINT64_C(1) << (f & 63));
+}
 static inline bool xt_field_set_has(const xt_field_set *set, xt_field f)
 {
     return (set->bits[f >> 6] >> (f & 63)) & 1;
