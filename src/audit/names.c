@@ -5,6 +5,8 @@
  */
 #include "audit/names.h"
 
+#include <linux/audit.h>
+
 #include "audit/names_data.h"
 
 #define X32_BIT UINT64_C(0x40000000)
@@ -23,10 +25,30 @@ static uint16_t type_by_number(xt_slice digits)
     return xt_slice_parse_u64(digits, &n) && n <= UINT16_MAX ? (uint16_t)n : 0;
 }
 
+/* What nearly every record is. */
+static inline uint16_t usual_type(xt_slice name)
+{
+    switch (name.n) {
+    case 3:
+        return memcmp(name.p, "CWD", 3) == 0 ? AUDIT_CWD : 0;
+    case 4:
+        return memcmp(name.p, "PATH", 4) == 0 ? AUDIT_PATH : 0;
+    case 6:
+        return memcmp(name.p, "EXECVE", 6) == 0 ? AUDIT_EXECVE : 0;
+    case 7:
+        return memcmp(name.p, "SYSCALL", 7) == 0 ? AUDIT_SYSCALL : 0;
+    case 9:
+        return memcmp(name.p, "PROCTITLE", 9) == 0 ? AUDIT_PROCTITLE : 0;
+    default:
+        return 0;
+    }
+}
+
 uint16_t xt_record_type_by_name(xt_slice name)
 {
-    if (name.n == 0)
-        return 0;
+    uint16_t usual = usual_type(name);
+    if (usual != 0 || name.n == 0)
+        return usual;
     for (uint32_t at = slot_of(name); type_slots[at]; at = (at + 1) % N_TYPE_SLOTS) {
         size_t i = type_slots[at] - 1;
         if (record_types[i].n == name.n && memcmp(record_types[i].name, name.p, name.n) == 0)

@@ -18,7 +18,7 @@
 #include "event/event_json.h"
 #include "io/vfs.h"
 
-#define OUTPUT_BYTES (256u << 10)
+#define OUTPUT_BYTES (64u << 10)
 
 typedef struct decode_job {
     xt_buf out;

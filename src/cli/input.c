@@ -1,5 +1,5 @@
 /*
- * One read buffer of 1 MiB; a packed file has a second one for what comes out of it. A packed file may be several one
+ * One read buffer of 128 KiB, so that it stays in a cache; a packed file has a second one for what comes out of it. A packed file may be several one
  * behind the other, as `cat a.gz b.gz` makes them.
  */
 #include "cli/input.h"
@@ -12,7 +12,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#define INPUT_BYTES (1u << 20)
+#define INPUT_BYTES (128u << 10)
 #define N_MAGIC     8 /* bytes that tell what a file is */
 
 struct xt_input {
