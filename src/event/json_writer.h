@@ -38,7 +38,7 @@ bool xt_json_writer_grow(xt_json_writer *w, size_t n);
 /* Whether n bytes, at least one, may be written at p. */
 static inline bool xt_json_writer_room(xt_json_writer *w, size_t n)
 {
-    return (size_t)(w->end - w->p) >= n || xt_json_writer_grow(w, n);
+    return (w->p && (size_t)(w->end - w->p) >= n) || xt_json_writer_grow(w, n);
 }
 static inline void xt_json_writer_char(xt_json_writer *w, char c)
 {
