@@ -1,6 +1,6 @@
 /*
- * One read buffer of 128 KiB, so that it stays in a cache; a packed file has a second one for what comes out of it. A packed file may be several one
- * behind the other, as `cat a.gz b.gz` makes them.
+ * One read buffer, small enough to stay in a cache; a packed file has a second one for what comes out of it. A packed
+ * file may be several one behind the other, as `cat a.gz b.gz` makes them.
  */
 #include "cli/input.h"
 
