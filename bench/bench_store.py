@@ -5,8 +5,9 @@ The events are made by bench/generate: 200 hosts for a week, from real captures.
 what it answers is compared with what was planted: a difference ends the benchmark with 1. Sizes are everything in the
 data folder after sealing and merging. Ingest of ours is over the agents' socket: TLS, detection, durable before acknowledged.
 
-usage: bench_store.py [--large | --events N[,N...]] [--alone]
-  1,000,000 and 10,000,000 events; --large: 100,000,000, ours alone, put into the store directly; --alone: without the others
+usage: bench_store.py [--large | --events N[,N...]] [--only NAME[,NAME...]]
+  1,000,000 and 10,000,000 events; --large: 100,000,000, ours alone, put into the store directly; --only: these contenders
+  are measured (Exectrail, ClickHouse, SQLite, grep), the others stand in the table as they were last measured here
 """
 import argparse
 import json
@@ -296,7 +297,7 @@ def print_ingest(n, mine, imported):
 
 
 def print_growth(saved):
-    sizes = sorted(map(int, saved))
+    sizes = sorted(int(n) for n in saved if "Exectrail" in saved[n]["results"])
     if len(sizes) < 2:
         return
     print("\nExectrail as events grow (ms, median; `user:alice` is asked of one and the same day)\n")
@@ -310,8 +311,12 @@ def print_growth(saved):
     row("start-up, s", *[figure(m["start_s"], 2) for m in mine])
 
 
+def saved_results():
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
 def save(n, entry):
-    saved = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    saved = saved_results()
     saved[str(n)] = entry
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(saved, indent=1))
@@ -321,23 +326,26 @@ def save(n, entry):
 # ------------------------------------------------------------------------------------------------ all of it
 
 
-def measure(n, large, alone):
+def measure(n, large, only):
     free = shutil.disk_usage(tempfile.gettempdir()).free
-    need = KEEP_FREE_BYTES + n * (200 if large or alone else BYTES_AN_EVENT)
+    need = KEEP_FREE_BYTES + n * (BYTES_AN_EVENT if set(only) & set(PEERS) else 200)
     if free < need:
         raise SystemExit(f"bench: {n:,} events need {need >> 30} GiB free in {tempfile.gettempdir()}; there are {free >> 30}")
     with tempfile.TemporaryDirectory(prefix="exectrail-bench-") as name:
         job = Job(n, pathlib.Path(name))
         _, job.generator_cpu_s, _ = once(job.generator("none"))
-        results = {"Exectrail": ours(job, large)}
-        imported = {}
-        if not large and n <= 1000000:
+        entry = saved_results().get(str(n), {"results": {}, "imported": {}})
+        results, imported = entry["results"], entry["imported"]
+        if "Exectrail" in only:
+            results["Exectrail"] = ours(job, large)
+        if "Exectrail" in only and not large and n <= 1000000:
             imported = {"the same as text": import_generated(job), "fleet.log": import_fleet(job.folder)}
-        for peer in [] if large or alone else PEERS:
+        for peer in [name for name in PEERS if name in only]:
             results[peer] = peers.run(job, peer)
-        problems = check(job, results)
+        problems = check(job, {name: results[name] for name in only})
         print_table(n, results, job.truth())
-        print_ingest(n, results["Exectrail"], imported)
+        if "Exectrail" in only:
+            print_ingest(n, results["Exectrail"], imported)
         if large:
             mine = results["Exectrail"]
             print(f"\nMade and stored directly in {mine['direct_wall_s']:.0f} s ({mine['direct_cpu_s']:.0f} CPU s).")
@@ -351,14 +359,16 @@ def main():
     parser = argparse.ArgumentParser(prog="bench store")
     parser.add_argument("--large", action="store_true", help="100,000,000 events, ours alone")
     parser.add_argument("--events", default=None, help="other numbers of events, comma separated")
-    parser.add_argument("--alone", action="store_true", help="without the others")
+    parser.add_argument("--only", default="Exectrail,ClickHouse,SQLite,grep", help="the contenders to measure, comma separated")
     args = parser.parse_args()
     if not (BUILD / "bench/bench-generate").exists():
         raise SystemExit(f"bench: {BUILD} has no generator; configure it with -Dbench=true, as ./dev bench does")
     sizes = [int(n) for n in args.events.split(",")] if args.events else [100000000] if args.large else [1000000, 10000000]
+    only = ["zstd | grep" if name == "grep" else name for name in args.only.split(",")]
+    only = ["Exectrail"] if args.large else only
     wrong_answers = []
     for n in sizes:
-        saved, problems = measure(n, args.large, args.alone)
+        saved, problems = measure(n, args.large, only)
         wrong_answers += problems
     print_growth(saved)
     return 1 if wrong_answers else 0
