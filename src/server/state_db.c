@@ -1,6 +1,7 @@
 /*
- * A handful of small tables, touched some hundred times a second at most: statements are prepared anew each time, which keeps
- * every use in one line. Secrets (tokens, login links, cookies) are kept as their SHA-256 alone.
+ * A handful of small tables. Every use is one line; what is run to its end under the lock keeps its prepared statement
+ * (preparing cost more than running where alerts come fast), what is read row by row is prepared anew. Secrets
+ * (tokens, login links, cookies) are kept as their SHA-256 alone.
  */
 #include "server/state_db.h"
 
@@ -8,9 +9,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define MAX_KEPT 32 /* statements; more are prepared anew each time */
+
 struct xt_state {
     sqlite3 *db;
     pthread_mutex_t lock; /* recursive */
+    sqlite3_stmt *kept[MAX_KEPT];
+    unsigned n_kept;
 };
 
 static const xt_sqlite_migration migrations[] = {
@@ -73,6 +78,8 @@ xt_state *xt_state_close(xt_state *state)
 {
     if (!state)
         return NULL;
+    for (unsigned i = 0; i < state->n_kept; i++)
+        sqlite3_finalize(state->kept[i]);
     xt_sqlite_close(state->db);
     pthread_mutex_destroy(&state->lock);
     free(state);
@@ -166,22 +173,52 @@ void xt_state_finish(sqlite3_stmt **stmt)
     *stmt = NULL;
 }
 
+/* The statement kept for that text, or a new one (*ret_kept tells whether it stays). */
+static int take(xt_state *state, const char *sql, sqlite3_stmt **ret, bool *ret_kept, xt_problem *reterr_problem)
+{
+    for (unsigned i = 0; i < state->n_kept; i++) {
+        if (!sqlite3_stmt_busy(state->kept[i]) && strcmp(sqlite3_sql(state->kept[i]), sql) == 0) {
+            *ret = state->kept[i];
+            *ret_kept = true;
+            return 0;
+        }
+    }
+    int r = xt_sqlite_prepare(state->db, sql, ret, reterr_problem);
+    *ret_kept = r == 0 && state->n_kept < MAX_KEPT;
+    if (*ret_kept)
+        state->kept[state->n_kept++] = *ret;
+    return xt_error_trace(r);
+}
+
+static void give_back(sqlite3_stmt *stmt, bool kept)
+{
+    if (kept) {
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+    } else {
+        sqlite3_finalize(stmt);
+    }
+}
+
 int xt_state_run(xt_state *state, xt_problem *reterr_problem, int64_t *ret_changes, const char *sql, const char *types,
                  ...)
 {
     sqlite3_stmt *stmt = NULL;
     va_list args;
+    bool kept = false;
     int r;
 
     xt_state_lock(state);
-    va_start(args, types);
-    r = select_v(state, reterr_problem, &stmt, sql, types, args);
-    va_end(args);
-    if (r == 0)
+    r = take(state, sql, &stmt, &kept, reterr_problem);
+    if (r == 0) {
+        va_start(args, types);
+        bind_all(stmt, types, args);
+        va_end(args);
         r = xt_state_next(state, stmt, reterr_problem);
+    }
     if (r >= 0 && ret_changes)
         *ret_changes = sqlite3_changes64(state->db);
-    xt_state_finish(&stmt);
+    give_back(stmt, kept);
     xt_state_unlock(state);
     return r < 0 ? xt_error_trace(r) : 0;
 }
@@ -190,17 +227,20 @@ int xt_state_number(xt_state *state, xt_problem *reterr_problem, int64_t *ret, c
 {
     sqlite3_stmt *stmt = NULL;
     va_list args;
+    bool kept = false;
     int r;
 
     xt_state_lock(state);
-    va_start(args, types);
-    r = select_v(state, reterr_problem, &stmt, sql, types, args);
-    va_end(args);
-    if (r == 0)
+    r = take(state, sql, &stmt, &kept, reterr_problem);
+    if (r == 0) {
+        va_start(args, types);
+        bind_all(stmt, types, args);
+        va_end(args);
         r = xt_state_next(state, stmt, reterr_problem);
+    }
     if (r == 1)
         *ret = sqlite3_column_int64(stmt, 0);
-    xt_state_finish(&stmt);
+    give_back(stmt, kept);
     xt_state_unlock(state);
     return r < 0 ? xt_error_trace(r) : 0;
 }
