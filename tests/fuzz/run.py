@@ -130,7 +130,7 @@ def main():
     results = []
     with concurrent.futures.ThreadPoolExecutor(max_workers=args.jobs) as pool:
         for result in pool.map(lambda p: fuzz(p, share * weights[p] if share else args.seconds), programs):
-            print(f"{'FOUND' if result.findings else 'clean'}  {result.name}", flush=True)
+            print(f"{'FOUND' if result.findings else 'clean'}  {result.name}: {result.execs} execs in {result.seconds:.0f} CPU s", flush=True)
             results.append(result)
     print_table(results)
     for result in results:

@@ -11,21 +11,6 @@
 
 #include "base/map.h"
 
-static bool read_file(const char *path, xt_buf *out)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return false;
-    for (size_t n = 1; n > 0;) {
-        char *to = xt_buf_reserve(out, 1 << 20);
-        assert_non_null(to);
-        n = fread(to, 1, 1 << 20, f);
-        out->n += n;
-    }
-    fclose(f);
-    return true;
-}
-
 /* A file, or NAME.zst unpacked. */
 static bool load(const char *folder, const char *name, xt_buf *out)
 {
@@ -33,10 +18,10 @@ static bool load(const char *folder, const char *name, xt_buf *out)
     xt_buf packed = XT_BUF_INIT;
     *out = XT_BUF_INIT;
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (read_file(path, out))
+    if (seen_file(path, out))
         return true;
     snprintf(path, sizeof path, "%s/%s.zst", folder, name);
-    if (!read_file(path, &packed))
+    if (!seen_file(path, &packed))
         return false;
     ZSTD_DStream *stream = ZSTD_createDStream();
     ZSTD_inBuffer in = {packed.p, packed.n, 0};

@@ -8,6 +8,7 @@
  * Not compared: who the parent was and what was typed (told by other events, and lost with them), and the order of PATH
  * records, which is that of arrival.
  */
+#include "../dice.h"
 #include "cases.h"
 
 #include <dirent.h>
@@ -37,15 +38,11 @@ typedef struct decoded {
     size_t n;
 } decoded;
 
-static uint64_t random_state;
+static dice seeded;
 
 static uint64_t draw(uint64_t below)
 {
-    random_state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = random_state;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (z ^ z >> 31) % below;
+    return dice_next(&seeded) % below;
 }
 
 static void read_lines(const char *path, text_lines *ret)
@@ -383,7 +380,7 @@ static void check_capture(const char *path, damage put, uint64_t n_rounds)
     for (size_t i = 0; i < whole.n; i++)
         assert_false(has_loss(&whole.events[i].event));
     for (uint64_t round = 0; round < n_rounds; round++) {
-        random_state = round;
+        seeded.state = round;
         xt_buf_reset(&text);
         put(&text, lines);
         assert_int_equal(xt_buf_done(&text), 0);

@@ -78,21 +78,6 @@ static check explain_text(const char *name, xt_slice text, unsigned every)
     return c;
 }
 
-static bool read_file(const char *path, xt_buf *out)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return false;
-    for (size_t n = 1; n > 0;) {
-        char *to = xt_buf_reserve(out, 1 << 20);
-        assert_non_null(to);
-        n = fread(to, 1, 1 << 20, f);
-        out->n += n;
-    }
-    fclose(f);
-    return true;
-}
-
 /* The first max bytes of a packed file. */
 static void unpack(xt_slice packed, size_t max, xt_buf *out)
 {
@@ -115,7 +100,7 @@ static check explain_file(const char *folder, const char *name, size_t max, unsi
     XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
     XT_CLEANUP(xt_buf_fini) xt_buf packed = XT_BUF_INIT;
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    assert_true(read_file(path, xt_slice_ends(xt_slice_str(name), XT_S(".zst")) ? &packed : &text));
+    assert_true(seen_file(path, xt_slice_ends(xt_slice_str(name), XT_S(".zst")) ? &packed : &text));
     if (packed.n > 0)
         unpack(xt_buf_slice(&packed), max, &text);
     return explain_text(name, xt_slice_head(xt_buf_slice(&text), max), every);
@@ -233,7 +218,7 @@ static void test_wrong_values_are_seen(void **state)
     xt_explain_stream *stream;
     (void)state;
     snprintf(path, sizeof path, "%s/capture/session.log", data ? data : "tests/data");
-    assert_true(read_file(path, &text));
+    assert_true(seen_file(path, &text));
     settings.on_explained = falsify;
     assert_int_equal(xt_explain_stream_new(&settings, &stream), 0);
     assert_int_equal(xt_explain_stream_feed(stream, xt_buf_slice(&text)), 0);
@@ -349,7 +334,7 @@ static void test_damaged_captures(void **state)
         XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
         XT_CLEANUP(xt_buf_fini) xt_buf bad = XT_BUF_INIT;
         snprintf(path, sizeof path, "%s/capture/%s", data ? data : "tests/data", names[i % XT_COUNT_OF(names)]);
-        assert_true(read_file(path, &text));
+        assert_true(seen_file(path, &text));
         damage(xt_buf_slice(&text), i + 1, &bad);
         check c = explain_text(names[i % XT_COUNT_OF(names)], xt_buf_slice(&bad), 0);
         if (c.n_bad > 0)

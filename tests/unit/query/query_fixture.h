@@ -13,21 +13,15 @@
 #include <cmocka.h>
 #include <regex.h>
 
+#include "../dice.h"
 #include "query/query.h"
 
 #define UNUSED           __attribute__((unused))
 #define FIXTURE_START_MS INT64_C(1795400000000)
 
-typedef struct dice {
-    uint64_t state;
-} dice;
-
 static UNUSED uint32_t dice_below(dice *d, uint32_t n)
 {
-    uint64_t z = (d->state += 0x9e3779b97f4a7c15u);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return (uint32_t)((z ^ z >> 31) >> 8) % n;
+    return (uint32_t)(dice_next(d) >> 8) % n;
 }
 
 /* Longer than what one byte of length tells. */

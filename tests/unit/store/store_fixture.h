@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <zstd.h>
 
+#include "../dice.h"
 #include "store/derived.h"
 #include "store/store.h"
 
@@ -80,18 +81,6 @@ static UNUSED xt_store *store_open(const char *dir, const xt_store_settings *set
 }
 
 /* ------------------------------------------------------------------------------------------------ generator */
-
-typedef struct dice {
-    uint64_t state;
-} dice;
-
-static UNUSED uint64_t dice_next(dice *d)
-{
-    uint64_t z = (d->state += 0x9e3779b97f4a7c15u);
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
 
 static UNUSED uint64_t dice_below(dice *d, uint64_t n)
 {
