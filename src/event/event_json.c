@@ -202,6 +202,7 @@ static void put_special(document *d, unsigned step)
 static void put_step(document *d, const xt_json_value *value)
 {
     const xt_field_info *info = value->info;
+    d->writer.may_not_begin |= value->step->field == XT_F_FLAGS; /* they say whether there is escaping */
     if (!info)
         put_special(d, value->step->field);
     else if (!xt_event_has(d->event, info->id))
@@ -210,7 +211,6 @@ static void put_step(document *d, const xt_json_value *value)
         put_repeated(d, value);
     else
         put_value(&d->writer, d->event, info);
-    d->writer.may_not_begin |= value->step->field == XT_F_FLAGS;
 }
 
 /* Escaping began: the flags will say so. The same place in the shape that has them, unless it lies behind them. */
