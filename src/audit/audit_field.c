@@ -224,9 +224,11 @@ static inline bool stands_at(const xt_row_name *name, const char *p, const char 
 
 bool xt_row_next(const xt_row_table *table, xt_slice *rest, size_t *cursor, xt_audit_field *ret, size_t *ret_row)
 {
+    if (rest->n == 0)
+        return false;
     const char *p = rest->p, *end = p + rest->n;
     size_t at = *cursor;
-    if (p < end && *p == ' ')
+    if (*p == ' ')
         p++;
     if (at < table->n && stands_at(row_name(table, at), p, end)) {
         ret->name = xt_slice_of(p, row_name(table, at)->n);

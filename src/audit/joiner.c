@@ -108,9 +108,14 @@ static uint64_t key_hash(const xt_joiner *joiner, const xt_record *record)
     return record->node.n > 0 ? mix(h + xt_slice_hash(record->node)) : h;
 }
 
+static uint64_t *recent_set(xt_joiner *joiner, uint64_t hash)
+{
+    return joiner->recent[(hash >> 32) % RECENT_SETS];
+}
+
 static uint64_t *recent_find(xt_joiner *joiner, uint64_t hash)
 {
-    uint64_t *set = joiner->recent[(hash >> 32) % RECENT_SETS];
+    uint64_t *set = recent_set(joiner, hash);
     for (size_t i = 0; i < RECENT_WAYS; i++)
         if (((set[i] ^ hash) & ~RECENT_PROCTITLE) == 0)
             return &set[i];
@@ -119,7 +124,7 @@ static uint64_t *recent_find(xt_joiner *joiner, uint64_t hash)
 
 static void recent_put(xt_joiner *joiner, const xt_open_group *g)
 {
-    uint64_t *set = joiner->recent[(g->hash >> 32) % RECENT_SETS], *known = recent_find(joiner, g->hash);
+    uint64_t *set = recent_set(joiner, g->hash), *known = recent_find(joiner, g->hash);
     if (known) {
         *known |= g->has_proctitle ? RECENT_PROCTITLE : 0;
         return;
@@ -419,6 +424,7 @@ int xt_joiner_push(xt_joiner *joiner, const xt_record *record, int64_t now_ms)
         return push_next(joiner, joiner->last, record);
     finish_titled(joiner, record);
     uint64_t hash = key_hash(joiner, record);
+    __builtin_prefetch(recent_set(joiner, hash)); /* looked at when the table has no such group */
     xt_open_group *g = group_find(joiner, hash, record);
     return g ? push_next(joiner, g, record) : push_first(joiner, hash, record);
 }
