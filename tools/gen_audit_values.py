@@ -13,7 +13,7 @@ import tempfile
 
 # set: headers, names wanted, names left out; the first of two names of one value stays
 SETS = {
-    'open': ('linux/fcntl.h', r'O_\w+|FASYNC', r'O_ACCMODE|O_NDELAY|O_RDONLY|O_WRONLY|O_RDWR'),
+    'open': ('linux/fcntl.h', r'O_\w+', r'O_ACCMODE|O_NDELAY|O_RDONLY|O_WRONLY|O_RDWR'),
     'prot': ('linux/mman.h', r'PROT_\w+', r''),
     'map': ('linux/mman.h', r'MAP_(SHARED|PRIVATE|SHARED_VALIDATE|FIXED|ANONYMOUS|32BIT|GROWSDOWN|DENYWRITE|EXECUTABLE|LOCKED'
             r'|NORESERVE|POPULATE|NONBLOCK|STACK|HUGETLB|SYNC|FIXED_NOREPLACE)', r''),
@@ -38,15 +38,20 @@ SETS = {
     'ether': ('linux/if_ether.h', r'ETH_P_\w+', r'ETH_P_802_3_MIN|ETH_P_EDP2'),
     'sol': ('sys/socket.h linux/netlink.h linux/tipc.h', r'SOL_\w+', r''),
     'so': ('asm-generic/socket.h', r'SO_\w+', r'SO_\w+_OLD|SO_(GET_FILTER|PEERNAMESPACE)'),
-    'ip_opt': ('linux/in.h linux/netfilter_ipv4/ip_tables.h', r'IP_[A-Z]\w+|IPT_SO_\w+|MCAST_\w+',
+    'ip_opt': ('linux/in.h', r'IP_[A-Z]\w+|MCAST_\w+',
                r'IP_PMTUDISC_\w+|IP_DEFAULT_\w+|IP_MAX_\w+|IP_RECVRETOPTS|IP_CE|IP_DF|IP_MF|IP_OFFSET|IP_MSFILTER_SIZE'
-               r'|IP_LOCAL_PORT_RANGE_\w+|MCAST_(EXCLUDE|INCLUDE)|IPT_SO_(GET|SET)_MAX'),
-    'ipv6_opt': ('linux/in6.h', r'IPV6_\w+', r'IPV6_(FL|PRIORITY|PMTUDISC|TLV|PREFER|FLOWINFO_)\w*|IPV6_SRCRT_\w+'),
-    'tcp_opt': ('linux/tcp.h', r'TCP_[A-Z0-9_]+', r'TCP_(FLAG|ESTABLISHED|SYN|FIN|TIME|CLOSE|LAST|LISTEN|CA|NLA|RX|MD5SIG_'
-                r'|REPAIR_O|MSS_|DATA_|RESERVED_|NO_QUEUE|RECV_QUEUE|SEND_QUEUE|QUEUES_NR|FASTOPEN_CLIENT|AO|RECEIVE_)\w*'),
+               r'|IP_LOCAL_PORT_RANGE_\w+|MCAST_(EXCLUDE|INCLUDE)'),
+    'ipt_set': ('linux/netfilter_ipv4/ip_tables.h', r'IPT_SO_SET_\w+', r'IPT_SO_SET_MAX'),
+    'ipt_get': ('linux/netfilter_ipv4/ip_tables.h', r'IPT_SO_GET_\w+', r'IPT_SO_GET_MAX'),
+    'ip6t_set': ('linux/netfilter_ipv6/ip6_tables.h', r'IP6T_SO_SET_\w+', r'IP6T_SO_SET_MAX'),
+    'ip6t_get': ('linux/netfilter_ipv6/ip6_tables.h', r'IP6T_SO_GET_\w+', r'IP6T_SO_GET_MAX'),
+    'ipv6_opt': ('linux/in6.h linux/in.h', r'IPV6_\w+|MCAST_\w+',
+                 r'IPV6_(FL|PRIORITY|PMTUDISC|TLV|PREFER|SRCRT)_\w+|IPV6_FLOWINFO_(FLOWLABEL|PRIORITY)|MCAST_(EXCLUDE|INCLUDE)'),
+    'tcp_opt': ('linux/tcp.h', r'TCP_[A-Z0-9_]+', r'TCP_(FLAG|CA|NLA|RECEIVE|DATA|RESERVED|MSS)_\w+'
+                r'|TCP_(NO_QUEUE|RECV_QUEUE|SEND_QUEUE|QUEUES_NR)|TCP_REPAIR_O(N|FF)\w*|TCP_MD5SIG_(FLAG|MAXKEYLEN)\w*'),
     'udp_opt': ('linux/udp.h', r'UDP_[A-Z0-9_]+', r'UDP_ENCAP_[ELGR]\w+'),
     'packet_opt': ('linux/if_packet.h', r'PACKET_\w+', r'PACKET_(HOST|BROADCAST|MULTICAST|OTHERHOST|OUTGOING|LOOPBACK|USER'
-                   r'|KERNEL|FASTROUTE|MR_\w+|FANOUT_[A-Z]+\w*)|PACKET_MR\w+'),
+                   r'|KERNEL|FASTROUTE|MR_\w+|FANOUT_(HASH|LB|CPU|ROLLOVER|RND|QM|CBPF|EBPF|FLAG_\w+))|PACKET_MR\w+'),
     'netlink_opt': ('linux/netlink.h', r'NETLINK_(ADD_MEMBERSHIP|DROP_MEMBERSHIP|PKTINFO|BROADCAST_ERROR|NO_ENOBUFS|RX_RING'
                     r'|TX_RING|LISTEN_ALL_NSID|LIST_MEMBERSHIPS|CAP_ACK|EXT_ACK|GET_STRICT_CHK)', r''),
     'msg': ('sys/socket.h', r'MSG_\w+', r'MSG_TRYHARD'),
@@ -144,15 +149,20 @@ SETS = {
               r'TC[GSFX]\w+|TIOC[A-Z]\w+|FIO\w+|SIOC\w+|KD[GSM]\w+|KIOCSOUND|VT_\w+|BLK\w+|FS_IOC\w*|FI(BMAP|GETBSZ|FREEZE|THAW'
               r'|TRIM|CLONE|CLONERANGE|DEDUPERANGE)|LOOP_\w+|TUN(SET|GET|ATTACH|DETACH)\w+|RND\w+|PERF_EVENT_IOC_\w+|UFFDIO_\w+'
               r'|SECCOMP_IOCTL_\w+|CDROM\w+|NS_GET_\w+|DM_\w+|WDIOC_\w+|GIO_\w+|PIO_\w+',
-              r'TIOCPKT_\w+|TIOCM_\w+|TIOCSER_\w+|SIOC(PROTO|DEV)PRIVATE|VT_(AUTO|PROCESS|ACKACQ|EVENT_\w+|MAX_EVENT)|UFFDIO_\w+_MODE_\w+|TUN_\w+|BLKTRACE\w+_\w+'),
+              r'TIOCINQ|SIOCINQ|SIOCOUTQ|TIOCPKT_\w+|TIOCM_\w+|TIOCSER_\w+|SIOC(PROTO|DEV)PRIVATE|VT_(AUTO|PROCESS|ACKACQ|EVENT_\w+|MAX_EVENT)|UFFDIO_\w+_MODE_\w+|TUN_\w+|BLKTRACE\w+_\w+'),
 }
 # what the headers here do not have yet
 NEWER = {
+    'open': {0x2000: 'O_ASYNC'},  # the kernel's FASYNC
     'ip_proto': {143: 'IPPROTO_ETHERNET', 144: 'IPPROTO_AGGFRAG', 256: 'IPPROTO_SMC'},
     'uring_op': {48: 'IORING_OP_SEND_ZC', 49: 'IORING_OP_SENDMSG_ZC', 50: 'IORING_OP_READ_MULTISHOT', 51: 'IORING_OP_WAITID',
                  52: 'IORING_OP_FUTEX_WAIT', 53: 'IORING_OP_FUTEX_WAKE', 54: 'IORING_OP_FUTEX_WAITV',
                  55: 'IORING_OP_FIXED_FD_INSTALL', 56: 'IORING_OP_FTRUNCATE', 57: 'IORING_OP_BIND', 58: 'IORING_OP_LISTEN'},
     'bpf': {36: 'BPF_TOKEN_CREATE', 37: 'BPF_PROG_STREAM_READ_BY_FD'},
+    'fcntl': {12: 'F_GETLK64', 13: 'F_SETLK64', 14: 'F_SETLKW64'},  # 32 bit
+    'tcp_opt': {15: 'TCP_COOKIE_TRANSACTIONS'},  # until 3.10
+    'ipv6_opt': {63: 'IPV6_USE_MIN_MTU'},  # of RFC 3542; the kernel has no use for it
+    'prctl': {33: 'PR_MCE_KILL', 34: 'PR_MCE_KILL_GET'},
     'seal': {0x20: 'F_SEAL_EXEC'},
     'memfd': {8: 'MFD_NOEXEC_SEAL', 16: 'MFD_EXEC'},
     'nf_hook': {5: 'NF_INET_INGRESS'},
@@ -215,7 +225,7 @@ def other_open(triplet):
         for digits in re.findall(r'\b0[0-7]*\b', line):  # octal numbers with | between
             value |= int(digits, 8)
         found.setdefault(value, n)
-    return found
+    return {**found, **NEWER['open']}
 
 
 def pieces(items):

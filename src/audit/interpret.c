@@ -3,15 +3,12 @@
  * says. Names that mean one thing everywhere stand in a sorted table; those that mean it in some records only have the
  * range of types beside them, so that the same name elsewhere stays as it is.
  */
-#include <errno.h>
 #include <linux/audit.h>
-#include <sys/stat.h>
 
 #include "audit/interpret_private.h"
 #include "audit/sockaddr.h"
 #include "audit/value.h"
 #include "audit/value_sets.h"
-#include "base/utf8.h"
 
 typedef enum field_kind {
     FIELD_USER,
@@ -234,30 +231,6 @@ static bool parse_number(const field_row *row, xt_slice text, uint64_t *ret)
     }
 }
 
-bool xt_interpret_id(const xt_name_source *names, uint64_t id, bool is_group, xt_buf *out)
-{
-    if (id == XT_ID_UNSET || id == UINT64_MAX) {
-        xt_buf_puts(out, "unset");
-        return true;
-    }
-    xt_slice (*ask)(void *context, uint32_t id) = !names ? NULL : is_group ? names->group : names->user;
-    xt_slice name = ask && id <= UINT32_MAX ? ask(names->context, (uint32_t)id) : XT_S_NULL;
-    xt_buf_put(out, name);
-    return name.n > 0;
-}
-
-static bool put_error(uint64_t number, xt_buf *out)
-{
-    const char *name = number < INT32_MAX ? xt_errno_name((int)number) : NULL;
-    if (!name)
-        return false;
-    const char *text = strerrordesc_np((int)number);
-    xt_buf_puts(out, name);
-    if (text)
-        xt_buf_printf(out, "(%s)", text);
-    return true;
-}
-
 static bool gives_an_address(xt_slice syscall)
 {
     static const char *const names[] = {"mmap", "mmap2", "mremap", "brk", "shmat"};
@@ -271,104 +244,10 @@ static bool put_exit(const xt_interpret_context *c, int64_t value, xt_buf *out)
 {
     enum { LAST_SAME = 34 }; /* of the errors that all architectures share */
     if (value < 0 && (xt_interpret_is_generic(c->arch) || value >= -LAST_SAME))
-        return put_error((uint64_t)-value, out);
+        return xt_interpret_error((uint64_t)-value, out);
     if (value <= 0 || !gives_an_address(c->syscall))
         return false;
     xt_buf_printf(out, "0x%llx", (unsigned long long)value);
-    return true;
-}
-
-static const char *kind_of_file(uint64_t mode)
-{
-    switch (mode & S_IFMT) {
-    case S_IFREG:
-        return "file";
-    case S_IFDIR:
-        return "dir";
-    case S_IFCHR:
-        return "character";
-    case S_IFBLK:
-        return "block";
-    case S_IFIFO:
-        return "fifo";
-    case S_IFLNK:
-        return "link";
-    case S_IFSOCK:
-        return "socket";
-    default:
-        return NULL;
-    }
-}
-
-static void put_special_bits(uint64_t mode, xt_buf *out)
-{
-    xt_buf_puts(out, mode & S_ISUID ? "suid," : "");
-    xt_buf_puts(out, mode & S_ISGID ? "sgid," : "");
-    xt_buf_puts(out, mode & S_ISVTX ? "sticky," : "");
-}
-
-void xt_interpret_mode(uint64_t mode, xt_buf *out)
-{
-    const char *kind = kind_of_file(mode);
-    if (kind)
-        xt_buf_printf(out, "%s,", kind);
-    else if (mode & S_IFMT)
-        xt_buf_printf(out, "0%llo,", (unsigned long long)mode & S_IFMT);
-    put_special_bits(mode, out);
-    xt_buf_printf(out, "%03o", (unsigned)mode & 0777);
-}
-
-static bool put_rights(uint64_t mode, xt_buf *out)
-{
-    put_special_bits(mode, out);
-    xt_buf_printf(out, "0%03o", (unsigned)mode & 0777);
-    return true;
-}
-
-/* The name behind the first `skip` bytes, in small letters. */
-static bool put_lower(const char *name, size_t skip, xt_buf *out)
-{
-    if (!name)
-        return false;
-    for (name += skip; *name; name++)
-        xt_buf_putc(out, *name >= 'A' && *name <= 'Z' ? (char)(*name | 0x20) : *name);
-    return true;
-}
-
-bool xt_interpret_capability(uint64_t number, xt_buf *out)
-{
-    return put_lower(xt_value_set_name(XT_VALUES_CAPABILITY, number), strlen("CAP_"), out);
-}
-
-static bool put_capabilities(uint64_t set, xt_buf *out)
-{
-    const char *between = "";
-    if (set == 0)
-        xt_buf_puts(out, "none");
-    for (unsigned i = 0; i < 64; i++) {
-        if (!(set >> i & 1))
-            continue;
-        xt_buf_puts(out, between);
-        between = ",";
-        if (!xt_interpret_capability(i, out))
-            xt_buf_put_dec(out, i);
-    }
-    return true;
-}
-
-bool xt_interpret_personality(uint64_t value, xt_buf *out)
-{
-    enum { PERSONALITY_MASK = 0xff };
-    const char *whole = xt_value_set_name(XT_VALUES_PERSONALITY, value);
-    const char *name = xt_value_set_name(XT_VALUES_PERSONALITY, value & PERSONALITY_MASK);
-    if (!whole && !name)
-        return false;
-    xt_buf_puts(out, whole ? whole : name);
-    if (whole)
-        return true;
-    xt_buf_putc(out, '|');
-    if (!xt_value_set_put_flags(XT_VALUES_PERSONALITY_FLAG, value & ~(uint64_t)PERSONALITY_MASK, out))
-        xt_buf_printf(out, "0x%llx", (unsigned long long)(value & ~(uint64_t)PERSONALITY_MASK));
     return true;
 }
 
@@ -391,106 +270,6 @@ static size_t prefix_of(xt_value_set set)
     default:
         return 0;
     }
-}
-
-static bool put_device(xt_slice text, xt_buf *out)
-{
-    uint64_t major, minor;
-    xt_slice first;
-    if (!xt_slice_cut(&text, ':', &first) || !text.p || !xt_slice_parse_hex(first, &major) ||
-        !xt_slice_parse_hex(text, &minor) || (major == 0 && minor == 0))
-        return false;
-    xt_buf_printf(out, "%llu:%llu", (unsigned long long)major, (unsigned long long)minor);
-    return true;
-}
-
-/* Arguments end in NULs; a title without any says itself. */
-static bool put_title(xt_slice title, xt_buf *out)
-{
-    bool has_nul = xt_slice_find_byte(title, '\0') >= 0;
-    for (size_t i = 0; has_nul && i < title.n; i++)
-        xt_buf_putc(out, title.p[i] ? title.p[i] : ' ');
-    return has_nul;
-}
-
-static bool put_keys(xt_slice text, xt_buf *out)
-{
-    enum { SEPARATOR = 1 };
-    bool are_several = xt_slice_find_byte(text, SEPARATOR) >= 0;
-    for (size_t i = 0; are_several && i < text.n; i++)
-        if (text.p[i] == SEPARATOR)
-            xt_buf_puts(out, ", ");
-        else
-            xt_buf_putc(out, text.p[i]);
-    return are_several;
-}
-
-/* What terminals send for keys that are no characters. */
-static const struct {
-    char bytes[6];
-    char name[12];
-} keys[] = {
-    {"\r", "ret"},      {"\n", "nl"},         {"\t", "tab"},         {"\177", "backspace"},
-    {"\33[A", "up"},    {"\33[B", "down"},    {"\33[C", "right"},    {"\33[D", "left"},
-    {"\33OA", "up"},    {"\33OB", "down"},    {"\33OC", "right"},    {"\33OD", "left"},
-    {"\33[H", "home"},  {"\33[F", "end"},     {"\33OH", "home"},     {"\33OF", "end"},
-    {"\33[1~", "home"}, {"\33[2~", "insert"}, {"\33[3~", "delete"},  {"\33[4~", "end"},
-    {"\33[5~", "pgup"}, {"\33[6~", "pgdn"},   {"\33OP", "F1"},       {"\33OQ", "F2"},
-    {"\33OR", "F3"},    {"\33OS", "F4"},      {"\33[15~", "F5"},     {"\33[17~", "F6"},
-    {"\33[18~", "F7"},  {"\33[19~", "F8"},    {"\33[20~", "F9"},     {"\33[21~", "F10"},
-    {"\33[23~", "F11"}, {"\33[24~", "F12"},   {"\33[200~", "paste"}, {"\33[201~", "end of paste"},
-};
-
-/* How many bytes at the front are a key, whose name is appended; 0: characters. */
-static size_t put_key(xt_slice typed, xt_buf *out)
-{
-    unsigned char first = (unsigned char)typed.p[0];
-    for (size_t i = 0; i < XT_COUNT_OF(keys); i++) {
-        xt_slice bytes = xt_slice_of(keys[i].bytes, strnlen(keys[i].bytes, sizeof keys[i].bytes));
-        if (xt_slice_starts(typed, bytes)) {
-            xt_buf_printf(out, "<%.*s>", (int)sizeof keys[i].name, keys[i].name);
-            return bytes.n;
-        }
-    }
-    if (first == 033) {
-        xt_buf_puts(out, "<esc>");
-        return 1;
-    }
-    if (first >= ' ')
-        return 0;
-    xt_buf_printf(out, "<^%c>", first + '@');
-    return 1;
-}
-
-static bool put_typed(xt_slice typed, xt_buf *out)
-{
-    bool has_key = false;
-    while (typed.n > 0) {
-        size_t n = put_key(typed, out);
-        has_key |= n > 0;
-        if (n == 0) {
-            xt_buf_putc(out, typed.p[0]);
-            n = 1;
-        }
-        typed = xt_slice_skip(typed, n);
-    }
-    return has_key;
-}
-
-static bool put_permissions(uint64_t mask, xt_buf *out)
-{
-    static const char *const names[] = {"exec", "write", "read", "attr"}; /* AUDIT_PERM_... */
-    const char *between = "";
-    if (mask == 0 || mask > 15)
-        return false;
-    for (unsigned i = 0; i < XT_COUNT_OF(names); i++) {
-        if (!(mask >> i & 1))
-            continue;
-        xt_buf_puts(out, between);
-        xt_buf_puts(out, names[i]);
-        between = ",";
-    }
-    return true;
 }
 
 #define MAX_SOCKADDR 128 /* bytes, of sockaddr_storage */
@@ -529,7 +308,7 @@ static bool put_argument(const xt_interpret_context *c, const field_row *row, ui
     xt_interpret_context inner = *c;
     if (c->record_type != AUDIT_SOCKETCALL)
         return xt_interpret_argument(c, row->set, value, out);
-    if (!put_lower(xt_value_set_name(XT_VALUES_SOCKETCALL, c->called), strlen("SYS_"), &name))
+    if (!xt_interpret_lower(xt_value_set_name(XT_VALUES_SOCKETCALL, c->called), strlen("SYS_"), &name))
         return false;
     inner.syscall = xt_buf_slice(&name);
     return xt_interpret_argument(&inner, row->set, value, out);
@@ -546,16 +325,16 @@ static bool put_number(const xt_interpret_context *c, const field_row *row, uint
     case FIELD_EXIT:
         return put_exit(c, (int64_t)number, out);
     case FIELD_ERRNO:
-        return number != 0 && put_error((int64_t)number < 0 ? -number : number, out);
+        return number != 0 && xt_interpret_error((int64_t)number < 0 ? -number : number, out);
     case FIELD_MODE:
         xt_interpret_mode(number, out);
         return true;
     case FIELD_RIGHTS:
-        return put_rights(number, out);
+        return xt_interpret_rights(number, out);
     case FIELD_CAPABILITY:
         return xt_interpret_capability(number, out);
     case FIELD_CAPABILITIES:
-        return put_capabilities(number, out);
+        return xt_interpret_capabilities(number, out);
     case FIELD_SIGNAL:
         return xt_interpret_is_generic(c->arch) && xt_interpret_signal(number, out);
     case FIELD_YES_NO:
@@ -569,11 +348,11 @@ static bool put_number(const xt_interpret_context *c, const field_row *row, uint
     case FIELD_VALUE:
         return put_plain_name(xt_value_set_name(row->set, number), out);
     case FIELD_LOWER:
-        return put_lower(xt_value_set_name(row->set, number), prefix_of(row->set), out);
+        return xt_interpret_lower(xt_value_set_name(row->set, number), prefix_of(row->set), out);
     case FIELD_FLAGS:
         return xt_value_set_put_flags(row->set, number, out);
     case FIELD_PERMISSIONS:
-        return put_permissions(number, out);
+        return xt_interpret_permissions(number, out);
     case FIELD_WORD:
         return put_word(row, number, out);
     case FIELD_DECIMAL:
@@ -599,15 +378,15 @@ bool xt_interpret(const xt_interpret_context *context, xt_slice name, xt_slice v
     case FIELD_SOCKADDR:
         return put_sockaddr(context, value, out);
     case FIELD_DEVICE:
-        return put_device(value, out);
+        return xt_interpret_device(value, out);
     case FIELD_TITLE:
-        return put_title(value, out);
+        return xt_interpret_title(value, out);
     case FIELD_TYPED:
-        if (!put_typed(value, out))
+        if (!xt_interpret_typed(value, out))
             out->n = start; /* the value says it itself */
         return out->n > start;
     case FIELD_KEYS:
-        return put_keys(value, out);
+        return xt_interpret_rule_keys(value, out);
     default:
         break;
     }

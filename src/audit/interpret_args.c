@@ -40,6 +40,7 @@ typedef enum arg_form {
     ARG_IPC_COMMAND, /* with the bit of the 64-bit structures */
     ARG_MOUNT,
     ARG_RUSAGE,
+    ARG_STATUS,
 } arg_form;
 
 typedef struct arg {
@@ -89,12 +90,14 @@ static const call_row calls[] = {
     {"clock_settime64", {V(CLOCK), O, O, O}},
     {"clone", {A(CLONE), O, O, O}},
     {"creat", {O, A(RIGHTS), O, O}},
-    {"delete_module", {O, A(OPEN), O, O}},
-    {"dup3", {O, O, A(OPEN), O}},
-    {"epoll_create1", {A(OPEN), O, O, O}},
+    {"delete_module", {O, F(OPEN), O, O}},
+    {"dup3", {O, O, F(OPEN), O}},
+    {"epoll_create1", {F(OPEN), O, O, O}},
     {"epoll_ctl", {O, V(EPOLL), O, O}},
-    {"eventfd2", {O, A(OPEN), O, O}},
+    {"eventfd2", {O, F(OPEN), O, O}},
     {"execveat", {A(DIRFD), O, O, O}},
+    {"exit", {A(STATUS), O, O, O}},
+    {"exit_group", {A(STATUS), O, O, O}},
     {"faccessat", {A(DIRFD), O, F(ACCESS), O}},
     {"faccessat2", {A(DIRFD), O, F(ACCESS), F(ACCESS_FLAG)}},
     {"fadvise64", {O, O, O, V(FADVISE)}},
@@ -165,7 +168,7 @@ static const call_row calls[] = {
     {"openat2", {A(DIRFD), O, O, O}},
     {"personality", {A(PERSONALITY), O, O, O}},
     {"pidfd_send_signal", {O, A(SIGNAL), O, O}},
-    {"pipe2", {O, A(OPEN), O, O}},
+    {"pipe2", {O, F(OPEN), O, O}},
     {"pkey_mprotect", {O, O, F(PROT), O}},
     {"prctl", {V(PRCTL), A(PRCTL), O, O}},
     {"prlimit64", {O, V(RLIMIT), O, O}},
@@ -220,7 +223,7 @@ static const call_row calls[] = {
     {"shutdown", {O, V(SHUTDOWN), O, O}},
     {"sigaction", {A(SIGNAL), O, O, O}},
     {"signal", {A(SIGNAL), O, O, O}},
-    {"signalfd4", {O, O, O, A(OPEN)}},
+    {"signalfd4", {O, O, O, F(OPEN)}},
     {"socket", {V(FAMILY), A(SOCK_TYPE), A(SOCK_PROTO), O}},
     {"socketcall", {V(SOCKETCALL), O, O, O}},
     {"socketpair", {V(FAMILY), A(SOCK_TYPE), A(SOCK_PROTO), O}},
@@ -234,7 +237,7 @@ static const call_row calls[] = {
     {"umount2", {O, F(UMOUNT), O, O}},
     {"unlinkat", {A(DIRFD), O, F(UNLINK), O}},
     {"unshare", {F(UNSHARE), O, O, O}},
-    {"userfaultfd", {A(OPEN), O, O, O}},
+    {"userfaultfd", {F(OPEN), O, O, O}},
     {"utimensat", {A(DIRFD), O, O, F(AT)}},
     {"utimensat_time64", {A(DIRFD), O, O, F(AT)}},
     {"wait4", {O, O, F(WAIT), O}},
@@ -271,15 +274,6 @@ static bool put_name(xt_value_set set, uint64_t value, xt_buf *out)
     if (name)
         xt_buf_puts(out, name);
     return name != NULL;
-}
-
-static bool put_rights(uint64_t mode, xt_buf *out)
-{
-    xt_buf_puts(out, mode & 04000 ? "suid," : "");
-    xt_buf_puts(out, mode & 02000 ? "sgid," : "");
-    xt_buf_puts(out, mode & 01000 ? "sticky," : "");
-    xt_buf_printf(out, "0%03o", (unsigned)mode & 0777);
-    return true;
 }
 
 /* linux/elf-em.h */
@@ -409,13 +403,16 @@ static bool put_sock_level(uint64_t value, xt_buf *out)
 
 static bool put_sock_option(const xt_interpret_context *c, uint64_t value, xt_buf *out)
 {
+    bool is_set = xt_slice_starts(c->syscall, XT_S("set")); /* netfilter numbers what is set and what is asked apart */
     switch ((uint32_t)c->args[1]) {
     case SOL_SOCKET:
         return put_name(XT_VALUES_SO, value, out);
     case IPPROTO_IP:
-        return put_name(XT_VALUES_IP_OPT, value, out);
+        return put_name(XT_VALUES_IP_OPT, value, out) ||
+               put_name(is_set ? XT_VALUES_IPT_SET : XT_VALUES_IPT_GET, value, out);
     case IPPROTO_IPV6:
-        return put_name(XT_VALUES_IPV6_OPT, value, out);
+        return put_name(XT_VALUES_IPV6_OPT, value, out) ||
+               put_name(is_set ? XT_VALUES_IP6T_SET : XT_VALUES_IP6T_GET, value, out);
     case IPPROTO_TCP:
         return put_name(XT_VALUES_TCP_OPT, value, out);
     case IPPROTO_UDP:
@@ -523,9 +520,9 @@ static bool put_form(const xt_interpret_context *c, arg what, unsigned index, ui
     case ARG_OPEN:
         return xt_interpret_open_flags(c->arch, (uint32_t)value, out);
     case ARG_RIGHTS:
-        return put_rights(value, out);
+        return xt_interpret_rights(value, out);
     case ARG_RIGHTS_IF_CREATED:
-        return c->args[index - 1] & CREATES && put_rights(value, out);
+        return c->args[index - 1] & CREATES && xt_interpret_rights(value, out);
     case ARG_NODE_MODE:
         xt_interpret_mode(value, out);
         return true;
@@ -565,6 +562,9 @@ static bool put_form(const xt_interpret_context *c, arg what, unsigned index, ui
         return put_mount((uint32_t)value, out);
     case ARG_RUSAGE:
         return put_rusage(value, out);
+    case ARG_STATUS:
+        xt_buf_puts(out, value == 0 ? "EXIT_SUCCESS" : value == 1 ? "EXIT_FAILURE" : "");
+        return value <= 1;
     }
     return false;
 }

@@ -15,7 +15,8 @@
     X(MLOCKALL, mlockall) X(MLOCK2, mlock2) X(CLONE, clone) X(UNSHARE, unshare) X(SCHED, sched) X(SIGNAL, signal) \
     X(SIGMASK, sigmask) X(FAMILY, family) X(SOCK_TYPE, sock_type) X(SOCK_FLAG, sock_flag) X(IP_PROTO, ip_proto) \
     X(NETLINK_PROTO, netlink_proto) X(CAN_PROTO, can_proto) X(ETHER, ether) X(SOL, sol) X(SO, so) \
-    X(IP_OPT, ip_opt) X(IPV6_OPT, ipv6_opt) X(TCP_OPT, tcp_opt) X(UDP_OPT, udp_opt) X(PACKET_OPT, packet_opt) \
+    X(IP_OPT, ip_opt) X(IPT_SET, ipt_set) X(IPT_GET, ipt_get) X(IP6T_SET, ip6t_set) X(IP6T_GET, ip6t_get) \
+    X(IPV6_OPT, ipv6_opt) X(TCP_OPT, tcp_opt) X(UDP_OPT, udp_opt) X(PACKET_OPT, packet_opt) \
     X(NETLINK_OPT, netlink_opt) X(MSG, msg) X(SHUTDOWN, shutdown) X(PTRACE, ptrace) X(PRCTL, prctl) \
     X(AMBIENT, ambient) X(ARCH_PRCTL, arch_prctl) X(FCNTL, fcntl) X(SEAL, seal) X(LEASE, lease) \
     X(DNOTIFY, dnotify) X(AT, at) X(UNLINK, unlink) X(ACCESS_FLAG, access_flag) X(ACCESS, access) X(SEEK, seek) \

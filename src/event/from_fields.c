@@ -68,7 +68,7 @@ static void read_arch(xt_conversion *c, const xt_audit_field *field)
         return;
     }
     const char *name = xt_arch_name((uint32_t)number);
-    if (is_head(c))
+    if (is_head(c) || !c->head)
         c->arch = (uint32_t)number;
     xt_conversion_fill_bytes(c, XT_F_ARCH, name ? xt_slice_str(name) : field->value, field);
 }

@@ -69,6 +69,8 @@ try {
     await row(orders.shown).click();
     await page.locator(".drawer .args li").first().waitFor();
     equal(await page.locator(".drawer .args li code").allTextContents(), orders.exec.map((a) => a || "empty"), "arguments");
+    const call = page.locator(".drawer .fields tr").filter({ hasText: "auditd.data.syscall" });
+    equal(await call.locator(".meaning").textContent(), "execve", "what the number of the call means");
   });
   await shot("drawer");
 

@@ -17,15 +17,44 @@ async function load(id: string): Promise<void> {
   }
 }
 
-/** Leaves of the document as dotted names, in its order. */
-export function flatten(value: unknown, name = ""): [string, string][] {
+interface Leaf {
+  name: string;
+  value: string;
+  meaning?: string;
+  untrusted?: boolean;
+}
+
+type Values = Record<string, unknown>;
+
+function leaf(name: string, value: unknown, meaning?: unknown, untrusted?: boolean): Leaf {
+  const text = (v: unknown) => (Array.isArray(v) ? v.map(String).join(", ") : String(v));
+  return { name, value: text(value), meaning: meaning === undefined ? undefined : text(meaning), untrusted };
+}
+
+/** The fields of a record, a path or auditd.data: what each held, and beside it what that means. */
+function interpreted(name: string, fields: Values, around: Values): Leaf[] {
+  const said = (around.interpreted ?? {}) as Values;
+  const raw = (around.raw ?? {}) as Values;
+  const untrusted = (around.untrusted ?? []) as string[];
+  return Object.entries(fields).map(([k, v]) =>
+    raw[k] === undefined ? leaf(`${name}.${k}`, v, said[k], untrusted.includes(k)) : leaf(`${name}.${k}`, raw[k], v),
+  );
+}
+
+/** Leaves of the document as dotted names, in its order; what values mean stands beside them. */
+export function flatten(value: unknown, name = ""): Leaf[] {
   if (value === null || value === undefined) return [];
   if (Array.isArray(value)) {
-    if (value.every((v) => typeof v !== "object")) return [[name, value.map(String).join(", ")]];
+    if (value.every((v) => typeof v !== "object")) return [leaf(name, value)];
     return value.flatMap((v, i) => flatten(v, `${name}[${i}]`));
   }
-  if (typeof value === "object") return Object.entries(value).flatMap(([k, v]) => flatten(v, name ? `${name}.${k}` : k));
-  return [[name, String(value)]];
+  if (typeof value !== "object") return [leaf(name, value)];
+  const { interpreted: _said, raw: _raw, untrusted: _untrusted, ...fields } = value as Values;
+  if (/^auditd\.(paths|records)\[\d+\]$/.test(name)) return interpreted(name, fields, value as Values);
+  if (name !== "auditd") return Object.entries(value).flatMap(([k, v]) => flatten(v, name ? `${name}.${k}` : k));
+  return Object.entries(fields).flatMap(([k, v]) =>
+    k === "data" ? interpreted("auditd.data", v as Values, value as Values) : flatten(v, `auditd.${k}`),
+  );
 }
 
 function Arguments({ args }: { args: string[] }) {
@@ -94,10 +123,14 @@ export function Drawer() {
           <h3>Fields</h3>
           <table class="fields">
             <tbody>
-              {flatten(event).map(([name, value]) => (
+              {flatten(event).map(({ name, value, meaning, untrusted }) => (
                 <tr key={name}>
                   <th scope="row"><Visible text={name} /></th>
-                  <td><Visible text={value} /></td>
+                  <td>
+                    <Visible text={value} />
+                    {meaning !== undefined && <span class="meaning"><Visible text={meaning} /></span>}
+                    {untrusted && <span class="dim" title="written by a program, not by the kernel"> (a program's word)</span>}
+                  </td>
                 </tr>
               ))}
             </tbody>
