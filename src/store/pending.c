@@ -28,7 +28,18 @@ static const xt_sqlite_migration migrations[] = {
         "INSERT INTO marks VALUES ('last_row', 0), ('next_segment', 1), ('sealed_arrival', 0), ('sealed_row', 0);"},
 };
 
-enum { PUT_ROW, PUT_STREAM, PUT_WATERMARK, PUT_LEDGER, PUT_SEGMENT, PUT_MARK, SET_ASIDE, DELETE_ROWS, N_STATEMENTS };
+enum {
+    PUT_ROW,
+    PUT_STREAM,
+    PUT_WATERMARK,
+    PUT_LEDGER,
+    PUT_SEGMENT,
+    DELETE_SEGMENT,
+    PUT_MARK,
+    SET_ASIDE,
+    DELETE_ROWS,
+    N_STATEMENTS
+};
 
 static const char *const statements[N_STATEMENTS] = {
     [PUT_ROW] = "INSERT INTO pending(id, stream, number, n_events, first_arrival, received_ms, codec, checksum,"
@@ -41,6 +52,7 @@ static const char *const statements[N_STATEMENTS] = {
     [PUT_SEGMENT] =
         "INSERT INTO segments(id, n_rows, first_arrival, last_arrival, min_ms, max_ms, bytes, made_ms, hash)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [DELETE_SEGMENT] = "DELETE FROM segments WHERE id = ?1",
     [PUT_MARK] = "UPDATE marks SET value = ?2 WHERE name = ?1",
     [SET_ASIDE] = "UPDATE pending SET id = -id WHERE id = ?1",
     [DELETE_ROWS] = "DELETE FROM pending WHERE id > 0 AND id <= ?1",
@@ -366,8 +378,7 @@ static int put_marks(xt_pending *pending, xt_problem *reterr_problem)
     return r;
 }
 
-int xt_pending_put_segment(xt_pending *pending, const xt_pending_segment *segment, int64_t sealed_row,
-                           xt_problem *reterr_problem)
+static int put_segment(xt_pending *pending, const xt_pending_segment *segment, xt_problem *reterr_problem)
 {
     sqlite3_stmt *stmt = pending->stmts[PUT_SEGMENT];
 
@@ -381,12 +392,35 @@ int xt_pending_put_segment(xt_pending *pending, const xt_pending_segment *segmen
     sqlite3_bind_int64(stmt, 8, segment->made_ms);
     bind_hash(stmt, 9, &segment->hash);
     int r = run(pending, PUT_SEGMENT, "adding a segment to the catalog", reterr_problem);
+    if (r == 0 && pending->now.marks.next_segment <= segment->id)
+        pending->now.marks.next_segment = segment->id + 1;
+    return r;
+}
+
+int xt_pending_put_segment(xt_pending *pending, const xt_pending_segment *segment, int64_t sealed_row,
+                           xt_problem *reterr_problem)
+{
+    int r = put_segment(pending, segment, reterr_problem);
+
     if (r < 0)
         return xt_error_trace(r);
     pending->now.marks.sealed_row = sealed_row;
     pending->now.marks.sealed_arrival = segment->last_arrival;
-    pending->now.marks.next_segment = segment->id + 1;
     return put_marks(pending, reterr_problem);
+}
+
+int xt_pending_replace_segments(xt_pending *pending, const uint64_t *ids, size_t n, const xt_pending_segment *merged,
+                                xt_problem *reterr_problem)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < n && r == 0; i++) {
+        bind_u64(pending->stmts[DELETE_SEGMENT], 1, ids[i]);
+        r = run(pending, DELETE_SEGMENT, "taking a segment out of the catalog", reterr_problem);
+    }
+    if (r == 0)
+        r = put_segment(pending, merged, reterr_problem);
+    return r == 0 ? put_marks(pending, reterr_problem) : r;
 }
 
 int xt_pending_set_aside(xt_pending *pending, int64_t id, xt_problem *reterr_problem)
@@ -554,6 +588,31 @@ static int on_ledger(void *context, sqlite3_stmt *stmt)
     c->chain = chain;
     c->next = id + 1;
     return c->fn(c->context, id, &row, chained);
+}
+
+typedef struct replaced_context {
+    xt_hash128 hash;
+    bool found;
+} replaced_context;
+
+static int on_replaced(void *context, sqlite3_stmt *stmt)
+{
+    replaced_context *c = context;
+
+    c->found |= xt_hash128_eq(column_hash(stmt, 0), c->hash);
+    return 0;
+}
+
+int xt_pending_was_replaced(xt_pending *pending, uint64_t id, xt_hash128 hash, bool *ret, xt_problem *reterr_problem)
+{
+    replaced_context c = {.hash = hash};
+    int64_t bound = (int64_t)id;
+    int r =
+        each(pending, "SELECT hash FROM ledger WHERE kind = 5 AND first = ?1", &bound, on_replaced, &c, reterr_problem);
+
+    if (r == 0)
+        *ret = c.found;
+    return r;
 }
 
 int xt_pending_each_ledger(xt_pending *pending,

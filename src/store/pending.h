@@ -34,22 +34,25 @@ typedef struct xt_pending_stream {
 typedef struct xt_pending_segment {
     uint64_t id, n_rows, first_arrival, last_arrival, bytes;
     int64_t min_ms, max_ms, made_ms;
-    xt_hash128 hash; /* of the footer's bytes */
+    xt_hash128 hash; /* of the directory's bytes */
 } xt_pending_segment;
 
 typedef enum xt_ledger_kind {
     XT_LEDGER_RECEIVED = 1,
     XT_LEDGER_SEALED = 2,
-    XT_LEDGER_RETIRED = 3, /* for retention to come */
+    XT_LEDGER_RETIRED = 3,  /* for retention to come */
+    XT_LEDGER_MERGED = 4,   /* a segment made of the REPLACED ones that follow, which are gone */
+    XT_LEDGER_REPLACED = 5, /* a segment whose rows are in the merged one */
 } xt_ledger_kind;
 
 typedef struct xt_ledger_row {
     xt_ledger_kind kind;
     int64_t at_ms;
     uint64_t n_events, first_arrival;
-    xt_hash128 subject;   /* RECEIVED: the stream; else zero */
-    uint64_t first, last; /* RECEIVED: batch numbers; SEALED: segment id twice */
-    xt_hash128 hash;      /* RECEIVED: of the last batch; SEALED: of the segment's footer */
+    xt_hash128 subject; /* RECEIVED: the stream; else zero */
+    /* RECEIVED: batch numbers; SEALED, MERGED: segment id twice; REPLACED: its id, and that of the merged one */
+    uint64_t first, last;
+    xt_hash128 hash; /* RECEIVED: of the last batch; else of the segment's directory */
 } xt_ledger_row;
 
 typedef struct xt_pending_marks {
@@ -77,6 +80,12 @@ XT_MUST_USE int xt_pending_put_ledger(xt_pending *pending, const xt_ledger_row *
 /* Adds the segment to the catalog and moves the marks: rows up to sealed_row are in it. */
 XT_MUST_USE int xt_pending_put_segment(xt_pending *pending, const xt_pending_segment *segment, int64_t sealed_row,
                                        xt_problem *reterr_problem);
+/* Takes a merged segment's inputs out of the catalog and puts it there. */
+XT_MUST_USE int xt_pending_replace_segments(xt_pending *pending, const uint64_t *ids, size_t n,
+                                            const xt_pending_segment *merged, xt_problem *reterr_problem);
+/* Whether the ledger says that this segment was replaced by a merged one. */
+XT_MUST_USE int xt_pending_was_replaced(xt_pending *pending, uint64_t id, xt_hash128 hash, bool *ret,
+                                        xt_problem *reterr_problem);
 /* Takes a damaged row out of the way of sealing and deleting: it is kept, its id made negative. */
 XT_MUST_USE int xt_pending_set_aside(xt_pending *pending, int64_t id, xt_problem *reterr_problem);
 

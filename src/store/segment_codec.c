@@ -52,15 +52,38 @@ void xt_segment_put_delta(xt_buf *out, const uint64_t *values, uint32_t n, uint6
     xt_segment_put_for(out, scratch, n ? n - 1 : 0);
 }
 
-void xt_segment_put_recent(xt_buf *out, const uint32_t *codes, uint32_t n, uint64_t *scratch)
+void xt_segment_put_recent(xt_buf *out, const uint32_t *codes, uint32_t n, uint32_t n_values, uint64_t *scratch,
+                           uint32_t *order)
 {
     uint32_t next = 1;
 
+    memset(order, 0, (n_values + 1) * sizeof *order);
+    for (uint32_t i = 0; i < n; i++)
+        if (codes[i] && !order[codes[i]]) {
+            scratch[next - 1] = codes[i];
+            order[codes[i]] = next++;
+        }
+    xt_segment_put_for(out, scratch, n_values);
+    next = 1;
     for (uint32_t i = 0; i < n; i++) {
-        scratch[i] = codes[i] ? next - codes[i] + 1 : 0;
-        next += codes[i] == next;
+        uint32_t code = order[codes[i]];
+        scratch[i] = code ? next - code + 1 : 0;
+        next += code == next;
     }
     xt_segment_put_for(out, scratch, n);
+}
+
+void xt_segment_put_words(xt_buf *out, const uint32_t *codes, uint32_t n)
+{
+    uint8_t *to = (uint8_t *)xt_buf_reserve(out, (size_t)n * 2);
+
+    if (!to)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        *to++ = (uint8_t)codes[i];
+        *to++ = (uint8_t)(codes[i] >> 8);
+    }
+    out->n += (size_t)n * 2;
 }
 
 void xt_segment_put_dict(xt_buf *out, const xt_slice *dict, uint32_t n, uint64_t *scratch)
@@ -74,7 +97,7 @@ void xt_segment_put_dict(xt_buf *out, const xt_slice *dict, uint32_t n, uint64_t
 
 /* ------------------------------------------------------------------------------------------------ decoding */
 
-static bool get_planes(xt_reader *reader, uint64_t *values, uint32_t n)
+bool xt_segment_next_for(xt_reader *reader, uint64_t *values, uint32_t n)
 {
     uint64_t base = xt_reader_u64(reader);
     unsigned width = xt_reader_u8(reader);
@@ -96,7 +119,7 @@ bool xt_segment_get_for(xt_slice raw, uint64_t *values, uint32_t n)
 {
     xt_reader reader = xt_reader_of(raw);
 
-    return get_planes(&reader, values, n) && xt_reader_done(&reader);
+    return xt_segment_next_for(&reader, values, n) && xt_reader_done(&reader);
 }
 
 bool xt_segment_get_delta(xt_slice raw, uint64_t *values, uint32_t n)
@@ -104,7 +127,7 @@ bool xt_segment_get_delta(xt_slice raw, uint64_t *values, uint32_t n)
     xt_reader reader = xt_reader_of(raw);
     uint64_t v = xt_reader_u64(&reader);
 
-    if (n == 0 || !get_planes(&reader, values + 1, n - 1) || !xt_reader_done(&reader))
+    if (n == 0 || !xt_segment_next_for(&reader, values + 1, n - 1) || !xt_reader_done(&reader))
         return false;
     values[0] = v;
     for (uint32_t i = 1; i < n; i++)
@@ -112,44 +135,80 @@ bool xt_segment_get_delta(xt_slice raw, uint64_t *values, uint32_t n)
     return true;
 }
 
-static bool recent_to_codes(const uint64_t *values, uint32_t *codes, uint32_t n)
+/* order: which code is the k-th new one; it comes first in raw. scratch is used for the one, then for the other. */
+static bool get_recent(xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_values, uint64_t *scratch)
 {
+    xt_reader reader = xt_reader_of(raw);
+    xt_reader order = reader;
     uint32_t next = 1;
 
+    if (!xt_segment_next_for(&reader, scratch, n_values) || !xt_segment_next_for(&reader, scratch, n) ||
+        !xt_reader_done(&reader))
+        return false;
     for (uint32_t i = 0; i < n; i++) {
-        if (values[i] > next)
+        if (scratch[i] > next)
             return false;
-        codes[i] = values[i] ? next - (uint32_t)values[i] + 1 : 0;
-        next += values[i] == 1;
+        codes[i] = scratch[i] ? next - (uint32_t)scratch[i] + 1 : 0;
+        next += scratch[i] == 1;
     }
+    if (next != n_values + 1 || !xt_segment_next_for(&order, scratch, n_values))
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        codes[i] = codes[i] ? (uint32_t)scratch[codes[i] - 1] : 0;
+    for (uint32_t i = 0; i < n_values; i++)
+        if (scratch[i] == 0 || scratch[i] > n_values)
+            return false;
     return true;
 }
 
-bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_dict,
-                          uint64_t *scratch)
+static bool get_words(xt_slice raw, uint32_t *codes, uint32_t n)
 {
-    if (!(encoding == XT_SEGMENT_DELTA ? xt_segment_get_delta(raw, scratch, n) : xt_segment_get_for(raw, scratch, n)))
+    const uint8_t *from = (const uint8_t *)raw.p;
+
+    if (raw.n != (size_t)n * 2)
         return false;
-    if (encoding == XT_SEGMENT_RECENT) {
-        if (!recent_to_codes(scratch, codes, n))
-            return false;
-    } else {
-        for (uint32_t i = 0; i < n; i++)
-            codes[i] = scratch[i] > n_dict ? UINT32_MAX : (uint32_t)scratch[i];
-    }
-    uint32_t most = 0;
     for (uint32_t i = 0; i < n; i++)
-        most = codes[i] > most ? codes[i] : most;
-    return most <= n_dict;
+        codes[i] = from[2 * i] | (uint32_t)from[2 * i + 1] << 8;
+    return true;
 }
 
-bool xt_segment_get_dict(xt_slice raw, xt_slice *dict, uint32_t n, uint64_t *scratch)
+static bool get_plain(xt_slice raw, uint32_t *codes, uint32_t n, uint64_t *scratch)
 {
-    xt_reader reader = xt_reader_of(raw);
-
-    if (!get_planes(&reader, scratch, n))
+    if (!xt_segment_get_for(raw, scratch, n))
         return false;
     for (uint32_t i = 0; i < n; i++)
-        dict[i] = xt_reader_bytes(&reader, scratch[i]);
+        codes[i] = scratch[i] > UINT32_MAX ? UINT32_MAX : (uint32_t)scratch[i];
+    return true;
+}
+
+bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_values,
+                          uint64_t *scratch)
+{
+    bool ok = encoding == XT_SEGMENT_RECENT  ? get_recent(raw, codes, n, n_values, scratch)
+              : encoding == XT_SEGMENT_WORDS ? get_words(raw, codes, n)
+              : encoding == XT_SEGMENT_FOR   ? get_plain(raw, codes, n, scratch)
+                                             : false;
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; ok && i < n; i++)
+        most = codes[i] > most ? codes[i] : most;
+    return ok && most <= n_values;
+}
+
+bool xt_segment_get_dict(xt_slice raw, xt_slice *dict, uint32_t n)
+{
+    xt_reader reader = xt_reader_of(raw);
+    uint64_t base = xt_reader_u64(&reader);
+    unsigned width = xt_reader_u8(&reader);
+    xt_slice planes = xt_reader_bytes(&reader, (size_t)n * width);
+
+    if (reader.failed || width > 8)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t length = base;
+        for (unsigned plane = 0; plane < width; plane++)
+            length += (uint64_t)(uint8_t)planes.p[(size_t)plane * n + i] << 8 * plane;
+        dict[i] = xt_reader_bytes(&reader, length);
+    }
     return xt_reader_done(&reader);
 }

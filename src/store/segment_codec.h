@@ -12,15 +12,23 @@
 void xt_segment_put_for(xt_buf *out, const uint64_t *values, uint32_t n);
 /* Differences, under a frame of reference of their own. scratch: n values. */
 void xt_segment_put_delta(xt_buf *out, const uint64_t *values, uint32_t n, uint64_t *scratch);
-/* Codes as distances from the newest dictionary entry; codes come in order of first appearance. scratch: n values. */
-void xt_segment_put_recent(xt_buf *out, const uint32_t *codes, uint32_t n, uint64_t *scratch);
+/*
+ * Codes (0 absent, else 1 to n_values) in order of first appearance: which code each new one is, then distances from the
+ * newest. Every code occurs. scratch: the greater of n and n_values; order: n_values + 1.
+ */
+void xt_segment_put_recent(xt_buf *out, const uint32_t *codes, uint32_t n, uint32_t n_values, uint64_t *scratch,
+                           uint32_t *order);
+/* Codes below 65,536 as they are. */
+void xt_segment_put_words(xt_buf *out, const uint32_t *codes, uint32_t n);
 void xt_segment_put_dict(xt_buf *out, const xt_slice *dict, uint32_t n, uint64_t *scratch);
 
+/* Takes one frame of reference of n values off the reader. */
+XT_MUST_USE bool xt_segment_next_for(xt_reader *reader, uint64_t *values, uint32_t n);
 /* Exactly n values are read and nothing may be left. */
 XT_MUST_USE bool xt_segment_get_for(xt_slice raw, uint64_t *values, uint32_t n);
 XT_MUST_USE bool xt_segment_get_delta(xt_slice raw, uint64_t *values, uint32_t n);
-/* Codes of any encoding that codes may have; each is checked against n_dict. scratch: n values. */
-XT_MUST_USE bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_dict,
+/* Codes of any encoding that codes may have; each is checked against n_values. scratch: the greater of n and n_values. */
+XT_MUST_USE bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_values,
                                       uint64_t *scratch);
 /* Entries point into raw. */
-XT_MUST_USE bool xt_segment_get_dict(xt_slice raw, xt_slice *dict, uint32_t n, uint64_t *scratch);
+XT_MUST_USE bool xt_segment_get_dict(xt_slice raw, xt_slice *dict, uint32_t n);

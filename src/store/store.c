@@ -14,8 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SEAL_ROWS     262144
-#define SEAL_AFTER_MS (10 * 60 * 1000)
+#define SEAL_ROWS        262144
+#define SEAL_AFTER_MS    (10 * 60 * 1000)
+/* Of unpacked dictionary chunks: what a page of rows and the small dictionaries of some hundred segments need. */
+#define DICT_CACHE_BYTES ((size_t)24 << 20)
 
 void xt_store_name_damaged(xt_store *store, const char *format, ...)
 {
@@ -110,6 +112,7 @@ static int pending_load(xt_store *store, xt_problem *reterr_problem)
         return xt_error_trace(r);
     xt_pending_marks marks = xt_pending_marks_get(store->pending);
     store->next_arrival = marks.sealed_arrival + 1;
+    store->next_segment = marks.next_segment;
     if (marks.n_damaged)
         xt_store_name_damaged(store, "pending (%llu)", (unsigned long long)marks.n_damaged);
     return 0;
@@ -151,6 +154,7 @@ static void locks_init(xt_store *store)
 {
     pthread_condattr_t attr;
 
+    pthread_mutex_init(&store->merge_lock, NULL);
     pthread_mutex_init(&store->seal_lock, NULL);
     pthread_mutex_init(&store->write_lock, NULL);
     pthread_mutex_init(&store->picture_lock, NULL);
@@ -177,8 +181,9 @@ int xt_store_open(const char *dir, const xt_store_settings *settings, xt_store *
     if (getrandom(&store->seed, sizeof store->seed, GRND_NONBLOCK) < 0)
         store->seed = (uint64_t)(uintptr_t)store;
     store->dir = strdup(dir);
+    store->dict_cache = xt_dict_cache_new(DICT_CACHE_BYTES);
     int r = -ENOMEM;
-    if (store->dir && asprintf(&store->segments_dir, "%s/segments", dir) >= 0)
+    if (store->dir && store->dict_cache && asprintf(&store->segments_dir, "%s/segments", dir) >= 0)
         r = load(store, reterr_problem);
     else
         store->segments_dir = NULL;
@@ -194,8 +199,11 @@ xt_store *xt_store_close(xt_store *store)
 {
     if (!store)
         return NULL;
-    pthread_mutex_lock(&store->seal_lock); /* waits for a sealing under way */
+    atomic_store(&store->is_closing, true);
+    pthread_mutex_lock(&store->merge_lock); /* waits for a merging and a sealing under way */
+    pthread_mutex_lock(&store->seal_lock);
     pthread_mutex_unlock(&store->seal_lock);
+    pthread_mutex_unlock(&store->merge_lock);
     xt_open_block_unref(store->tail);
     xt_picture_unref(store->picture);
     xt_pending_close(store->pending);
@@ -204,12 +212,16 @@ xt_store *xt_store_close(xt_store *store)
         free(entry->value);
     xt_map_fini(&store->streams);
     xt_buf_fini(&store->scratch);
+    xt_dict_cache_free(store->dict_cache);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     pthread_cond_destroy(&store->arrived);
     pthread_mutex_destroy(&store->picture_lock);
     pthread_mutex_destroy(&store->write_lock);
     pthread_mutex_destroy(&store->seal_lock);
+    pthread_mutex_destroy(&store->merge_lock);
+    free(store->unmergeable);
+    free(store->failed_ids);
     free(store->segments_dir);
     free(store->dir);
     free(store);

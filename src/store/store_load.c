@@ -2,8 +2,9 @@
  * The segments of the catalog are opened by their footers; chunks are checked when they are read.
  *
  * A file that no catalog row names is what a kill between rename and commit left: when all its rows are pending still,
- * it is removed. Any other such file is kept under another name and reported, for it may be all that is left of
- * something (a pending.db that was put back from a backup, for one).
+ * or the ledger says that a merged segment took its place, it is removed. Any other such file is kept under another name
+ * and reported, for it may be all that is left of something (a pending.db that was put back from a backup, for one).
+ * A merged file that the catalog names may still stand beside its name, as ID.tmp: it is given it.
  */
 #include "store/store_private.h"
 
@@ -41,6 +42,17 @@ static bool is_what_was_sealed(const xt_segment *segment, const xt_pending_segme
     return info->id == row->id && info->bytes == row->bytes && xt_hash128_eq(info->hash, row->hash);
 }
 
+/* Gives a merged file its name, where a kill came between commit and rename. */
+static void merged_name(xt_store *store, uint64_t id, const char *path)
+{
+    char *beside = xt_store_segment_path(store, id, ".tmp");
+
+    if (beside && access(path, F_OK) < 0 && access(beside, F_OK) == 0 &&
+        store->vfs->rename(store->vfs, beside, path) == 0)
+        (void)store->vfs->sync_folder(store->vfs, store->segments_dir); /* else it happens again */
+    free(beside);
+}
+
 static int on_segment(void *context, const xt_pending_segment *row)
 {
     loading *l = context;
@@ -48,6 +60,8 @@ static int on_segment(void *context, const xt_pending_segment *row)
     char *path = xt_store_segment_path(l->store, row->id, ".xts");
     int r = path ? id_add(l, row->id) : -ENOMEM;
 
+    if (r == 0)
+        merged_name(l->store, row->id, path);
     if (r == 0)
         r = xt_segment_open(l->store->vfs, path, &segment, NULL);
     if (r > 0 || (r == 0 && !is_what_was_sealed(segment, row))) {
@@ -68,19 +82,20 @@ static int id_order(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* All rows of a file are pending still: it was renamed and not committed. */
-static bool is_pending_still(const xt_store *store, const char *path)
+/* Whether a file means nothing any more: its rows are pending still (renamed and not committed), or in a merged one. */
+static bool is_left_over(const xt_store *store, const char *path)
 {
     xt_pending_marks marks = xt_pending_marks_get(store->pending);
     xt_segment *segment = NULL;
+    bool replaced = false;
 
     if (xt_segment_open(store->vfs, path, &segment, NULL) != 0)
         return false;
     const xt_segment_info *info = xt_segment_info_get(segment);
-    bool pending = info->id >= marks.next_segment && info->first_arrival > marks.sealed_arrival &&
-                   info->last_arrival <= marks.last_arrival;
+    bool pending = info->first_arrival > marks.sealed_arrival && info->last_arrival <= marks.last_arrival;
+    int r = xt_pending_was_replaced(store->pending, info->id, info->hash, &replaced, NULL);
     xt_segment_unref(segment);
-    return pending;
+    return pending || (r == 0 && replaced);
 }
 
 static void stray_put_away(xt_store *store, const char *name)
@@ -89,7 +104,7 @@ static void stray_put_away(xt_store *store, const char *name)
 
     if (asprintf(&path, "%s/%s", store->segments_dir, name) < 0)
         return;
-    if (is_pending_still(store, path)) {
+    if (is_left_over(store, path)) {
         store->vfs->unlink(store->vfs, path);
     } else if (asprintf(&aside, "%s.stray", path) >= 0) {
         store->vfs->rename(store->vfs, path, aside);

@@ -2,13 +2,15 @@
  * store/store_private - what the files of the store share
  *
  * Threads:   write_lock: pending.db, streams, the tail and the list of open views. seal_lock: one sealing at a time,
- *            taken before write_lock. picture_lock: the pointer to the picture alone, held for a few instructions.
+ *            taken before write_lock. merge_lock: one merging at a time, taken before both. picture_lock: the pointer to
+ *            the picture alone, held for a few instructions.
  */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/map.h"
+#include "store/dict_cache.h"
 #include "store/open_block.h"
 #include "store/pending.h"
 #include "store/segment.h"
@@ -45,22 +47,31 @@ struct xt_store {
     int lock_fd;
     uint64_t seed;
 
-    pthread_mutex_t seal_lock, write_lock, picture_lock;
+    pthread_mutex_t merge_lock, seal_lock, write_lock, picture_lock;
     pthread_cond_t arrived; /* with picture_lock */
     xt_picture *picture;
+    xt_dict_cache *dict_cache;
     atomic_int n_appending;           /* writers that have or want write_lock */
     _Atomic(uint64_t) n_damaged;      /* segments and batches found damaged at opening */
     _Atomic(uint64_t) n_pending_rows; /* not sealed */
+    atomic_bool is_closing;           /* a merging under way ends soon */
+
+    /* under merge_lock */
+    uint64_t *unmergeable; /* ids of segments that could not be read whole */
+    size_t n_unmergeable;
+    int64_t merge_after_ms; /* monotonic: not in the background before that */
 
     /* under write_lock */
     xt_pending *pending;
     xt_map streams; /* xt_stream by key */
     xt_open_block *tail;
     uint64_t next_arrival;
-    uint64_t n_failed_seals; /* whose commit failed, since the last that did not */
-    int64_t oldest_open_ms;  /* when the oldest open row came, monotonic; 0: none */
-    xt_buf scratch;          /* frames to be decompressed or compressed */
-    char damaged[200];       /* names of what is damaged since opening */
+    uint64_t next_segment; /* id that the next file gets; one that failed keeps its own */
+    uint64_t *failed_ids;  /* of files whose commit failed, since the last that did not */
+    size_t n_failed_ids;
+    int64_t oldest_open_ms; /* when the oldest open row came, monotonic; 0: none */
+    xt_buf scratch;         /* frames to be decompressed or compressed */
+    char damaged[200];      /* names of what is damaged since opening */
 };
 
 /* Retains the newest picture. */
@@ -78,6 +89,14 @@ XT_MUST_USE int xt_segment_list_add(xt_segment_list **list, xt_segment *segment)
 xt_segment_list *xt_segment_list_unref(xt_segment_list *list);
 
 uint64_t xt_picture_open_rows(const xt_picture *picture);
+
+/* A commit that names the file of this id failed; one was done, so that those files mean nothing. Under write_lock. */
+void xt_store_commit_failed(xt_store *store, uint64_t id);
+void xt_store_commit_done(xt_store *store);
+/* Seals and deletes sealed rows when it is due. */
+XT_MUST_USE int xt_store_seal_when_due(xt_store *store, xt_problem *reterr_problem);
+/* Merges once, if there is something to be merged: in the background slowly, and only what is worth it. */
+XT_MUST_USE int xt_store_merge(xt_store *store, bool in_background, bool *ret_done, xt_problem *reterr_problem);
 
 /* Opens the segments of the catalog into the picture; names what is damaged, clears away what never was committed. */
 XT_MUST_USE int xt_store_load_segments(xt_store *store, xt_problem *reterr_problem);

@@ -2,12 +2,19 @@
  * A scan holds a picture and the list of its parts (views and row groups) in the order of the answer; nothing of it
  * changes after opening but the names of damaged segments, under a lock. A reader looks at a part's columns when they
  * are asked for: of a view they are there, of a segment they are read into the reader's arena, which the next part uses
- * again.
+ * again. Chunks of a segment's dictionary that single values were wanted of stay in the store's cache, and so do those of
+ * dictionaries that have few; reading through a big one leaves nothing behind.
  */
+#include "store/dict_cache.h"
+#include "store/segment_format.h"
 #include "store/store_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+#define KEPT_CHUNKS       4  /* a dictionary of so many chunks is kept when it is read through */
+#define MAX_MISSES        16 /* chunks read for single values of a part, before all of its values are read at once */
+#define MAX_BYTES_OF_PART ((size_t)64 << 20)
 
 typedef struct scan_part {
     xt_zone zone; /* first, so that the one is the other */
@@ -29,11 +36,16 @@ struct xt_scan {
 
 /* A column of the part at hand. */
 typedef struct read_column {
-    bool is_read;
+    bool has_values, has_rows; /* what was read of it */
     xt_column column;
+    /* of a view, which has a dictionary of its own */
     xt_dict dict;
     uint32_t firsts[2];
     const xt_slice *entries;
+    /* of a segment */
+    xt_dict_block *block; /* the chunk used last; stays from part to part */
+    unsigned n_misses;    /* chunks that were read for single values of this part */
+    xt_slice *of_part;    /* the part's values, once reading chunk after chunk for them was given up */
 } read_column;
 
 struct xt_scan_reader {
@@ -42,7 +54,6 @@ struct xt_scan_reader {
     xt_segment_reader *files;
     xt_arena arena; /* of the part */
     const uint64_t *arrivals;
-    xt_scan_cost cost;
     read_column columns[XT_F_END];
 };
 
@@ -104,16 +115,19 @@ static void segment_put(xt_scan *scan, const xt_segment *segment)
 {
     const xt_segment_info *info = xt_segment_info_get(segment);
     size_t before = scan->n_parts;
+    uint32_t source = scan->n_sources++;
 
     for (uint32_t g = 0; g < info->n_groups; g++) {
         xt_segment_group group = xt_segment_group_get(segment, g);
         xt_zone zone = {.n_rows = group.n_rows,
-                        .source = scan->n_sources++, /* a row group of version 1 has dictionaries of its own */
+                        .source = source,
                         .min_ms = group.min_ms,
                         .max_ms = group.max_ms,
-                        .first_arrival = group.first_arrival,
-                        .last_arrival = group.first_arrival + group.n_rows - 1,
+                        .first_arrival = info->first_arrival,
+                        .last_arrival = info->last_arrival,
                         .number_range = group_range};
+        /* Where merging dropped the arrivals they lie within the segment's. */
+        (void)xt_segment_range(segment, g, XT_SEGMENT_ARRIVAL, &zone.first_arrival, &zone.last_arrival);
         part_put(scan, (scan_part){.zone = zone, .group = g, .segment = segment});
     }
     scan->info.n_segments_skipped += scan->n_parts == before;
@@ -228,7 +242,7 @@ xt_scan_reader *xt_scan_reader_new(xt_scan *scan)
         return NULL;
     reader->scan = scan;
     xt_arena_init(&reader->arena, SIZE_MAX);
-    reader->files = xt_segment_reader_new(scan->store->vfs);
+    reader->files = xt_segment_reader_new();
     return reader->files ? reader : xt_scan_reader_free(reader);
 }
 
@@ -236,6 +250,8 @@ xt_scan_reader *xt_scan_reader_free(xt_scan_reader *reader)
 {
     if (reader) {
         xt_segment_reader_free(reader->files);
+        for (unsigned f = 0; f < XT_F_END; f++)
+            xt_dict_block_unref(reader->columns[f].block);
         xt_arena_fini(&reader->arena);
         free(reader);
     }
@@ -244,7 +260,10 @@ xt_scan_reader *xt_scan_reader_free(xt_scan_reader *reader)
 
 xt_scan_cost xt_scan_reader_cost(const xt_scan_reader *reader)
 {
-    return reader->cost;
+    xt_scan_cost cost;
+
+    xt_segment_reader_cost(reader->files, &cost.n_bytes_read, &cost.n_chunks_read, &cost.n_dict_chunks_read);
+    return cost;
 }
 
 const xt_zone *xt_scan_reader_zone(const xt_scan_reader *reader)
@@ -256,14 +275,18 @@ void xt_scan_reader_begin(xt_scan_reader *reader, size_t part)
 {
     reader->part = &reader->scan->parts[part];
     reader->arrivals = NULL;
-    for (unsigned f = 0; f < XT_F_END; f++)
-        reader->columns[f].is_read = false;
+    for (unsigned f = 0; f < XT_F_END; f++) {
+        read_column *c = &reader->columns[f];
+        c->has_values = c->has_rows = false;
+        c->n_misses = 0;
+        c->of_part = NULL;
+    }
     xt_arena_reset(&reader->arena);
 }
 
-static void column_set(read_column *c, const xt_open_column *from)
+static void view_column_set(read_column *c, const xt_open_column *from)
 {
-    c->is_read = true;
+    c->has_values = c->has_rows = true;
     c->column = (xt_column){.kind = from->kind,
                             .numbers = from->numbers,
                             .present = from->present,
@@ -276,50 +299,74 @@ static void column_set(read_column *c, const xt_open_column *from)
     c->column.dict = from->kind == XT_COLUMN_CODES ? &c->dict : NULL;
 }
 
+/* What reading a segment said: >0 is damage, which is named. */
+static int read_result(xt_scan_reader *reader, int r)
+{
+    if (r <= 0)
+        return xt_error_trace(r);
+    damaged_note(reader->scan, reader->part->segment);
+    return XT_SCAN_E_DAMAGED;
+}
+
 int xt_scan_column(xt_scan_reader *reader, xt_field field, const xt_column **ret, xt_problem *reterr_problem)
 {
     const scan_part *part = reader->part;
     read_column *c = &reader->columns[field];
-    xt_open_column column;
     int r = 0;
 
-    if (!c->is_read && part->view) {
-        column_set(c, &part->view->columns[field]);
-    } else if (!c->is_read) {
-        r = xt_segment_read(reader->files, part->segment, part->group, field, &reader->arena, &column, reterr_problem);
-        if (r == 0)
-            column_set(c, &column);
-        reader->cost.n_chunks_read += r == 0 && column.kind != XT_COLUMN_ABSENT;
-    }
-    if (r > 0) {
-        damaged_note(reader->scan, part->segment);
-        return XT_SCAN_E_DAMAGED;
+    if (!c->has_rows && part->view) {
+        view_column_set(c, &part->view->columns[field]);
+    } else if (!c->has_rows) {
+        r = xt_segment_read(reader->files, part->segment, part->group, field, &reader->arena, &c->column,
+                            reterr_problem);
+        c->has_values = c->has_rows = r == 0;
     }
     if (r == 0)
         *ret = &c->column;
-    return xt_error_trace(r);
+    return read_result(reader, r);
 }
 
 int xt_scan_values(xt_scan_reader *reader, xt_field field, const xt_column **ret, xt_problem *reterr_problem)
 {
-    return xt_scan_column(reader, field, ret, reterr_problem);
+    const scan_part *part = reader->part;
+    read_column *c = &reader->columns[field];
+
+    if (part->view)
+        return xt_scan_column(reader, field, ret, reterr_problem);
+    int r = c->has_values ? 0
+                          : xt_segment_read_values(reader->files, part->segment, part->group, field, &reader->arena,
+                                                   &c->column, reterr_problem);
+    c->has_values |= r == 0;
+    if (r == 0)
+        *ret = &c->column;
+    return read_result(reader, r);
+}
+
+static int view_arrivals(xt_scan_reader *reader)
+{
+    const xt_zone *zone = &reader->part->zone;
+    uint64_t *arrivals = xt_arena_alloc(&reader->arena, zone->n_rows * sizeof *arrivals);
+
+    if (!arrivals)
+        return xt_error_origin(-ENOMEM);
+    for (uint32_t row = 0; row < zone->n_rows; row++)
+        arrivals[row] = zone->first_arrival + row;
+    reader->arrivals = arrivals;
+    return 0;
 }
 
 int xt_scan_arrivals(xt_scan_reader *reader, const uint64_t **ret, xt_problem *reterr_problem)
 {
-    const xt_zone *zone = &reader->part->zone;
+    const scan_part *part = reader->part;
+    int r = 0;
 
-    (void)reterr_problem;
-    if (!reader->arrivals) {
-        uint64_t *arrivals = xt_arena_alloc(&reader->arena, zone->n_rows * sizeof *arrivals);
-        if (!arrivals)
-            return xt_error_origin(-ENOMEM);
-        for (uint32_t row = 0; row < zone->n_rows; row++)
-            arrivals[row] = zone->first_arrival + row;
-        reader->arrivals = arrivals;
-    }
-    *ret = reader->arrivals;
-    return 0;
+    if (!reader->arrivals)
+        r = part->view ? view_arrivals(reader)
+                       : xt_segment_read_arrivals(reader->files, part->segment, part->group, &reader->arena,
+                                                  &reader->arrivals, reterr_problem);
+    if (r == 0)
+        *ret = reader->arrivals;
+    return read_result(reader, r);
 }
 
 /* ------------------------------------------------------------------------------------------------ dictionaries */
@@ -327,41 +374,145 @@ int xt_scan_arrivals(xt_scan_reader *reader, const uint64_t **ret, xt_problem *r
 int xt_scan_dict(xt_scan_reader *reader, xt_field field, const xt_dict **ret, xt_problem *reterr_problem)
 {
     const xt_column *column;
-    int r = xt_scan_column(reader, field, &column, reterr_problem);
+    int r = 0;
 
+    if (reader->part->segment) {
+        *ret = xt_segment_dict(reader->part->segment, field);
+        return 0;
+    }
+    r = xt_scan_column(reader, field, &column, reterr_problem);
     if (r == 0)
         *ret = column->dict;
     return r;
 }
 
-static read_column *column_of(xt_scan_reader *reader, const xt_dict *dict)
+static const xt_slice *view_entries(const xt_dict *dict)
 {
-    return (read_column *)((char *)reader->columns + ((const char *)dict - (const char *)&reader->columns[0].dict) /
-                                                         sizeof(read_column) * sizeof(read_column));
+    return ((const read_column *)((const char *)dict - offsetof(read_column, dict)))->entries;
+}
+
+/* Makes the chunk of a segment's dictionary its column's block. */
+static int block_turn_to(xt_scan_reader *reader, xt_field field, uint32_t chunk, bool keep, xt_problem *reterr_problem)
+{
+    const xt_segment *segment = reader->part->segment;
+    xt_dict_cache *cache = reader->scan->store->dict_cache;
+    read_column *c = &reader->columns[field];
+
+    if (c->block && xt_dict_block_is(c->block, segment, field, chunk))
+        return 0;
+    xt_dict_block_unref(c->block);
+    c->block = xt_dict_cache_find(cache, segment, field, chunk);
+    if (c->block)
+        return 0;
+    c->n_misses++;
+    return read_result(
+        reader, xt_dict_cache_read(cache, reader->files, segment, field, chunk, keep, &c->block, reterr_problem));
 }
 
 int xt_dict_chunk(xt_scan_reader *reader, const xt_dict *dict, uint32_t chunk, const xt_slice **ret_entries,
                   xt_problem *reterr_problem)
 {
-    (void)reterr_problem;
-    *ret_entries = column_of(reader, dict)->entries + dict->firsts[chunk];
-    reader->cost.n_dict_chunks_read++;
-    return 0;
+    if (reader->part->view) {
+        *ret_entries = view_entries(dict) + dict->firsts[chunk];
+        return 0;
+    }
+    xt_field field = xt_segment_dict_field(dict);
+    int r = block_turn_to(reader, field, chunk, dict->n_chunks <= KEPT_CHUNKS, reterr_problem);
+    if (r == 0)
+        *ret_entries = xt_dict_block_entries(reader->columns[field].block);
+    return r;
 }
 
 int xt_dict_may_hold(xt_scan_reader *reader, const xt_dict *dict, uint32_t chunk, xt_slice literal, bool *ret,
                      xt_problem *reterr_problem)
 {
-    (void)reader, (void)dict, (void)chunk, (void)literal, (void)reterr_problem;
     *ret = true;
+    if (reader->part->view)
+        return 0;
+    return read_result(reader, xt_segment_may_hold(reader->files, reader->part->segment, xt_segment_dict_field(dict),
+                                                   chunk, literal, ret, reterr_problem));
+}
+
+/* The place of the last of n ascending values that is not above v. */
+static uint32_t place_of(const uint32_t *values, uint32_t n, uint32_t v)
+{
+    uint32_t low = 0, high = n;
+
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (values[middle] <= v)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/*
+ * Copies all values of the part, going once through the dictionary: who wants many rows wants most of them, and in the
+ * order of rows each would be a chunk to be read.
+ */
+static int part_values_read(xt_scan_reader *reader, xt_field field, xt_problem *reterr_problem)
+{
+    read_column *c = &reader->columns[field];
+    const xt_dict *dict = c->column.dict;
+    size_t limit = reader->arena.used_bytes + MAX_BYTES_OF_PART;
+    xt_slice *values = xt_arena_alloc(&reader->arena, c->column.n_values * sizeof *values);
+
+    if (!values)
+        return xt_error_origin(-ENOMEM);
+    for (uint32_t i = 0; i < c->column.n_values && reader->arena.used_bytes < limit; i++) {
+        uint32_t code = c->column.values[i], chunk = place_of(dict->firsts, dict->n_chunks, code);
+        int r = block_turn_to(reader, field, chunk, false, reterr_problem);
+        if (r != 0)
+            return r;
+        values[i] = xt_arena_copy(&reader->arena, xt_dict_block_entries(c->block)[code - dict->firsts[chunk]]);
+        if (!values[i].p)
+            return xt_error_origin(-ENOMEM);
+    }
+    if (reader->arena.used_bytes < limit)
+        c->of_part = values;
+    c->n_misses = 0;
     return 0;
+}
+
+static int segment_entry(xt_scan_reader *reader, const xt_dict *dict, uint32_t code, xt_slice *ret,
+                         xt_problem *reterr_problem)
+{
+    xt_field field = xt_segment_dict_field(dict);
+    read_column *c = &reader->columns[field];
+    uint32_t chunk = place_of(dict->firsts, dict->n_chunks, code);
+    int r = 0;
+
+    if (!c->of_part && c->n_misses > MAX_MISSES && c->has_values)
+        r = part_values_read(reader, field, reterr_problem);
+    if (r == 0 && c->of_part) {
+        uint32_t place = place_of(c->column.values, c->column.n_values, code);
+        if (c->column.values[place] == code) {
+            *ret = c->of_part[place];
+            return 0;
+        }
+    }
+    if (r == 0)
+        r = block_turn_to(reader, field, chunk, true, reterr_problem);
+    if (r == 0)
+        *ret = xt_dict_block_entries(c->block)[code - dict->firsts[chunk]];
+    return r;
 }
 
 int xt_dict_entry(xt_scan_reader *reader, const xt_dict *dict, uint32_t code, xt_arena *arena, xt_slice *ret,
                   xt_problem *reterr_problem)
 {
-    (void)reterr_problem;
-    xt_slice copy = xt_arena_copy(arena, column_of(reader, dict)->entries[code]);
+    xt_slice entry;
+
+    if (reader->part->view) {
+        entry = view_entries(dict)[code];
+    } else {
+        int r = segment_entry(reader, dict, code, &entry, reterr_problem);
+        if (r != 0)
+            return r;
+    }
+    xt_slice copy = xt_arena_copy(arena, entry);
     if (!copy.p)
         return xt_error_origin(-ENOMEM);
     *ret = copy;

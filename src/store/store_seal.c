@@ -24,10 +24,37 @@ typedef struct sealing {
     xt_picture *picture; /* its views are sealed */
     int64_t last_row;
     uint64_t n_rows_pending;
-    uint64_t first_id, id; /* ids between were used by sealings whose commit failed */
+    uint64_t id;
     watermark *watermarks;
     size_t n_watermarks;
 } sealing;
+
+/* ------------------------------------------------------------------------------------------------ failed commits */
+
+void xt_store_commit_failed(xt_store *store, uint64_t id)
+{
+    uint64_t *ids = reallocarray(store->failed_ids, store->n_failed_ids + 1, sizeof *ids);
+
+    if (!ids)
+        return; /* the file is found when the store is opened */
+    store->failed_ids = ids;
+    store->failed_ids[store->n_failed_ids++] = id;
+}
+
+void xt_store_commit_done(xt_store *store)
+{
+    static const char *const suffixes[] = {".xts", ".tmp"};
+
+    while (store->n_failed_ids > 0) {
+        uint64_t id = store->failed_ids[--store->n_failed_ids];
+        for (size_t i = 0; i < XT_COUNT_OF(suffixes); i++) {
+            char *path = xt_store_segment_path(store, id, suffixes[i]);
+            if (path)
+                store->vfs->unlink(store->vfs, path);
+            free(path);
+        }
+    }
+}
 
 /* ------------------------------------------------------------------------------------------------ sealing */
 
@@ -59,8 +86,7 @@ static int sealing_begin(xt_store *store, sealing *s)
     store->tail = xt_open_block_unref(store->tail);
     s->picture = xt_picture_take(store);
     s->last_row = marks.last_row;
-    s->first_id = marks.next_segment;
-    s->id = s->first_id + store->n_failed_seals;
+    s->id = store->next_segment++;
     s->n_rows_pending = atomic_load(&store->n_pending_rows);
     return 0;
 }
@@ -151,11 +177,11 @@ static int sealing_commit(xt_store *store, const sealing *s, xt_segment *segment
     if (r == 0)
         r = catalog_put(store, s, xt_segment_info_get(segment), reterr_problem);
     if (r < 0) {
-        store->n_failed_seals++;
+        xt_store_commit_failed(store, s->id);
         xt_picture_unref(picture);
         return xt_error_trace(r);
     }
-    store->n_failed_seals = 0;
+    xt_store_commit_done(store);
     for (size_t i = 0; i < s->n_watermarks; i++) {
         const watermark *mark = &s->watermarks[i];
         xt_stream *stream = xt_map_find(&store->streams, xt_slice_of(mark->stream.b, sizeof mark->stream.b));
@@ -166,16 +192,6 @@ static int sealing_commit(xt_store *store, const sealing *s, xt_segment *segment
     store->oldest_open_ms = picture->n_views ? xt_clock_mono_ms(store->clock) : 0;
     xt_picture_swap(store, picture);
     return 0;
-}
-
-static void failed_files_remove(const xt_store *store, const sealing *s)
-{
-    for (uint64_t id = s->first_id; id < s->id; id++) {
-        char *path = xt_store_segment_path(store, id, ".xts");
-        if (path)
-            store->vfs->unlink(store->vfs, path);
-        free(path);
-    }
 }
 
 static int seal_locked(xt_store *store, xt_problem *reterr_problem)
@@ -193,8 +209,6 @@ static int seal_locked(xt_store *store, xt_problem *reterr_problem)
             r = sealing_commit(store, &s, segment, reterr_problem);
             pthread_mutex_unlock(&store->write_lock);
         }
-        if (r == 0)
-            failed_files_remove(store, &s);
     }
     xt_segment_unref(segment);
     xt_picture_unref(s.picture);
@@ -236,8 +250,11 @@ static int delete_all(xt_store *store, xt_problem *reterr_problem)
 
 int xt_store_compact(xt_store *store, xt_problem *reterr_problem)
 {
+    bool merged = true;
     int r = xt_store_seal(store, reterr_problem);
 
+    while (r == 0 && merged)
+        r = xt_store_merge(store, false, &merged, reterr_problem);
     if (r == 0)
         r = delete_all(store, reterr_problem);
     if (r < 0)
@@ -261,9 +278,17 @@ static bool seal_is_due(xt_store *store)
            (n_rows > 0 && oldest_ms && xt_clock_mono_ms(store->clock) - oldest_ms >= store->seal_after_ms);
 }
 
-int xt_store_maintain(xt_store *store, xt_problem *reterr_problem)
+int xt_store_seal_when_due(xt_store *store, xt_problem *reterr_problem)
 {
     int r = seal_is_due(store) ? xt_store_seal(store, reterr_problem) : 0;
 
     return r < 0 ? xt_error_trace(r) : delete_all(store, reterr_problem);
+}
+
+int xt_store_maintain(xt_store *store, xt_problem *reterr_problem)
+{
+    bool merged;
+    int r = xt_store_seal_when_due(store, reterr_problem);
+
+    return r < 0 ? xt_error_trace(r) : xt_store_merge(store, true, &merged, reterr_problem);
 }

@@ -1,7 +1,8 @@
 /*
  * Everything that can be held against something else: chunks against their checksums, files against the catalog, the
- * ledger's rows against their chain, and its counts against what segments and pending rows hold. What pending.db says is
- * read under the write lock, the segments, which may take hours, without it.
+ * catalog against the ledger, the ledger's rows against their chain, and its counts against what segments and pending
+ * rows hold. What pending.db says is read under the write lock; the segments, which may take hours, without it, but with
+ * merging held off, which would take them away.
  */
 #include "store/store_private.h"
 
@@ -16,6 +17,7 @@ typedef struct verifying {
     xt_ledger_check check;
     uint64_t n_in_segments; /* rows that the catalog says are in segments */
     xt_buf catalog;         /* xt_pending_segment, one behind the other */
+    xt_buf living;          /* xt_ledger_row of segments that are neither replaced nor retired */
     xt_segment_reader *reader;
     xt_arena arena;
 } verifying;
@@ -27,6 +29,28 @@ static void report(verifying *v, const xt_problem *problem)
 }
 
 /* ------------------------------------------------------------------------------------------------ ledger */
+
+static void living_drop(verifying *v, uint64_t id)
+{
+    xt_ledger_row *rows = (xt_ledger_row *)v->living.p;
+    size_t n = v->living.n / sizeof *rows;
+
+    for (size_t i = n; i-- > 0;)
+        if (rows[i].first == id) {
+            rows[i] = rows[n - 1];
+            v->living.n -= sizeof *rows;
+            return;
+        }
+}
+
+/* Which segments there have to be. */
+static void living_note(verifying *v, const xt_ledger_row *row)
+{
+    if (row->kind == XT_LEDGER_SEALED || row->kind == XT_LEDGER_MERGED)
+        xt_buf_put(&v->living, xt_slice_of((const char *)row, sizeof *row));
+    else if (row->kind == XT_LEDGER_REPLACED || row->kind == XT_LEDGER_RETIRED)
+        living_drop(v, row->first);
+}
 
 static int on_ledger(void *context, uint64_t id, const xt_ledger_row *row, bool chained)
 {
@@ -40,6 +64,7 @@ static int on_ledger(void *context, uint64_t id, const xt_ledger_row *row, bool 
         v->check.n_sealed += row->n_events;
     else if (row->kind == XT_LEDGER_RETIRED)
         v->check.n_retired += row->n_events;
+    living_note(v, row);
     if (!chained) {
         v->check.chain_ok = false;
         xt_problem_set(&problem, "ledger row %llu does not follow from the row before it", (unsigned long long)id);
@@ -81,22 +106,89 @@ static void counts_check(verifying *v)
     report(v, &problem);
 }
 
+/* ------------------------------------------------------------------------------------------------ catalog */
+
+static void catalog_report(verifying *v, uint64_t id, const char *what)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    v->check.counts_ok = false;
+    xt_problem_set(&problem, "segment %016llx %s", (unsigned long long)id, what);
+    xt_problem_source(&problem, "ledger");
+    report(v, &problem);
+}
+
+/* The catalog has just the segments that the ledger says. */
+static void catalog_check(verifying *v)
+{
+    for (size_t at = 0; at < v->catalog.n; at += sizeof(xt_pending_segment)) {
+        const xt_pending_segment *row = (const xt_pending_segment *)(v->catalog.p + at);
+        const xt_ledger_row *rows = (const xt_ledger_row *)v->living.p;
+        size_t n = v->living.n / sizeof *rows, i = 0;
+        while (i < n && rows[i].first != row->id)
+            i++;
+        if (i == n)
+            catalog_report(v, row->id, "is in the catalog, and the ledger does not know it");
+        else if (rows[i].n_events != row->n_rows || !xt_hash128_eq(rows[i].hash, row->hash))
+            catalog_report(v, row->id, "is not what the ledger says of it");
+        living_drop(v, row->id);
+    }
+    for (size_t at = 0; at < v->living.n; at += sizeof(xt_ledger_row))
+        catalog_report(v, ((const xt_ledger_row *)(v->living.p + at))->first,
+                       "is in the ledger and not in the catalog");
+}
+
 /* ------------------------------------------------------------------------------------------------ segments */
+
+static int dict_check(verifying *v, const xt_segment *segment, xt_field field, xt_problem *problem)
+{
+    const xt_dict *dict = xt_segment_dict(segment, field);
+    xt_slice *entries;
+    bool held;
+    int r = 0;
+
+    for (uint32_t i = 0; dict && i < dict->n_chunks && r == 0; i++) {
+        xt_arena_reset(&v->arena);
+        r = xt_segment_read_dict(v->reader, segment, field, i, false, &v->arena, &entries, problem);
+        if (r == 0)
+            r = xt_segment_may_hold(v->reader, segment, field, i, XT_S("any"), &held, problem);
+    }
+    return r;
+}
 
 static int group_check(verifying *v, const xt_segment *segment, uint32_t group, xt_problem *problem)
 {
-    xt_open_column column;
+    const uint64_t *arrivals;
+    xt_column column;
 
-    for (unsigned f = 1; f < XT_F_END; f++) {
+    xt_arena_reset(&v->arena);
+    int r = xt_segment_read_arrivals(v->reader, segment, group, &v->arena, &arrivals, problem);
+    for (unsigned f = 1; f < XT_F_END && r == 0; f++) {
         xt_arena_reset(&v->arena);
-        int r = xt_segment_read(v->reader, segment, group, (xt_field)f, &v->arena, &column, problem);
-        if (r != 0)
-            return r;
+        r = xt_segment_read(v->reader, segment, group, (xt_field)f, &v->arena, &column, problem);
     }
-    return 0;
+    return r;
 }
 
-/* Reads all of a segment anew; each damaged row group is reported. */
+/* Each damaged row group and dictionary is reported. */
+static int parts_check(verifying *v, const xt_segment *segment, xt_problem *problem)
+{
+    int r = 0;
+
+    for (unsigned f = 1; f < XT_F_END && r >= 0; f++) {
+        r = dict_check(v, segment, (xt_field)f, problem);
+        if (r > 0)
+            report(v, problem);
+    }
+    for (uint32_t g = 0; g < xt_segment_info_get(segment)->n_groups && r >= 0; g++) {
+        r = group_check(v, segment, g, problem);
+        if (r > 0)
+            report(v, problem);
+    }
+    return r;
+}
+
+/* Reads all of a segment anew. */
 static int segment_check(verifying *v, const xt_pending_segment *row, const char *path)
 {
     xt_problem problem = XT_PROBLEM_INIT;
@@ -112,13 +204,7 @@ static int segment_check(verifying *v, const xt_pending_segment *row, const char
         xt_problem_source(&problem, path);
         report(v, &problem);
     }
-    for (uint32_t g = 0; g < xt_segment_info_get(segment)->n_groups && r >= 0; g++) {
-        r = group_check(v, segment, g, &problem);
-        if (r > 0)
-            report(v, &problem);
-    }
-    /* The reader knows its file by the segment's address, which the next one may have again. */
-    v->reader = xt_segment_reader_free(v->reader);
+    r = parts_check(v, segment, &problem);
     xt_segment_unref(segment);
     return r < 0 ? r : 0;
 }
@@ -139,9 +225,7 @@ static int segments_check(verifying *v)
     for (size_t at = 0; at < v->catalog.n && r == 0; at += sizeof(xt_pending_segment)) {
         const xt_pending_segment *row = (const xt_pending_segment *)(v->catalog.p + at);
         char *path = xt_store_segment_path(v->store, row->id, ".xts");
-        if (!v->reader)
-            v->reader = xt_segment_reader_new(v->store->vfs);
-        r = path && v->reader ? segment_check(v, row, path) : xt_error_origin(-ENOMEM);
+        r = path ? segment_check(v, row, path) : xt_error_origin(-ENOMEM);
         free(path);
     }
     return r;
@@ -164,18 +248,30 @@ static int records_check(verifying *v, xt_problem *reterr_problem)
 int xt_store_verify(xt_store *store, void (*report_fn)(void *context, const xt_problem *problem), void *context,
                     xt_ledger_check *ret, xt_problem *reterr_problem)
 {
-    verifying v = {.store = store, .report = report_fn, .context = context, .check = {.chain_ok = true}};
+    verifying v = {.store = store,
+                   .report = report_fn,
+                   .context = context,
+                   .check = {.chain_ok = true},
+                   .reader = xt_segment_reader_new()};
 
+    if (!v.reader)
+        return xt_error_origin(-ENOMEM);
     xt_arena_init(&v.arena, SIZE_MAX);
+    pthread_mutex_lock(&store->merge_lock);
     int r = records_check(&v, reterr_problem);
     if (r == 0)
+        r = xt_buf_done(&v.living);
+    if (r == 0)
         r = segments_check(&v);
+    pthread_mutex_unlock(&store->merge_lock);
     if (r == 0) {
         counts_check(&v);
+        catalog_check(&v);
         *ret = v.check;
     }
     xt_segment_reader_free(v.reader);
     xt_buf_fini(&v.catalog);
+    xt_buf_fini(&v.living);
     xt_arena_fini(&v.arena);
     return r;
 }

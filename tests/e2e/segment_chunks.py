@@ -8,19 +8,60 @@ def unpack_frames(frames):
     return subprocess.run(["zstd", "-dcq"], input=b"".join(frames), stdout=subprocess.PIPE, check=True).stdout if frames else b""
 
 
+class Directory:
+    """A cursor over the directory's bytes."""
+
+    def __init__(self, raw):
+        self.raw, self.at = raw, 0
+
+    def take(self, form):
+        values = struct.unpack_from("<" + form, self.raw, self.at)
+        self.at += struct.calcsize("<" + form)
+        return values
+
+    def array(self, n):
+        """A FOR of n values."""
+        base, width = self.take("QB")
+        planes = self.raw[self.at:self.at + width * n]
+        self.at += width * n
+        return [(base + sum(planes[p * n + i] << 8 * p for p in range(width))) % 2**64 for i in range(n)]
+
+    def places(self, n):
+        """Stored bytes and codec of n chunks."""
+        stored, _, form, _ = (self.array(n) for _ in range(4))
+        return [(size, f >> 8) for size, f in zip(stored, form)]
+
+
 def chunks(data):
     """(field, stored bytes, codec) of every chunk."""
-    assert data[:8] == b"xtsegm\r\n" and data[-8:] == b"xtend.\r\n"
-    at, size = struct.unpack_from("<QI", data, len(data) - 40)
-    assert at + size + 40 == len(data)
-    n_groups, n_columns = struct.unpack_from("<II", data, at + 56)
-    columns = at + 64 + 32 * n_groups
-    assert columns + 88 * n_columns == at + size
-    for i in range(n_columns):
-        field = struct.unpack_from("<H", data, columns + 88 * i)[0]
-        for part in (24, 56):
-            offset, stored, _, _, codec = struct.unpack_from("<QIIBB", data, columns + 88 * i + part)
-            yield field, data[offset:offset + stored], codec
+    assert data[:8] == b"xtsegm\r\n" and data[8:10] == b"\2\0" and data[-8:] == b"xtend.\r\n"
+    begin, stored_bytes, raw_bytes = struct.unpack_from("<QII", data, len(data) - 40)
+    assert begin + stored_bytes + 40 == len(data)
+    stored = data[begin:begin + stored_bytes]
+    directory = Directory(stored if stored_bytes == raw_bytes else unpack_frames([stored]))
+    n_groups, n_fields = struct.unpack_from("<II", directory.raw, 56)
+    directory.at = 72
+    for _ in range(3):
+        directory.array(n_groups)
+    at = 40
+    for _ in range(n_fields):
+        field, kind, _ = directory.take("HBB")
+        places = []
+        if kind == 2:
+            _, n_chunks = directory.take("II")
+            directory.array(n_chunks)
+            places += directory.places(n_chunks)
+            directory.array(n_chunks)
+            places += directory.places(1)
+        for _ in range(4):
+            directory.array(n_groups)
+        a, b = directory.places(n_groups), directory.places(n_groups)
+        for pair in zip(a, b):
+            places += pair
+        for size, codec in places:
+            yield field, data[at:at + size], codec
+            at += size
+    assert at == begin and directory.at == len(directory.raw)
 
 
 def read(data):

@@ -45,36 +45,73 @@ static const xt_vfs memory_vfs = {
 
 static volatile uint64_t sink;
 
-static void column_touch(const xt_open_column *column, uint32_t n_rows)
+static void column_touch(const xt_column *column, uint32_t n_rows)
 {
     uint64_t sum = 0;
 
     for (uint32_t row = 0; column->kind == XT_COLUMN_CODES && row < n_rows; row++)
-        assert(column->codes[row] <= column->n_dict);
-    for (uint32_t i = 0; column->kind == XT_COLUMN_CODES && i < column->n_dict; i++)
-        for (size_t k = 0; k < column->dict[i].n; k++)
-            sum += (uint8_t)column->dict[i].p[k];
+        assert(column->codes[row] <= column->n_values);
+    for (uint32_t i = 0; column->kind == XT_COLUMN_CODES && i < column->n_values; i++)
+        assert(column->values[i] < column->dict->n);
     for (uint32_t row = 0; column->kind == XT_COLUMN_NUMBERS && row < n_rows; row++)
         sum += column->numbers[row] + (column->present ? column->present[row / 8] : 0);
     sink += sum;
 }
 
+static void dict_touch(xt_segment_reader *reader, const xt_segment *segment, xt_field f, xt_arena *arena)
+{
+    const xt_dict *dict = xt_segment_dict(segment, f);
+
+    for (uint32_t chunk = 0; dict && chunk < dict->n_chunks; chunk++)
+        for (int stored = 0; stored < 2; stored++) {
+            xt_problem problem = XT_PROBLEM_INIT;
+            xt_slice *entries;
+            uint64_t sum = 0;
+            bool held;
+            xt_arena_reset(arena);
+            int r = xt_segment_read_dict(reader, segment, f, chunk, stored, arena, &entries, &problem);
+            assert(r <= 0 || xt_problem_is_set(&problem));
+            for (uint32_t i = 0; r == 0 && i < dict->firsts[chunk + 1] - dict->firsts[chunk]; i++)
+                for (size_t k = 0; k < entries[i].n; k++)
+                    sum += (uint8_t)entries[i].p[k];
+            r = xt_segment_may_hold(reader, segment, f, chunk, XT_S("curl"), &held, &problem);
+            assert(r <= 0 || xt_problem_is_set(&problem));
+            sink += sum;
+        }
+}
+
+static void group_touch(xt_segment_reader *reader, const xt_segment *segment, uint32_t g, xt_arena *arena)
+{
+    uint32_t n_rows = xt_segment_group_get(segment, g).n_rows;
+    xt_problem problem = XT_PROBLEM_INIT;
+    const uint64_t *arrivals;
+
+    for (unsigned f = 1; f < XT_F_END; f++) {
+        xt_column column;
+        xt_arena_reset(arena);
+        int r = xt_segment_read_values(reader, segment, g, (xt_field)f, arena, &column, &problem);
+        assert(r <= 0 || xt_problem_is_set(&problem));
+        r = xt_segment_read(reader, segment, g, (xt_field)f, arena, &column, &problem);
+        assert(r <= 0 || xt_problem_is_set(&problem));
+        if (r == 0)
+            column_touch(&column, n_rows);
+    }
+    xt_arena_reset(arena);
+    int r = xt_segment_read_arrivals(reader, segment, g, arena, &arrivals, &problem);
+    for (uint32_t row = 0; r == 0 && arrivals && row < n_rows; row++)
+        sink += arrivals[row];
+}
+
 static void segment_touch(const xt_segment *segment)
 {
-    xt_segment_reader *reader = xt_segment_reader_new(&memory_vfs);
+    xt_segment_reader *reader = xt_segment_reader_new();
     xt_arena arena;
 
     xt_arena_init(&arena, (size_t)512 << 20);
-    for (uint32_t g = 0; reader && g < xt_segment_info_get(segment)->n_groups; g++)
-        for (unsigned f = 1; f < XT_F_END; f++) {
-            xt_problem problem = XT_PROBLEM_INIT;
-            xt_open_column column;
-            xt_arena_reset(&arena);
-            int r = xt_segment_read(reader, segment, g, (xt_field)f, &arena, &column, &problem);
-            assert(r <= 0 || xt_problem_is_set(&problem));
-            if (r == 0)
-                column_touch(&column, xt_segment_group_get(segment, g).n_rows);
-        }
+    for (unsigned f = 1; reader && f < XT_F_END; f++)
+        dict_touch(reader, segment, (xt_field)f, &arena);
+    for (uint32_t g = 0; reader && g < xt_segment_info_get(segment)->n_groups && g < 64; g++)
+        group_touch(reader, segment, g, &arena);
     xt_arena_fini(&arena);
     xt_segment_reader_free(reader);
 }

@@ -2,10 +2,9 @@
  * A segment opened and all of its columns read with every request for memory refused in turn: an error, or the bytes
  * that are read when nothing is refused.
  */
-#include "store_fixture.h"
+#include "segment_rows.h"
 
 #include "../alloc_faults.h"
-#include "store/segment.h"
 
 typedef struct reading {
     const char *path;
@@ -13,50 +12,36 @@ typedef struct reading {
     bool is_reference;
 } reading;
 
-static uint64_t sum_of(const xt_open_column *column, uint32_t n_rows)
+static int read_all(rows_reader *rows, xt_problem *problem, uint64_t *ret_sum)
 {
-    uint64_t sum = (uint64_t)column->kind;
-    for (uint32_t i = 0; column->kind == XT_COLUMN_NUMBERS && i < n_rows; i++)
-        sum = sum * 31 + (!column->present || (column->present[i / 8] >> i % 8 & 1) ? column->numbers[i] : 7);
-    for (uint32_t i = 0; column->kind == XT_COLUMN_CODES && i < n_rows; i++)
-        sum = sum * 31 + (column->codes[i] ? xt_slice_hash(column->dict[column->codes[i] - 1]) : 7);
-    return sum;
-}
-
-static int read_all(xt_segment_reader *reader, const xt_segment *segment, xt_arena *arena, uint64_t *ret_sum)
-{
-    xt_problem problem = XT_PROBLEM_INIT;
     uint64_t sum = 0;
-    for (xt_field f = XT_F_INVALID + 1; f < XT_F_END; f++) {
-        xt_open_column column;
-        if (!xt_field_find(f))
-            continue;
-        int r = xt_segment_read(reader, segment, 0, f, arena, &column, &problem);
-        if (r != 0)
-            return r;
-        sum = sum * 131 + sum_of(&column, xt_segment_group_get(segment, 0).n_rows);
+    int r = 0;
+
+    for (uint32_t g = 0; r == 0 && g < xt_segment_info_get(rows->segment)->n_groups; g++) {
+        r = rows_group(rows, g, problem);
+        for (uint32_t row = 0; r == 0 && row < xt_segment_group_get(rows->segment, g).n_rows; row++) {
+            xt_event event;
+            rows_event(rows, row, &event);
+            for (unsigned f = 1; f < XT_F_END; f++)
+                if (xt_event_has(&event, (xt_field)f))
+                    sum = sum * 31 + (xt_segment_dict(rows->segment, (xt_field)f) ? xt_slice_hash(event.values[f].bytes)
+                                                                                  : event.values[f].num);
+        }
     }
     *ret_sum = sum;
-    return 0;
+    return r;
 }
 
 static int read_segment(void *context)
 {
     reading *to = context;
     xt_problem problem = XT_PROBLEM_INIT;
-    xt_segment *segment = NULL;
-    xt_segment_reader *reader = NULL;
-    xt_arena arena;
+    rows_reader rows;
     uint64_t sum = 0;
-    xt_arena_init(&arena, 64 << 20);
-    int r = xt_segment_open(&xt_vfs_system, to->path, &segment, &problem);
-    if (r == 0) {
-        reader = xt_segment_reader_new(&xt_vfs_system);
-        r = reader ? read_all(reader, segment, &arena, &sum) : -ENOMEM;
-    }
-    xt_segment_reader_free(reader);
-    xt_segment_unref(segment);
-    xt_arena_fini(&arena);
+    int r = rows_open(&rows, &xt_vfs_system, to->path, &problem);
+    if (r == 0)
+        r = read_all(&rows, &problem, &sum);
+    rows_close(&rows);
     bool was_armed = alloc_pause();
     if (r != 0 && r != -ENOMEM)
         fail_msg("ends with %d: %s", r, problem.sentence);

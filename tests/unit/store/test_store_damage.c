@@ -1,5 +1,6 @@
 /* What is damaged or strange in the folder is named, kept, and does not stand in the way of the rest. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 
 #include "store_fixture.h"
@@ -167,6 +168,82 @@ static void segments_without_a_catalog_are_kept(void **state)
     folder_drop(dir);
 }
 
+/* A store with one small segment and nothing pending; the segment's path. */
+static char *small_store(const char *dir, truth *t)
+{
+    xt_store *store = store_open(dir, NULL);
+    xt_problem problem = XT_PROBLEM_INIT;
+    char *path;
+    sender s;
+
+    sender_init(&s, 41);
+    for (int i = 0; i < 5; i++) {
+        xt_store_batch batch = sender_next(&s, 3, t);
+        assert_int_equal(append_one(store, &batch), 0);
+    }
+    must(xt_store_compact(store, &problem), &problem);
+    xt_store_close(store);
+    sender_fini(&s);
+    assert_true(asprintf(&path, "%s/segments/0000000000000001.xts", dir) > 0);
+    return path;
+}
+
+static void file_write(const char *path, xt_slice bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, bytes.p, bytes.n), bytes.n);
+    close(fd);
+}
+
+/* The store opens, gives no wrong row, and names the segment. */
+static void must_be_named(const char *dir, const truth *t, const char *what)
+{
+    xt_store *store = store_open(dir, NULL);
+    xt_ledger_check check;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_scan_info info;
+
+    truth_compare(t, store, &info);
+    if (info.n_damaged != 1 || !strstr(info.damaged, "0000000000000001.xts"))
+        fail_msg("%s is not named: %zu %s", what, (size_t)info.n_damaged, info.damaged);
+    must(xt_store_verify(store, NULL, NULL, &check, &problem), &problem);
+    xt_store_close(store);
+}
+
+static void no_flipped_byte_goes_unseen(void **state)
+{
+    char *dir = folder_new(), what[40];
+    xt_buf file = XT_BUF_INIT;
+    truth t;
+
+    truth_init(&t);
+    char *path = small_store(dir, &t);
+    assert_int_equal(xt_vfs_read_file(&xt_vfs_system, path, 1 << 30, &file), 0);
+    for (size_t at = 0; at < file.n; at += 37) {
+        file.p[at] ^= (char)(1 << at % 8);
+        file_write(path, xt_buf_slice(&file));
+        snprintf(what, sizeof what, "byte %zu", at);
+        must_be_named(dir, &t, what);
+        file.p[at] ^= (char)(1 << at % 8);
+    }
+    for (size_t n = 0; n < file.n; n += 1 + file.n / 20) {
+        file_write(path, xt_slice_head(xt_buf_slice(&file), n));
+        snprintf(what, sizeof what, "length %zu", n);
+        must_be_named(dir, &t, what);
+    }
+    unlink(path);
+    must_be_named(dir, &t, "a missing file");
+    file_write(path, xt_buf_slice(&file));
+    xt_store *store = store_open(dir, NULL);
+    assert_int_equal(truth_compare(&t, store, NULL), t.n);
+    xt_store_close(store);
+    xt_buf_fini(&file);
+    truth_fini(&t);
+    free(path);
+    folder_drop(dir);
+}
+
 static void a_later_version_is_refused(void **state)
 {
     char *dir = folder_new();
@@ -223,6 +300,7 @@ int main(void)
         cmocka_unit_test(a_damaged_batch_is_set_aside), cmocka_unit_test(a_changed_ledger_is_seen),
         cmocka_unit_test(a_swapped_segment_is_seen),    cmocka_unit_test(segments_without_a_catalog_are_kept),
         cmocka_unit_test(a_later_version_is_refused),   cmocka_unit_test(derived_entries),
+        cmocka_unit_test(no_flipped_byte_goes_unseen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,38 @@
+/*
+ * store/segment_writer - a segment file, written field by field
+ *
+ * Shape:     open; then for each field that any row has: begin, the entries of its dictionary in order (CODES), a column
+ *            for each row group in order; then close. All row groups but the last have XT_STORE_GROUP_ROWS rows.
+ * Errors:    sticky: what fails is told by close, which then leaves nothing but perhaps the file's name.
+ * Ownership: nothing given is kept.
+ * Threads:   one at a time.
+ * Limits:    memory: a column of one row group, a chunk of the dictionary, four bytes an entry, 80 a field and row group.
+ * Format:    docs/segment-format.md
+ */
+#pragma once
+#include "base/problem.h"
+#include "store/segment.h"
+
+typedef struct xt_segment_writer xt_segment_writer;
+
+typedef struct xt_segment_layout {
+    uint64_t id, n_rows, first_arrival, last_arrival;
+    int64_t made_ms;
+    uint32_t level;  /* 0: sealed, with arrival numbers; above: merged */
+    bool is_archive; /* packed as small as is cheap, with filters */
+} xt_segment_layout;
+
+/* path is made anew. */
+XT_MUST_USE int xt_segment_writer_open(const xt_vfs *vfs, const char *path, const xt_segment_layout *layout,
+                                       xt_segment_writer **ret, xt_problem *reterr_problem);
+uint32_t xt_segment_writer_group_rows(const xt_segment_writer *writer, uint32_t group);
+/* Begins a field; XT_SEGMENT_ARRIVAL is one of numbers. */
+void xt_segment_writer_begin(xt_segment_writer *writer, unsigned field);
+/* The next entry of the dictionary: in stored form (store/dict_form.h), above the one before. */
+void xt_segment_writer_entry(xt_segment_writer *writer, xt_slice stored);
+/* The next row group's column; ABSENT, NUMBERS, or CODES with codes of the whole dictionary (0 absent, entry + 1). */
+void xt_segment_writer_column(xt_segment_writer *writer, const xt_column *column);
+/* Whether something failed, so that there is no use in going on. */
+bool xt_segment_writer_failed(const xt_segment_writer *writer);
+/* Ends the file and syncs it; frees the writer in any case. */
+XT_MUST_USE int xt_segment_writer_close(xt_segment_writer *writer, xt_segment_info *ret, xt_problem *reterr_problem);
