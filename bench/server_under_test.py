@@ -53,8 +53,14 @@ class Server:
 
     def request(self, method, route, **parameters):
         address = f"/api/v1/{route}?{urllib.parse.urlencode(parameters)}"
-        self.connection.request(method, address, headers={"Authorization": f"Bearer {self.token}"})
-        answer = self.connection.getresponse()
+        head = {"Authorization": f"Bearer {self.token}"}
+        try:
+            self.connection.request(method, address, headers=head)
+            answer = self.connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):  # idle for too long
+            self.connection.close()
+            self.connection.request(method, address, headers=head)
+            answer = self.connection.getresponse()
         body = answer.read()
         if answer.status >= 300:
             raise SystemExit(f"bench: {method} {address}: {answer.status} {body[:300]}")
