@@ -1,4 +1,5 @@
 """A server of ours on a temporary data folder: its requests, its CPU and its memory."""
+import atexit
 import http.client
 import json
 import os
@@ -32,6 +33,7 @@ class Server:
         begin = time.monotonic()
         self.child = subprocess.Popen([exectrail, "server", "--data", data, "--http", "127.0.0.1:0", "--listen", "127.0.0.1:0"],
                                       stdout=self.log, stderr=self.log)
+        atexit.register(self.stop)
         self.where = self._wait_doors(begin)
         self.token = (self.data / "admin.token").read_text().strip()
         self.connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.where["http"]).netloc, timeout=3600)
@@ -103,6 +105,7 @@ class Server:
             time.sleep(0.5)
 
     def stop(self):
+        atexit.unregister(self.stop)
         self.child.terminate()
         self.child.wait()
         self.log.close()

@@ -22,6 +22,7 @@
 #define MAX_HOSTS    1024
 #define QUEUED_BYTES ((size_t)256 << 10)
 #define HEAD_BYTES   12
+#define BEAT_SECONDS 20 /* the server closes connections that are silent for two minutes */
 
 typedef struct sender sender;
 
@@ -39,6 +40,7 @@ typedef struct agent {
 struct sender {
     const xt_load_settings *settings;
     struct event_base *base;
+    struct event *beat;
     agent agents[MAX_HOSTS];
     unsigned n_agents, n_welcome, n_done;
     xt_slice file;
@@ -141,8 +143,9 @@ static void on_event(struct bufferevent *stream, short what, void *context)
     agent *a = context;
     XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
     if (!(what & BEV_EVENT_CONNECTED)) {
-        fail(a->all, a->name, "the connection broke");
-        return;
+        if (a->acked < a->n || !a->welcome)
+            fail(a->all, a->name, what & BEV_EVENT_TIMEOUT ? "the server does not answer" : "the connection broke");
+        return; /* who has nothing more to say may be left alone by the server */
     }
     xt_hello hello = {.version = XT_WIRE_VERSION,
                       .host_id = xt_slice_str(a->id),
@@ -154,6 +157,20 @@ static void on_event(struct bufferevent *stream, short what, void *context)
                       .audit_mode = XT_S("owner")};
     xt_hello_put(&payload, &hello);
     write_frame(a, XT_FRAME_HELLO, xt_buf_slice(&payload));
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *context)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
+    sender *s = context;
+    xt_heartbeat beat = {.time_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system),
+                         .enabled = 1,
+                         .audit_pid = 1,
+                         .audit_mode = XT_S("owner")};
+    xt_heartbeat_put(&payload, &beat);
+    for (unsigned i = 0; i < s->n_agents; i++)
+        if (s->agents[i].welcome)
+            write_frame(&s->agents[i], XT_FRAME_HEARTBEAT, xt_buf_slice(&payload));
 }
 
 /* ------------------------------------------------------------------------------------------------ setting up */
@@ -265,6 +282,13 @@ static int connect_all(sender *s)
     return r;
 }
 
+static int begin_beats(sender *s)
+{
+    struct timeval every = {.tv_sec = BEAT_SECONDS};
+    s->beat = event_new(s->base, -1, EV_PERSIST, on_beat, s);
+    return s->beat && event_add(s->beat, &every) == 0 ? 0 : xt_error_origin(-ENOMEM);
+}
+
 static void print(const sender *s)
 {
     uint64_t n_events = 0, n_batches = 0;
@@ -296,6 +320,8 @@ int xt_load_send(const xt_load_settings *settings, xt_problem *reterr_problem)
     if (r == 0)
         r = connect_all(s);
     if (r == 0)
+        r = begin_beats(s);
+    if (r == 0)
         event_base_dispatch(s->base);
     if (r == 0)
         r = s->failure;
@@ -307,6 +333,8 @@ int xt_load_send(const xt_load_settings *settings, xt_problem *reterr_problem)
         SSL_CTX_free(s->agents[i].tls);
         free(s->agents[i].batches);
     }
+    if (s->beat)
+        event_free(s->beat);
     if (s->base)
         event_base_free(s->base);
     xt_buf_fini(&s->frame);
