@@ -1,6 +1,6 @@
 /*
  * A piece is cut off the front block by adding to a counter. Blocks start at 64 KiB and double up to 1 MiB; a bigger
- * piece gets a block of its size. Blocks given back by reset (or by a mark) wait in `spare`, at most 1 MiB of them,
+ * piece gets a block of its size. Blocks given back by reset (or by a mark) wait in `spare`, 1 MiB of them or as many as the owner wants,
  * so that a batch after a batch does not go to malloc at all.
  */
 #include "base/arena.h"
@@ -31,7 +31,7 @@
 
 #define MIN_BLOCK_BYTES ((size_t)64 << 10)
 #define MAX_BLOCK_BYTES ((size_t)1 << 20)
-#define MAX_SPARE_BYTES ((size_t)1 << 20)
+#define SPARE_BYTES     ((size_t)1 << 20)
 
 struct xt_arena_block {
     xt_arena_block *next;
@@ -64,12 +64,14 @@ void xt_arena_fini(xt_arena *arena)
 {
     blocks_free(arena->head);
     blocks_free(arena->spare);
-    xt_arena_init(arena, arena->max_bytes);
+    *arena = (xt_arena){.max_bytes = arena->max_bytes, .keep_bytes = arena->keep_bytes};
 }
 
 static void block_put_back(xt_arena *arena, xt_arena_block *block)
 {
-    if (block->cap > MAX_SPARE_BYTES - arena->spare_bytes) {
+    size_t keep = arena->keep_bytes ? arena->keep_bytes : SPARE_BYTES;
+
+    if (arena->spare_bytes > keep || block->cap > keep - arena->spare_bytes) {
         block_free(block);
         return;
     }

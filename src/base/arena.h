@@ -6,7 +6,8 @@
  *            is out: an outcome the caller turns into "batch refused" or "query needs more than N".
  * Ownership: all pieces belong to the arena until reset or fini.
  * Threads:   one at a time.
- * Limits:    max_bytes of pieces (block overhead not counted); reset keeps up to 1 MiB of blocks for reuse.
+ * Limits:    max_bytes of pieces (block overhead not counted); reset keeps up to keep_bytes of blocks for reuse, which
+ *            may be set after init.
  *
  * Under AddressSanitizer free space is poisoned and pieces are kept apart by redzones.
  */
@@ -23,6 +24,7 @@ typedef struct xt_arena {
     size_t spare_bytes;
     size_t used_bytes;
     size_t max_bytes;
+    size_t keep_bytes; /* of blocks kept by reset; 0: 1 MiB */
 } xt_arena;
 
 /* A mark to go back to: everything taken since is forgotten. */

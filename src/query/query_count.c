@@ -58,19 +58,15 @@ static void count_alerts(const histogram *h, const xt_walk_part *part, const xt_
 static void count_times(const histogram *h, const xt_walk_part *part, const uint64_t *times)
 {
     int64_t begin_ms = h->from_ms;
-    uint64_t n = 0;
     size_t bucket = 0;
 
-    for (uint32_t row = xt_walk_row(part, 0); row < part->zone->n_rows; row = xt_walk_row(part, row + 1)) {
+    XT_WALK_ROWS(part, row)
+    {
         int64_t t = (int64_t)times[row];
-        if ((uint64_t)(t - begin_ms) >= (uint64_t)h->interval_ms) {
-            h->buckets[bucket].count += n;
-            n = 0;
+        if ((uint64_t)(t - begin_ms) >= (uint64_t)h->interval_ms)
             bucket = bucket_of(h, t, &begin_ms);
-        }
-        n++;
+        h->buckets[bucket].count++;
     }
-    h->buckets[bucket].count += n;
 }
 
 static int count_part(void *state, const xt_walk_part *part)

@@ -197,7 +197,7 @@ static bool is_after(rows_state *s, uint32_t row, xt_row_key *key)
     int r = xt_row_key_cmp(&run->order, key, &run->after);
 
     if (r == 0 && run->after.has_tie) {
-        xt_row_heap_tie(&s->heap, key, s->part->part, row);
+        xt_row_heap_tie(&s->heap, key, row);
         r = xt_row_key_cmp(&run->order, key, &run->after);
         if (r == 0)
             return atomic_fetch_add(&run->n_same, 1) >= run->after.n_same;
@@ -258,6 +258,7 @@ static int offer_part(void *state, const xt_walk_part *part)
     rows_state *s = state;
 
     s->part = part;
+    xt_row_heap_part(&s->heap, part->part, part->reader);
     int r = part_columns(s);
     if (r == 0 && !s->times)
         return 0;
@@ -272,6 +273,7 @@ static int offer_part(void *state, const xt_walk_part *part)
                 r = offer_row(s, (uint32_t)(w * 64) + bit);
             }
     }
+    xt_row_heap_part(&s->heap, SIZE_MAX, NULL);
     int kept = xt_row_heap_keep(&s->heap);
     return r ? r : kept;
 }

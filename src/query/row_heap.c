@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define TIES_AT_ONCE 128
+
 static void entry_fini(xt_row_heap *heap, xt_row_entry *e)
 {
     heap->n_bytes -= e->n_event;
@@ -34,21 +36,14 @@ void xt_row_heap_fini(xt_row_heap *heap)
 
 /* ------------------------------------------------------------------------------------------------ ties */
 
-static int row_hash(xt_row_heap *heap, size_t part, uint32_t row, uint64_t *ret)
+static int row_hash(xt_scan_reader *reader, uint32_t row, uint64_t *ret)
 {
     xt_event event;
     xt_arena arena;
     xt_buf encoded = XT_BUF_INIT;
 
-    if (!heap->reader)
-        heap->reader = xt_scan_reader_new(heap->scan);
-    if (!heap->reader)
-        return xt_error_origin(-ENOMEM);
-    if (heap->reader_part != part + 1)
-        xt_scan_reader_begin(heap->reader, part);
-    heap->reader_part = part + 1;
     xt_arena_init(&arena, SIZE_MAX);
-    int r = xt_scan_event(heap->reader, row, (xt_field_set){{UINT64_MAX, UINT64_MAX}}, &arena, &event, NULL);
+    int r = xt_scan_event(reader, row, (xt_field_set){{UINT64_MAX, UINT64_MAX}}, &arena, &event, NULL);
     if (r == 0) {
         xt_event_encode(&event, &encoded);
         r = xt_buf_done(&encoded);
@@ -60,14 +55,50 @@ static int row_hash(xt_row_heap *heap, size_t part, uint32_t row, uint64_t *ret)
     return r == XT_SCAN_E_DAMAGED ? 0 : r;
 }
 
-void xt_row_heap_tie(xt_row_heap *heap, xt_row_key *key, size_t part, uint32_t row)
+static void tie_make(xt_row_heap *heap, xt_row_key *key, xt_scan_reader *reader, uint32_t row)
 {
-    if (key->has_tie)
-        return;
     key->has_tie = true;
-    int r = row_hash(heap, part, row, &key->tie);
+    int r = row_hash(reader, row, &key->tie);
     if (r && !heap->result)
         heap->result = r;
+}
+
+void xt_row_heap_part(xt_row_heap *heap, size_t part, xt_scan_reader *reader)
+{
+    heap->at_hand = reader;
+    heap->part_at_hand = part;
+}
+
+void xt_row_heap_tie(xt_row_heap *heap, xt_row_key *key, uint32_t row)
+{
+    if (!key->has_tie)
+        tie_make(heap, key, heap->at_hand, row);
+}
+
+/* Of a row of another part: as all columns are read for it, some more rows of that part get theirs. */
+static void entry_tie(xt_row_heap *heap, xt_row_entry *e)
+{
+    size_t n = 0;
+
+    if (e->key.has_tie)
+        return;
+    if (heap->at_hand && e->part == heap->part_at_hand) {
+        tie_make(heap, &e->key, heap->at_hand, e->row);
+        return;
+    }
+    if (!heap->reader)
+        heap->reader = xt_scan_reader_new(heap->scan);
+    if (!heap->reader) {
+        heap->result = xt_error_origin(-ENOMEM);
+        return;
+    }
+    xt_scan_reader_begin(heap->reader, e->part);
+    tie_make(heap, &e->key, heap->reader, e->row);
+    for (size_t i = 0; i < heap->n && n < TIES_AT_ONCE; i++)
+        if (heap->items[i].part == e->part && !heap->items[i].key.has_tie) {
+            tie_make(heap, &heap->items[i].key, heap->reader, heap->items[i].row);
+            n++;
+        }
 }
 
 static int cmp_entries(xt_row_heap *heap, xt_row_entry *a, xt_row_entry *b)
@@ -76,8 +107,8 @@ static int cmp_entries(xt_row_heap *heap, xt_row_entry *a, xt_row_entry *b)
 
     if (r || (a->key.has_tie && b->key.has_tie) || a == b)
         return r;
-    xt_row_heap_tie(heap, &a->key, a->part, a->row);
-    xt_row_heap_tie(heap, &b->key, b->part, b->row);
+    entry_tie(heap, a);
+    entry_tie(heap, b);
     return xt_row_key_cmp(&heap->order, &a->key, &b->key);
 }
 
@@ -196,21 +227,34 @@ int xt_row_heap_keep(xt_row_heap *heap)
     return 0;
 }
 
-/* The entries may get their ties here, which sorting does not mind. */
-static int worst_first(const void *a, const void *b, void *heap)
+static int worst_first(const void *a, const void *b, void *order)
 {
-    union {
-        const void *constant;
-        xt_row_entry *entry;
-    } x = {a}, y = {b};
-
-    return cmp_entries(heap, y.entry, x.entry);
+    return xt_row_key_cmp_untied(order, &((const xt_row_entry *)b)->key, &((const xt_row_entry *)a)->key);
 }
 
+static int worst_tie_first(const void *a, const void *b, void *order)
+{
+    return xt_row_key_cmp(order, &((const xt_row_entry *)b)->key, &((const xt_row_entry *)a)->key);
+}
+
+/* Sorted but for ties; then each run of rows that are the same is sorted by them. */
 void xt_row_heap_sort(xt_row_heap *heap)
 {
+    xt_row_entry *items = heap->items;
+    size_t end;
+
     if (heap->n > 1)
-        qsort_r(heap->items, heap->n, sizeof *heap->items, worst_first, heap);
+        qsort_r(items, heap->n, sizeof *items, worst_first, &heap->order);
+    for (size_t begin = 0; begin < heap->n; begin = end) {
+        for (end = begin + 1; end < heap->n; end++)
+            if (xt_row_key_cmp_untied(&heap->order, &items[begin].key, &items[end].key) != 0)
+                break;
+        if (end - begin == 1)
+            continue;
+        for (size_t i = begin; i < end; i++)
+            entry_tie(heap, &items[i]);
+        qsort_r(items + begin, end - begin, sizeof *items, worst_tie_first, &heap->order);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ events */

@@ -22,13 +22,14 @@ typedef struct xt_row_entry {
 typedef struct xt_row_heap {
     xt_row_order order;
     xt_scan *scan;
-    xt_scan_reader *reader; /* for ties; made when it is needed */
+    xt_scan_reader *at_hand; /* of the part that rows are offered from */
+    size_t part_at_hand;
+    xt_scan_reader *reader; /* for ties of rows of other parts; made when it is needed */
     xt_row_entry *items;
     size_t n, cap, limit;
     size_t n_bytes, max_bytes; /* of events */
     bool refused;              /* a row that belongs behind these was seen */
     bool has_new;              /* entries with borrowed texts */
-    size_t reader_part;        /* plus one; 0: none */
     int result;                /* of making ties; a row that cannot be read has the tie 0 */
 } xt_row_heap;
 
@@ -38,8 +39,10 @@ void xt_row_heap_begin(xt_row_heap *heap, size_t limit);
 /* Keeps the row if it is among the best. */
 XT_MUST_USE int xt_row_heap_offer(xt_row_heap *heap, const xt_row_key *key, size_t part, uint32_t row);
 XT_MUST_USE int xt_row_heap_keep(xt_row_heap *heap);
-/* Gives the key its tie. */
-void xt_row_heap_tie(xt_row_heap *heap, xt_row_key *key, size_t part, uint32_t row);
+/* Turns to the part that rows are offered from. */
+void xt_row_heap_part(xt_row_heap *heap, size_t part, xt_scan_reader *reader);
+/* Gives the key of a row of the part at hand its tie. */
+void xt_row_heap_tie(xt_row_heap *heap, xt_row_key *key, uint32_t row);
 /* Moves the entries of another one, whose texts are kept, here. */
 XT_MUST_USE int xt_row_heap_merge(xt_row_heap *heap, xt_row_heap *from);
 /* Worst first. */

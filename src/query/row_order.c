@@ -28,7 +28,7 @@ static int cmp_sort(const xt_row_order *order, const xt_row_key *a, const xt_row
     return order->reverse ? -r : r;
 }
 
-int xt_row_key_cmp(const xt_row_order *order, const xt_row_key *a, const xt_row_key *b)
+int xt_row_key_cmp_untied(const xt_row_order *order, const xt_row_key *a, const xt_row_key *b)
 {
     int r = order->sort_field ? cmp_sort(order, a, b) : 0;
 
@@ -39,9 +39,16 @@ int xt_row_key_cmp(const xt_row_order *order, const xt_row_key *a, const xt_row_
         r = xt_slice_cmp(a->host_id, b->host_id);
     if (!r)
         r = cmp_u64(b->serial, a->serial);
-    if (!r && a->has_tie && b->has_tie)
-        r = cmp_u64(a->tie, b->tie);
     return order->reverse ? -r : r;
+}
+
+int xt_row_key_cmp(const xt_row_order *order, const xt_row_key *a, const xt_row_key *b)
+{
+    int r = xt_row_key_cmp_untied(order, a, b);
+
+    if (r || !a->has_tie || !b->has_tie)
+        return r;
+    return order->reverse ? cmp_u64(b->tie, a->tie) : cmp_u64(a->tie, b->tie);
 }
 
 void xt_row_cursor_put(const xt_row_order *order, const xt_row_key *key, xt_buf *out)

@@ -34,6 +34,8 @@ typedef struct xt_row_key {
 
 /* <0 when a comes before b; 0: they are the same, or would have to be told apart by a tie that one of them lacks. */
 int xt_row_key_cmp(const xt_row_order *order, const xt_row_key *a, const xt_row_key *b);
+/* Without ties. */
+int xt_row_key_cmp_untied(const xt_row_order *order, const xt_row_key *a, const xt_row_key *b);
 void xt_row_cursor_put(const xt_row_order *order, const xt_row_key *key, xt_buf *out);
 /* The key's texts live in the arena. */
 XT_MUST_USE int xt_row_cursor_parse(const xt_row_order *order, xt_slice cursor, xt_arena *arena, xt_row_key *ret,

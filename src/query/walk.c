@@ -14,6 +14,7 @@
 #include "query/filter.h"
 
 #define PART_MAX_BYTES   (256u << 20)
+#define PART_KEEP_BYTES  (16u << 20)
 #define PARTS_PER_THREAD 4 /* fewer are not worth a thread */
 
 typedef struct xt_walk_thread {
@@ -277,6 +278,7 @@ static int threads_make(xt_walk *walk)
         t->walk = walk;
         t->problem = XT_PROBLEM_INIT;
         xt_arena_init(&t->arena, PART_MAX_BYTES);
+        t->arena.keep_bytes = PART_KEEP_BYTES;
         t->reader = xt_scan_reader_new(walk->scan);
         if (!t->reader)
             return xt_error_origin(-ENOMEM);

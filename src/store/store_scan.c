@@ -15,6 +15,7 @@
 #define KEPT_CHUNKS       4  /* a dictionary of so many chunks is kept when it is read through */
 #define MAX_MISSES        16 /* chunks read for single values of a part, before all of its values are read at once */
 #define MAX_BYTES_OF_PART ((size_t)64 << 20)
+#define KEEP_BYTES        ((size_t)16 << 20)
 
 typedef struct scan_part {
     xt_zone zone; /* first, so that the one is the other */
@@ -242,6 +243,7 @@ xt_scan_reader *xt_scan_reader_new(xt_scan *scan)
         return NULL;
     reader->scan = scan;
     xt_arena_init(&reader->arena, SIZE_MAX);
+    reader->arena.keep_bytes = KEEP_BYTES; /* of a part the next needs as much */
     reader->files = xt_segment_reader_new();
     return reader->files ? reader : xt_scan_reader_free(reader);
 }

@@ -1,5 +1,5 @@
 /*
- * How long queries take on a folder of events, and what a row group costs them. Usage: query_bench DIR [REPEAT [THREADS]]
+ * How long queries take on a folder of events, and what a row group costs them. Usage: query_bench DIR [REPEAT [THREADS [NAME]]]
  * (a server's data folder, not in use), or query_bench DIR load < audit.log to fill a new one.
  */
 #include <stdio.h>
@@ -194,6 +194,8 @@ int main(int argc, char **argv)
     for (size_t c = 0; c < XT_COUNT_OF(cases) && repeat > 0; c++) {
         xt_filter *filter;
         xt_answer answer = {0};
+        if (argc > 4 && strcmp(argv[4], cases[c].name) != 0)
+            continue;
         int64_t best = INT64_MAX, best_cpu = INT64_MAX;
         uint64_t result;
         if (xt_filter_compile(xt_slice_str(cases[c].kql), 0, &filter, &problem))
