@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <pthread.h>
+#include <unistd.h>
 
 #include "unit/query/query_fixture.h"
 
@@ -17,6 +18,7 @@ struct xt_store {
     const uint32_t *block_ends; /* ascending, the last is n */
     uint32_t n_blocks;
     atomic_uint n_scans, n_read; /* how often scans were opened, parts begun */
+    unsigned pause_us;           /* of each part that is begun */
     uint32_t damaged;            /* this part (from 1) cannot be read with ARGS */
 };
 
@@ -299,6 +301,8 @@ void xt_scan_reader_begin(xt_scan_reader *reader, size_t part)
 {
     reader->part = &reader->scan->parts[part];
     reader->scan->store->n_read++;
+    if (reader->scan->store->pause_us)
+        usleep(reader->scan->store->pause_us);
     memset(reader->columns, 0, sizeof reader->columns);
     xt_arena_reset(&reader->arena);
 }

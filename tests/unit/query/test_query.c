@@ -594,6 +594,42 @@ static void test_groups(void **state)
     free(t);
 }
 
+/* What a budget ended says so, and is less than the whole; what it did not end says nothing. */
+static void test_budgets(void **state)
+{
+    world *w = *state;
+    xt_query_key by = {XT_F_CMD, 0};
+    xt_filter *filter;
+    xt_query_group *groups;
+    size_t n, n_all;
+    xt_answer answer;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_buf none = XT_BUF_INIT;
+
+    assert_int_equal(xt_filter_compile(XT_S("cmd:* or not cmd:nmap"), 0, &filter, &problem), 0);
+    cut_blocks(w, false);
+    xt_query query = {.filter = filter, .to_ms = INT64_MAX, .n_threads = 2, .explain = true};
+    assert_int_equal(xt_query_by(&w->store, &query, &by, 1, 0, &w->arena, &groups, &n_all, &answer, &problem), 0);
+    assert_false(answer.partial);
+    assert_null(answer.reason);
+    assert_int_equal(answer.n_matched, N_EVENTS);
+    assert_int_equal(answer.cost.n_parts, w->store.n_blocks);
+    assert_int_equal(answer.cost.n_read, w->store.n_blocks);
+    assert_int_equal(answer.cost.n_terms, 2);
+    assert_non_null(strstr(answer.cost.terms[1].text, "nmap"));
+    assert_true(answer.cost.terms[1].n_values_matched > 0);
+    query.max_memory_bytes = 4000;
+    assert_int_equal(xt_query_by(&w->store, &query, &by, 1, 0, &w->arena, &groups, &n, &answer, &problem), 0);
+    assert_true(answer.partial && answer.reason && n < n_all);
+    query.max_memory_bytes = 0;
+    query.max_ms = 2;
+    w->store.pause_us = 1000;
+    assert_int_equal(xt_query_count(&w->store, &query, &answer, &problem), 0);
+    assert_true(answer.partial && answer.reason && answer.n_matched < N_EVENTS);
+    w->store.pause_us = 0;
+    query_fini(&query, &none);
+}
+
 static void test_groups_refused(void **state)
 {
     world *w = *state;
@@ -616,13 +652,10 @@ static void test_groups_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_groups_refused),
-        cmocka_unit_test(test_cancel_and_cursors),
-        cmocka_unit_test(test_stop_early),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_rows),       cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_groups),     cmocka_unit_test(test_groups_refused),
+        cmocka_unit_test(test_budgets),    cmocka_unit_test(test_cancel_and_cursors),
+        cmocka_unit_test(test_stop_early), cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests(tests, world_new, world_free);
 }

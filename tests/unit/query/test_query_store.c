@@ -1,6 +1,6 @@
 /*
  * Queries on a real store, while everything is pending, half of it sealed, and all of it: counts and all rows in order
- * against the naive evaluator.
+ * against the naive evaluator; pages and threads.
  */
 #include "unit/query/query_fixture.h"
 
@@ -54,8 +54,12 @@ static int world_new(void **state)
     w->dice.state = 13;
     xt_arena_init(&w->events_arena, 64 << 20);
     xt_arena_init(&w->arena, 256 << 20);
-    for (uint32_t i = 0; i < N_EVENTS; i++)
-        dice_event(&w->dice, i, &w->events_arena, &w->events[i]);
+    for (uint32_t i = 0; i < N_EVENTS; i++) { /* some come twice */
+        if (i > 0 && dice_below(&w->dice, 12) == 0)
+            w->events[i] = w->events[dice_below(&w->dice, i)];
+        else
+            dice_event(&w->dice, i, &w->events_arena, &w->events[i]);
+    }
     snprintf(w->dir, sizeof w->dir, "/tmp/xt-query-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
     must(xt_store_open(w->dir, NULL, &w->store, &problem), &problem);
@@ -125,8 +129,8 @@ static int on_row(void *context, xt_event *event, xt_slice cursor)
     xt_arena_init(&arena, 4096);
     assert_int_equal(xt_row_cursor_parse(&order, cursor, &arena, &key, NULL), 0);
     assert_true(key.time_ms == (int64_t)event->values[XT_F_TIME].num);
-    if (s->n)
-        assert_true(xt_row_key_cmp(&order, &s->last, &key) < 0);
+    int before = s->n ? xt_row_key_cmp(&order, &s->last, &key) : -1;
+    assert_true(before < 0 || (before == 0 && key.has_tie && s->last.has_tie && key.n_same == s->last.n_same + 1));
     s->last = key;
     snprintf(s->host, sizeof s->host, "%.*s", XT_S_ARGS(key.host_id));
     s->last.host_id = xt_slice_str(s->host);
@@ -155,7 +159,7 @@ static void check(world *w, uint32_t n)
         want += yes;
         time_sum += yes ? w->events[i].values[XT_F_TIME].num : 0;
     }
-    xt_query query = {.filter = filter, .to_ms = INT64_C(253402300799999)};
+    xt_query query = {.filter = filter, .to_ms = INT64_C(253402300799999), .n_threads = 1u << dice_below(&w->dice, 3)};
     must(xt_query_count(w->store, &query, &answer, &problem), &problem);
     if (answer.n_matched != want)
         fail_msg("%.*s: %llu rows of %u, not %llu", XT_S_ARGS(xt_buf_slice(&kql)), (unsigned long long)answer.n_matched,
@@ -186,9 +190,124 @@ static void test_life_of_a_store(void **state)
         check(w, N_EVENTS);
 }
 
+/* The rows that a run gave, one behind the other as their hashes, and its last cursor. */
+typedef struct given {
+    uint64_t rows[N_EVENTS + 1];
+    uint32_t n;
+    char cursor[1024];
+    size_t n_cursor;
+} given;
+
+static int give(void *context, xt_event *event, xt_slice cursor)
+{
+    given *g = context;
+    xt_buf out = XT_BUF_INIT;
+
+    assert_true(g->n < N_EVENTS && cursor.n < sizeof g->cursor);
+    xt_event_encode(event, &out);
+    g->rows[g->n++] = xt_slice_hash(xt_buf_slice(&out));
+    xt_buf_fini(&out);
+    memcpy(g->cursor, cursor.p, cursor.n);
+    g->n_cursor = cursor.n;
+    return 0;
+}
+
+static void run_rows(world *w, const xt_filter *filter, unsigned n_threads, uint64_t limit, xt_field sort, given *g,
+                     xt_answer *answer)
+{
+    xt_query query = {.filter = filter, .to_ms = INT64_C(253402300799999), .n_threads = n_threads};
+    xt_query_rows rows = {.query = query, .limit = limit, .sort_field = sort, .on_row = give, .context = g};
+    char after[1024];
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    memcpy(after, g->cursor, g->n_cursor);
+    rows.after = xt_slice_of(after, g->n_cursor);
+    rows.fields = (xt_field_set){{UINT64_MAX, UINT64_MAX}};
+    must(xt_query_rows_run(w->store, &rows, answer, &problem), &problem);
+}
+
+static void reopen(world *w)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    xt_store_close(w->store);
+    must(xt_store_open(w->dir, NULL, &w->store, &problem), &problem);
+}
+
+/* Pages between which the store is sealed and opened anew hold each row once, in the order of one run. */
+static void pages_outlive_sealing(world *w, const xt_filter *filter, xt_field sort)
+{
+    given *whole = calloc(1, sizeof *whole), *paged = calloc(1, sizeof *paged);
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_answer answer = {.truncated = true};
+
+    run_rows(w, filter, 2, 0, sort, whole, &answer);
+    for (answer.truncated = true; answer.truncated;) {
+        run_rows(w, filter, 1u << dice_below(&w->dice, 3), 60 + dice_below(&w->dice, 200), sort, paged, &answer);
+        uint32_t what = dice_below(&w->dice, 6);
+        if (what == 0)
+            must(xt_store_seal(w->store, &problem), &problem);
+        else if (what == 1)
+            reopen(w);
+    }
+    assert_int_equal(paged->n, whole->n);
+    for (uint32_t i = 0; i < whole->n; i++)
+        assert_true(paged->rows[i] == whole->rows[i]);
+    free(whole);
+    free(paged);
+}
+
+/* One answer from any number of threads. */
+static void threads_agree(world *w, const xt_filter *filter)
+{
+    static const xt_query_key by[] = {{XT_F_USER, 0}, {XT_F_TIME, 100}, {XT_F_KEY, 0}};
+    xt_query_group *groups, *want = NULL;
+    size_t n, n_want = 0;
+    xt_answer answer;
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    for (unsigned n_threads = 1; n_threads <= 4; n_threads *= 2) {
+        xt_query query = {.filter = filter, .to_ms = INT64_C(253402300799999), .n_threads = n_threads};
+        must(xt_query_by(w->store, &query, by, 3, 0, &w->arena, &groups, &n, &answer, &problem), &problem);
+        if (n_threads == 1) {
+            want = groups;
+            n_want = n;
+        }
+        assert_int_equal(n, n_want);
+        for (size_t i = 0; i < n; i++) {
+            assert_true(groups[i].count == want[i].count);
+            for (size_t k = 0; k < 3; k++)
+                assert_true(xt_slice_eq(groups[i].values[k], want[i].values[k]));
+        }
+    }
+}
+
+static void test_pages_and_threads(void **state)
+{
+    static const char *const queries[] = {"", "cmd:nmap", "not user:alice", "uid < 7 or key:*"};
+    static const xt_field sorts[] = {XT_F_INVALID, XT_F_USER, XT_F_UID};
+    world *w = *state;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_filter *filter;
+
+    for (uint32_t n = 0, i = 0; n < N_EVENTS; n += PER_BATCH, i++) {
+        append(w, n, PER_BATCH);
+        if (i % 4 != 3)
+            continue;
+        must(xt_filter_compile(xt_slice_str(queries[i / 4 % 4]), 0, &filter, &problem), &problem);
+        pages_outlive_sealing(w, filter, sorts[i / 4 % 3]);
+        xt_arena_reset(&w->arena);
+        threads_agree(w, filter);
+        xt_filter_free(filter);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_life_of_a_store)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_life_of_a_store, world_new, world_free),
+        cmocka_unit_test_setup_teardown(test_pages_and_threads, world_new, world_free),
+    };
 
-    return cmocka_run_group_tests(tests, world_new, world_free);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
