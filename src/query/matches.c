@@ -157,6 +157,16 @@ static int chunk_may_match(const xt_matches_ask *ask, const xt_dict *dict, uint3
     return 0;
 }
 
+static xt_slice longest_piece(const xt_term *term)
+{
+    xt_slice best = term->pieces[0];
+
+    for (size_t i = 1; i < term->n_pieces; i++)
+        if (term->pieces[i].n > best.n)
+            best = term->pieces[i];
+    return best;
+}
+
 static int chunk_match(const xt_matches_ask *ask, match_set *set, const xt_dict *dict, uint32_t chunk)
 {
     const xt_slice *entries;
@@ -172,13 +182,17 @@ static int chunk_match(const xt_matches_ask *ask, match_set *set, const xt_dict 
         count_add(&count_of(ask)->n_chunks_skipped, 1);
         return 0;
     }
+    count_add(&count_of(ask)->n_chunks_read, 1);
+    if (ask->term->n_pieces)
+        r = xt_dict_holds(ask->reader, dict, chunk, longest_piece(ask->term), &may, ask->problem);
+    if (r || !may)
+        return r;
     r = xt_dict_chunk(ask->reader, dict, chunk, &entries, ask->problem);
     if (r)
         return r;
     for (uint32_t i = 0; i < n; i++)
         if (!bit_get(set->known, first + i) && xt_term_entry(ask->term, entries[i], ask->run))
             note_yes(ask, set, first + i);
-    count_add(&count_of(ask)->n_chunks_read, 1);
     count_add(&count_of(ask)->n_values_looked_at, n);
     return ask->run->no_memory ? xt_error_origin(-ENOMEM) : 0;
 }

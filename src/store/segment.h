@@ -78,5 +78,11 @@ XT_MUST_USE int xt_segment_read_dict(xt_segment_reader *reader, const xt_segment
 /* Whether an entry of the chunk may hold the literal (in lower case): false only when none does. */
 XT_MUST_USE int xt_segment_may_hold(xt_segment_reader *reader, const xt_segment *segment, xt_field field,
                                     uint32_t chunk, xt_slice literal, bool *ret, xt_problem *reterr_problem);
+/*
+ * The same, surely, for a literal without escapes: the chunk is read and searched, not taken apart. The next
+ * xt_segment_read_dict of that chunk need not read it again.
+ */
+XT_MUST_USE int xt_segment_chunk_holds(xt_segment_reader *reader, const xt_segment *segment, xt_field field,
+                                       uint32_t chunk, xt_slice literal, bool *ret, xt_problem *reterr_problem);
 /* For fuzzing: checksums are computed and not compared, so that what stands behind them is reached. */
 void xt_segment_ignore_checksums(bool ignore);

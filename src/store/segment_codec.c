@@ -135,30 +135,53 @@ bool xt_segment_get_delta(xt_slice raw, uint64_t *values, uint32_t n)
     return true;
 }
 
-/* order: which code is the k-th new one; it comes first in raw. scratch is used for the one, then for the other. */
+/* The same of codes, straight to 32 bits: one or two planes are what codes of a row group need. */
+static bool next_codes(xt_reader *reader, uint32_t *codes, uint32_t n)
+{
+    uint64_t base = xt_reader_u64(reader);
+    unsigned width = xt_reader_u8(reader);
+    xt_slice planes = xt_reader_bytes(reader, (size_t)n * width);
+    const uint8_t *low = (const uint8_t *)planes.p;
+
+    if (reader->failed || width > 2 || base > UINT32_MAX - UINT16_MAX)
+        return false;
+    uint32_t first = (uint32_t)base;
+    if (width == 0)
+        for (uint32_t i = 0; i < n; i++)
+            codes[i] = first;
+    else if (width == 1)
+        for (uint32_t i = 0; i < n; i++)
+            codes[i] = first + low[i];
+    else
+        for (uint32_t i = 0; i < n; i++)
+            codes[i] = first + (low[i] | (uint32_t)low[n + i] << 8);
+    return true;
+}
+
+/* Which code is the k-th new one comes first in raw. */
 static bool get_recent(xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_values, uint64_t *scratch)
 {
     xt_reader reader = xt_reader_of(raw);
-    xt_reader order = reader;
     uint32_t next = 1;
 
-    if (!xt_segment_next_for(&reader, scratch, n_values) || !xt_segment_next_for(&reader, scratch, n) ||
+    if (!xt_segment_next_for(&reader, scratch + 1, n_values) || !next_codes(&reader, codes, n) ||
         !xt_reader_done(&reader))
         return false;
-    for (uint32_t i = 0; i < n; i++) {
-        if (scratch[i] > next)
-            return false;
-        codes[i] = scratch[i] ? next - (uint32_t)scratch[i] + 1 : 0;
-        next += scratch[i] == 1;
-    }
-    if (next != n_values + 1 || !xt_segment_next_for(&order, scratch, n_values))
-        return false;
-    for (uint32_t i = 0; i < n; i++)
-        codes[i] = codes[i] ? (uint32_t)scratch[codes[i] - 1] : 0;
-    for (uint32_t i = 0; i < n_values; i++)
+    scratch[0] = 0;
+    for (uint32_t i = 1; i <= n_values; i++)
         if (scratch[i] == 0 || scratch[i] > n_values)
             return false;
-    return true;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t distance = codes[i];
+        if (distance > next)
+            return false;
+        uint32_t new = distance ? next - distance + 1 : 0;
+        next += distance == 1;
+        if (new > n_values)
+            return false;
+        codes[i] = (uint32_t)scratch[new];
+    }
+    return next == n_values + 1;
 }
 
 static bool get_words(xt_slice raw, uint32_t *codes, uint32_t n)
@@ -172,13 +195,11 @@ static bool get_words(xt_slice raw, uint32_t *codes, uint32_t n)
     return true;
 }
 
-static bool get_plain(xt_slice raw, uint32_t *codes, uint32_t n, uint64_t *scratch)
+static bool get_plain(xt_slice raw, uint32_t *codes, uint32_t n)
 {
-    if (!xt_segment_get_for(raw, scratch, n))
-        return false;
-    for (uint32_t i = 0; i < n; i++)
-        codes[i] = scratch[i] > UINT32_MAX ? UINT32_MAX : (uint32_t)scratch[i];
-    return true;
+    xt_reader reader = xt_reader_of(raw);
+
+    return next_codes(&reader, codes, n) && xt_reader_done(&reader);
 }
 
 bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_values,
@@ -186,7 +207,7 @@ bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint3
 {
     bool ok = encoding == XT_SEGMENT_RECENT  ? get_recent(raw, codes, n, n_values, scratch)
               : encoding == XT_SEGMENT_WORDS ? get_words(raw, codes, n)
-              : encoding == XT_SEGMENT_FOR   ? get_plain(raw, codes, n, scratch)
+              : encoding == XT_SEGMENT_FOR   ? get_plain(raw, codes, n)
                                              : false;
     uint32_t most = 0;
 

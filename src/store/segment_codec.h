@@ -27,7 +27,7 @@ XT_MUST_USE bool xt_segment_next_for(xt_reader *reader, uint64_t *values, uint32
 /* Exactly n values are read and nothing may be left. */
 XT_MUST_USE bool xt_segment_get_for(xt_slice raw, uint64_t *values, uint32_t n);
 XT_MUST_USE bool xt_segment_get_delta(xt_slice raw, uint64_t *values, uint32_t n);
-/* Codes of any encoding that codes may have; each is checked against n_values. scratch: the greater of n and n_values. */
+/* Codes of any encoding that codes may have; each is checked against n_values. scratch: n_values + 1. */
 XT_MUST_USE bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_values,
                                       uint64_t *scratch);
 /* Entries point into raw. */

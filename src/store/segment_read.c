@@ -35,11 +35,14 @@ struct xt_segment {
 struct xt_segment_reader {
     ZSTD_DCtx *zstd;
     xt_buf stored, raw;
-    uint64_t *scratch; /* XT_STORE_GROUP_ROWS */
+    uint64_t *scratch; /* XT_STORE_GROUP_ROWS + 1 */
     uint64_t n_bytes, n_chunks, n_dict_chunks;
     uint64_t filter_of; /* serial of the segment whose filters of a field are in `filter`; 0: none */
     unsigned filter_field;
     xt_buf filter;
+    uint64_t dict_of; /* serial of the segment of which a dictionary's chunk is in `dict`; 0: none */
+    const xt_segment_dict_chunk *dict_chunk;
+    xt_buf dict;
 };
 
 static bool checksums_ignored;
@@ -275,7 +278,7 @@ xt_segment_reader *xt_segment_reader_new(void)
     if (!reader)
         return NULL;
     reader->zstd = ZSTD_createDCtx();
-    reader->scratch = calloc(XT_STORE_GROUP_ROWS, sizeof *reader->scratch);
+    reader->scratch = calloc(XT_STORE_GROUP_ROWS + 1, sizeof *reader->scratch);
     return reader->zstd && reader->scratch ? reader : xt_segment_reader_free(reader);
 }
 
@@ -285,6 +288,7 @@ xt_segment_reader *xt_segment_reader_free(xt_segment_reader *reader)
         xt_buf_fini(&reader->stored);
         xt_buf_fini(&reader->raw);
         xt_buf_fini(&reader->filter);
+        xt_buf_fini(&reader->dict);
         ZSTD_freeDCtx(reader->zstd);
         free(reader->scratch);
         free(reader);
@@ -527,10 +531,13 @@ static int dict_cut(xt_segment_reader *reader, const xt_segment *segment, const 
     const xt_field_info *info = xt_field_find(field->id);
     bool is_text = xt_dict_is_text(info->type);
     char *raw = xt_arena_alloc(arena, chunk->chunk.raw_bytes);
+    bool is_here = reader->dict_of == segment->serial && reader->dict_chunk == chunk;
 
     if (!raw)
         return xt_error_origin(-ENOMEM);
-    int r = chunk_read(reader, segment, &chunk->chunk, chunk->offset, raw, reterr_problem);
+    if (is_here && reader->dict.n)
+        memcpy(raw, reader->dict.p, reader->dict.n);
+    int r = is_here ? 0 : chunk_read(reader, segment, &chunk->chunk, chunk->offset, raw, reterr_problem);
     if (r != 0)
         return r;
     xt_slice bytes = xt_slice_of(raw, chunk->chunk.raw_bytes);
@@ -598,5 +605,37 @@ int xt_segment_may_hold(xt_segment_reader *reader, const xt_segment *segment, xt
     int r = filter_read(reader, segment, field, reterr_problem);
     if (r == 0)
         *ret = xt_dict_filter_may_hold(xt_slice_of(reader->filter.p + chunk->filter_at, chunk->filter_bytes), literal);
+    return r;
+}
+
+/* The chunk's bytes stay in the reader until another's are asked for. */
+static int dict_read(xt_segment_reader *reader, const xt_segment *segment, const xt_segment_dict_chunk *chunk,
+                     xt_problem *reterr_problem)
+{
+    if (reader->dict_of == segment->serial && reader->dict_chunk == chunk)
+        return 0;
+    reader->dict_of = 0;
+    xt_buf_reset(&reader->dict);
+    char *to = xt_buf_reserve(&reader->dict, chunk->chunk.raw_bytes + 1);
+    if (!to)
+        return xt_error_origin(-ENOMEM);
+    int r = chunk_read(reader, segment, &chunk->chunk, chunk->offset, to, reterr_problem);
+    if (r != 0)
+        return r;
+    reader->dict.n = chunk->chunk.raw_bytes;
+    reader->dict_of = segment->serial;
+    reader->dict_chunk = chunk;
+    return 0;
+}
+
+int xt_segment_chunk_holds(xt_segment_reader *reader, const xt_segment *segment, xt_field id, uint32_t i,
+                           xt_slice literal, bool *ret, xt_problem *reterr_problem)
+{
+    const xt_segment_field *field = field_find(segment, id);
+
+    assert(field->kind == XT_SEGMENT_CODES && i < field->n_dict_chunks);
+    int r = dict_read(reader, segment, &field->dict_chunks[i], reterr_problem);
+    if (r == 0)
+        *ret = xt_slice_find_nocase(xt_buf_slice(&reader->dict), literal) >= 0;
     return r;
 }

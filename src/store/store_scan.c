@@ -435,6 +435,41 @@ int xt_dict_may_hold(xt_scan_reader *reader, const xt_dict *dict, uint32_t chunk
                                                    chunk, literal, ret, reterr_problem));
 }
 
+/*
+ * The longest run of the literal that stands in the stored form as it is: what ends there at a space, which between the
+ * items of a list is an end, and at the bytes that are escaped.
+ */
+static xt_slice longest_run(xt_slice literal)
+{
+    xt_slice best = {NULL, 0};
+    size_t n;
+
+    for (size_t i = 0; i < literal.n; i += n + 1) {
+        for (n = 0; i + n < literal.n && literal.p[i + n] != ' ' && (unsigned char)literal.p[i + n] > 1;)
+            n++;
+        if (n > best.n)
+            best = xt_slice_of(literal.p + i, n);
+    }
+    return best;
+}
+
+int xt_dict_holds(xt_scan_reader *reader, const xt_dict *dict, uint32_t chunk, xt_slice literal, bool *ret,
+                  xt_problem *reterr_problem)
+{
+    xt_slice run = longest_run(literal);
+
+    *ret = true;
+    if (reader->part->view || run.n == 0)
+        return 0;
+    xt_field field = xt_segment_dict_field(dict);
+    xt_dict_block *block = xt_dict_cache_find(reader->scan->store->dict_cache, reader->part->segment, field, chunk);
+    xt_dict_block_unref(block);
+    if (block)
+        return 0;
+    return read_result(
+        reader, xt_segment_chunk_holds(reader->files, reader->part->segment, field, chunk, run, ret, reterr_problem));
+}
+
 /* The place of the last of n ascending values that is not above v. */
 static uint32_t place_of(const uint32_t *values, uint32_t n, uint32_t v)
 {

@@ -257,6 +257,12 @@ int xt_dict_may_hold(xt_scan_reader *reader, const xt_dict *dict, uint32_t chunk
     return 0;
 }
 
+int xt_dict_holds(xt_scan_reader *reader, const xt_dict *dict, uint32_t chunk, xt_slice literal, bool *ret,
+                  xt_problem *reterr_problem)
+{
+    return xt_dict_may_hold(reader, dict, chunk, literal, ret, reterr_problem);
+}
+
 int xt_dict_entry(xt_scan_reader *reader, const xt_dict *dict, uint32_t code, xt_arena *arena, xt_slice *ret,
                   xt_problem *reterr_problem)
 {

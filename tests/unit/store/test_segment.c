@@ -47,7 +47,7 @@ static void numbers_come_back(void **state)
 static void codes_come_back(void **state)
 {
     static uint32_t codes[4000], got[4000], order[4001];
-    static uint64_t scratch[4000];
+    static uint64_t scratch[4001];
     dice d = {4};
     xt_buf out = XT_BUF_INIT;
 
