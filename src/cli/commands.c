@@ -153,6 +153,10 @@ static const xt_opt unseal_options[] = {
     {.name = "reason", .value = "TEXT", .required = true, .help = "why; it is kept with who and when, as an event"},
     END,
 };
+static const xt_opt dump_options[] = {
+    {.name = "format", .value = "F", .fallback = "table", .help = "table or ndjson"},
+    END,
+};
 static const xt_opt no_options[] = {END};
 
 static const xt_opt_command commands[] = {
@@ -199,6 +203,10 @@ static const xt_opt_command commands[] = {
      "One line a value: where it stood, and the value. Each asking is an event: exectrail search "
      "'action:unsealed-secrets'.",
      unseal_options, xt_cmd_secret_unseal},
+    {"store dump", "FILE...", 1, UINT_MAX, "what a segment file holds, and what each field costs",
+     "Sizes are bytes a row. The file is looked at as it is, beside a running server too; docs/segment-format.md tells "
+     "what the words mean.",
+     dump_options, xt_cmd_store_dump},
     {"man", "", 0, 0, "print this program's manual page", NULL, no_options, xt_cmd_man},
     {.name = NULL},
 };

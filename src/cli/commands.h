@@ -29,6 +29,7 @@ int xt_cmd_user_list(const xt_opt_args *args);
 int xt_cmd_user_link(const xt_opt_args *args);
 int xt_cmd_secret_keygen(const xt_opt_args *args);
 int xt_cmd_secret_unseal(const xt_opt_args *args);
+int xt_cmd_store_dump(const xt_opt_args *args);
 int xt_cmd_man(const xt_opt_args *args);
 
 /* Prints the problem as one line; the exit status 1. */

@@ -65,9 +65,10 @@ static int look_at(refill *f, const xt_event *event, xt_problem *reterr_problem)
     int r = xt_event_derive(&copy, wanted, &f->arena);
     xt_slice id_text = xt_event_bytes(&copy, XT_F_EVENT_ID);
     while (r == 0 && xt_hash128_parse(id_text, &id) && xt_list_next(&rules, &rule)) {
+        xt_hash128 pair = xt_alert_pair(rule, id_text);
         int64_t n = 0;
-        r = xt_state_number(f->app->state, reterr_problem, &n,
-                            "SELECT count(*) FROM folded WHERE rule_id = ? AND event_id = ?", "ss", rule, id_text);
+        r = xt_state_number(f->app->state, reterr_problem, &n, "SELECT count(*) FROM folded WHERE pair = ?", "b",
+                            xt_slice_of((const char *)pair.b, XT_ALERT_PAIR_BYTES));
         if (r == 0 && n == 0)
             r = raise_missing(f, id, (int64_t)xt_event_num(&copy, XT_F_TIME, 0), rule, reterr_problem);
     }

@@ -185,13 +185,22 @@ static int fold(xt_app *app, xt_alert *alert, xt_level level, bool rises, xt_pro
                                        (int64_t)level, (int64_t)alert->id));
 }
 
+xt_hash128 xt_alert_pair(xt_slice rule_id, xt_slice event_id)
+{
+    xt_hash128 pair = xt_slice_hash128(rule_id), event = xt_slice_hash128(event_id);
+
+    for (size_t i = 0; i < sizeof pair.b; i++)
+        pair.b[i] ^= event.b[i];
+    return pair;
+}
+
 /* false: this rule has been told of this event before. */
 static int first_time(xt_app *app, const xt_alert *alert, bool *ret, xt_problem *reterr_problem)
 {
+    xt_hash128 pair = xt_alert_pair(xt_slice_str(alert->rule_id), xt_slice_str(alert->event_id));
     int64_t n = 0;
-    int r = xt_state_run(app->state, reterr_problem, &n,
-                         "INSERT OR IGNORE INTO folded(rule_id, event_id, made_ms) VALUES(?,?,?)", "zzi",
-                         alert->rule_id, alert->event_id, xt_clock_wall_ms(app->clock));
+    int r = xt_state_run(app->state, reterr_problem, &n, "INSERT OR IGNORE INTO folded(pair, made_ms) VALUES(?,?)",
+                         "bi", xt_slice_of((const char *)pair.b, XT_ALERT_PAIR_BYTES), xt_clock_wall_ms(app->clock));
     *ret = n > 0;
     return xt_error_trace(r);
 }

@@ -17,5 +17,8 @@ XT_MUST_USE int xt_alerts_raise(xt_app *app, xt_event *event, const xt_match *ma
 XT_MUST_USE int xt_alerts_refill(xt_app *app, xt_problem *reterr_problem);
 /* Remembers how far alerts are whole, and forgets foldings of long ago. Now and then. */
 XT_MUST_USE int xt_alerts_settle(xt_app *app, bool prune, xt_problem *reterr_problem);
+/* What stands for a rule and an event in the table of those that were told: the first XT_ALERT_PAIR_BYTES of this. */
+#define XT_ALERT_PAIR_BYTES 12
+xt_hash128 xt_alert_pair(xt_slice rule_id, xt_slice event_id);
 /* One alert as JSON; document as it is, or null when empty. Used by the outbox and by whoever shows alerts. */
 void xt_alert_json(const xt_alert *alert, xt_buf *out);

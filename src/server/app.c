@@ -93,11 +93,27 @@ static void *keep(void *context)
     return NULL;
 }
 
+static void *merge(void *context)
+{
+    xt_app *app = context;
+    int last = 0;
+
+    while (keeper_waits(app)) {
+        xt_problem problem = XT_PROBLEM_INIT;
+        bool done;
+        report(xt_store_merge_due(app->store, &done, &problem), "merging segments", &problem, &last);
+    }
+    return NULL;
+}
+
 static int keeper_start(xt_app *app)
 {
     int r = -pthread_create(&app->keeper, NULL, keep, app);
 
     app->keeper_runs = r == 0;
+    if (r == 0)
+        r = -pthread_create(&app->merger, NULL, merge, app);
+    app->merger_runs = app->keeper_runs && r == 0;
     return xt_error_trace(r);
 }
 
@@ -107,8 +123,12 @@ static void keeper_end(xt_app *app)
     app->keeper_stop = true;
     pthread_cond_broadcast(&app->keeper_wake);
     pthread_mutex_unlock(&app->keeper_lock);
+    if (app->store)
+        xt_store_merge_stop(app->store);
     if (app->keeper_runs)
         pthread_join(app->keeper, NULL);
+    if (app->merger_runs)
+        pthread_join(app->merger, NULL);
 }
 
 /* ------------------------------------------------------------------------------------------ open and close */

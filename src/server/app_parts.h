@@ -38,8 +38,8 @@ struct xt_app {
     atomic_uint alerts_failed;            /* times that alerts could not be written */
     atomic_uint alerts_repaired;          /* up to which of these times they were looked for again */
 
-    pthread_t keeper; /* the maintenance thread */
-    bool keeper_runs;
+    pthread_t keeper, merger; /* the maintenance threads: merging takes minutes */
+    bool keeper_runs, merger_runs;
     pthread_mutex_t keeper_lock;
     pthread_cond_t keeper_wake;
     bool keeper_stop;

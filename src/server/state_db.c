@@ -51,6 +51,9 @@ static const xt_sqlite_migration migrations[] = {
         "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, alert_id INTEGER NOT NULL, body BLOB NOT NULL,"
         "  made_ms INTEGER NOT NULL, due_ms INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0);"
         "CREATE INDEX outbox_due ON outbox(due_ms);"},
+    /* An eighth of the size: a hash of the two instead of their text, and no index by time (it is pruned by the hour). */
+    {2, "DROP TABLE folded;"
+        "CREATE TABLE folded(pair BLOB PRIMARY KEY, made_ms INTEGER NOT NULL) WITHOUT ROWID;"},
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

@@ -199,7 +199,7 @@ xt_store *xt_store_close(xt_store *store)
 {
     if (!store)
         return NULL;
-    atomic_store(&store->is_closing, true);
+    xt_store_merge_stop(store);
     pthread_mutex_lock(&store->merge_lock); /* waits for a merging and a sealing under way */
     pthread_mutex_lock(&store->seal_lock);
     pthread_mutex_unlock(&store->seal_lock);

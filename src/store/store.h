@@ -70,10 +70,17 @@ XT_MUST_USE int xt_store_stream_get(xt_store *store, xt_hash128 stream, uint64_t
 
 /* Seals everything open now and waits until it is done. */
 XT_MUST_USE int xt_store_seal(xt_store *store, xt_problem *reterr_problem);
-/* Seals, truncates the write-ahead logs, gives free pages back (the end of an import). */
+/* Seals, merges, truncates the write-ahead logs, gives free pages back (the end of an import). */
 XT_MUST_USE int xt_store_compact(xt_store *store, xt_problem *reterr_problem);
 /* A writer's spare time: seals when it is due and deletes sealed rows in small steps. Called by one background thread. */
 XT_MUST_USE int xt_store_maintain(xt_store *store, xt_problem *reterr_problem);
+/*
+ * Merges segments that are worth it into one, slowly, beside everything else; may take minutes. Called by another
+ * background thread; *ret_done: something was merged, and there may be more.
+ */
+XT_MUST_USE int xt_store_merge_due(xt_store *store, bool *ret_done, xt_problem *reterr_problem);
+/* A merging under way ends soon, and none begins any more: before closing. */
+void xt_store_merge_stop(xt_store *store);
 
 typedef struct xt_store_stats {
     uint64_t n_events, n_open_events, n_segments, n_damaged, n_pending_rows, bytes_on_disk;

@@ -11,8 +11,7 @@
  * file ID.tmp that the catalog names is a segment (opening gives it its name), one that it does not name is nothing, and an
  * input that is still there is known from the ledger. Readers hold their files open and are not disturbed.
  *
- * While it merges the thread goes on with what else it is there for (sealing, deleting) between the steps, and rests as
- * long as it works.
+ * In the background the thread rests as long as it works, up to a twentieth of a second after each step.
  */
 #include "store/segment_merge.h"
 
@@ -135,15 +134,13 @@ static int merge_step(void *context, uint64_t n_values)
 {
     merge_job *job = context;
 
-    if (atomic_load(&job->store->is_closing))
+    if (atomic_load(&job->store->merging_stops))
         return 1;
     job->n_values += n_values;
     if (!job->in_background || job->n_values < STEP_VALUES)
         return 0;
     job->n_values = 0;
     int64_t worked = ns_since(&job->worked_from);
-    if (xt_store_seal_when_due(job->store, NULL) < 0)
-        return 1; /* it fails again, and is told, when it is asked for next */
     struct timespec rest = {0, worked < MAX_REST_NS ? worked : MAX_REST_NS};
     nanosleep(&rest, NULL);
     clock_gettime(CLOCK_MONOTONIC, &job->worked_from);
@@ -364,8 +361,8 @@ int xt_store_merge(xt_store *store, bool in_background, bool *ret_done, xt_probl
     if (!in_background)
         pthread_mutex_lock(&store->merge_lock);
     else if (pthread_mutex_trylock(&store->merge_lock) != 0)
-        return 0; /* verifying may take hours, and this thread has other things to do */
-    if (!in_background || store->merge_after_ms <= now_ms) {
+        return 0; /* verifying may take hours; closing must not wait for it */
+    if (!atomic_load(&store->merging_stops) && (!in_background || store->merge_after_ms <= now_ms)) {
         r = job_init(&job, store, in_background);
         if (r == 0 && job.n > 1 && has_room(&job)) {
             r = job_run(&job, reterr_problem);
@@ -377,4 +374,14 @@ int xt_store_merge(xt_store *store, bool in_background, bool *ret_done, xt_probl
     }
     pthread_mutex_unlock(&store->merge_lock);
     return r == -ECANCELED ? 0 : r;
+}
+
+int xt_store_merge_due(xt_store *store, bool *ret_done, xt_problem *reterr_problem)
+{
+    return xt_store_merge(store, true, ret_done, reterr_problem);
+}
+
+void xt_store_merge_stop(xt_store *store)
+{
+    atomic_store(&store->merging_stops, true);
 }

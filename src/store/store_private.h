@@ -54,7 +54,7 @@ struct xt_store {
     atomic_int n_appending;           /* writers that have or want write_lock */
     _Atomic(uint64_t) n_damaged;      /* segments and batches found damaged at opening */
     _Atomic(uint64_t) n_pending_rows; /* not sealed */
-    atomic_bool is_closing;           /* a merging under way ends soon */
+    atomic_bool merging_stops;        /* a merging under way ends soon */
 
     /* under merge_lock */
     uint64_t *unmergeable; /* ids of segments that could not be read whole */
@@ -93,8 +93,6 @@ uint64_t xt_picture_open_rows(const xt_picture *picture);
 /* A commit that names the file of this id failed; one was done, so that those files mean nothing. Under write_lock. */
 void xt_store_commit_failed(xt_store *store, uint64_t id);
 void xt_store_commit_done(xt_store *store);
-/* Seals and deletes sealed rows when it is due. */
-XT_MUST_USE int xt_store_seal_when_due(xt_store *store, xt_problem *reterr_problem);
 /* Merges once, if there is something to be merged: in the background slowly, and only what is worth it. */
 XT_MUST_USE int xt_store_merge(xt_store *store, bool in_background, bool *ret_done, xt_problem *reterr_problem);
 

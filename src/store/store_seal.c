@@ -278,17 +278,9 @@ static bool seal_is_due(xt_store *store)
            (n_rows > 0 && oldest_ms && xt_clock_mono_ms(store->clock) - oldest_ms >= store->seal_after_ms);
 }
 
-int xt_store_seal_when_due(xt_store *store, xt_problem *reterr_problem)
+int xt_store_maintain(xt_store *store, xt_problem *reterr_problem)
 {
     int r = seal_is_due(store) ? xt_store_seal(store, reterr_problem) : 0;
 
     return r < 0 ? xt_error_trace(r) : delete_all(store, reterr_problem);
-}
-
-int xt_store_maintain(xt_store *store, xt_problem *reterr_problem)
-{
-    bool merged;
-    int r = xt_store_seal_when_due(store, reterr_problem);
-
-    return r < 0 ? xt_error_trace(r) : xt_store_merge(store, true, &merged, reterr_problem);
 }

@@ -53,7 +53,7 @@ static void child_run(const char *dir, kill_ledger *shared)
         if (xt_store_append(store, &batch, 1, &outcome, NULL) != 0 || outcome != 0)
             _exit(1);
         shared->n_acknowledged = number;
-        if (xt_store_maintain(store, NULL) != 0)
+        if ((number % 50 ? xt_store_maintain : xt_store_compact)(store, NULL) != 0) /* which merges */
             _exit(1);
     }
 }
@@ -66,9 +66,10 @@ static int tally_row(void *context, const xt_event *event, uint64_t arrival)
 {
     tally *t = context;
 
-    assert_int_equal(xt_event_num(event, XT_F_SERIAL, 0), arrival);
+    uint64_t serial = xt_event_num(event, XT_F_SERIAL, 0);
+    assert_true(serial >= arrival); /* merging forgets it */
     t->n++;
-    t->sum += arrival;
+    t->sum += serial;
     return 0;
 }
 
