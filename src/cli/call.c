@@ -146,6 +146,10 @@ static void print_summary(const answer *a)
     if (json_is_true(json_object_get(d, "partial")) && (reason || json_array_size(skipped) == 0))
         fprintf(stderr, "exectrail: this answer is partial: %s; ask for less, or again\n",
                 reason ? reason : "a limit ended it");
+    if (json_object_get(d, "cut_values"))
+        fprintf(stderr,
+                "exectrail: values() gives at most 100 values, the first in order; there are more in %lld rows\n",
+                (long long)json_integer_value(json_object_get(d, "cut_values")));
     json_array_foreach(skipped, i, name)
         fprintf(stderr, "exectrail: segment %s is damaged and left out of this answer; exectrail verify says more\n",
                 json_string_value(name));

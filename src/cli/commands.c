@@ -170,7 +170,8 @@ static const xt_opt_command commands[] = {
      "Plain, .gz or .zst; - is standard input. Returns when the events are searchable.", import_options, xt_cmd_import},
     {"search", "['KQL']", 0, 1, "find events, newest first",
      "  exectrail search --data DIR 'user:alice and cmd:*nmap*'\n  exectrail search --data DIR --by exe 'uid < 1000'\n "
-     " exectrail search --data DIR --from now-1d --count 'tty:\"(none)\"'",
+     " exectrail search --data DIR --from now-1d --count 'tty:\"(none)\"'\n"
+     "  exectrail search --data DIR 'cmd:*curl* | stats count(), values(user) by host | sort count() desc | limit 10'",
      search_options, xt_cmd_search},
     {"export", "['KQL']", 0, 1, "all matching events, oldest first", NULL, export_options, xt_cmd_export},
     {"tail", "['KQL']", 0, 1, "events as they arrive", NULL, tail_options, xt_cmd_tail},

@@ -31,6 +31,9 @@ void xt_explain_print(const json_t *explain, FILE *out)
         number(explain, "parts"), number(explain, "parts_skipped_by_time"), number(explain, "parts_skipped_by_range"),
         number(explain, "parts_skipped_by_values"), number(explain, "parts_read"));
     json_array_foreach(json_object_get(explain, "terms"), i, term) print_term(term, out);
+    json_array_foreach(json_object_get(explain, "stages"), i, term)
+        fprintf(out, "  stage %s: rows in %lld, out %lld\n", json_string_value(json_object_get(term, "stage")),
+                number(term, "rows_in"), number(term, "rows_out"));
     fprintf(out, "  rows read: %lld, chunks of columns: %lld, bytes: %lld\n", number(explain, "rows_read"),
             number(explain, "chunks_read"), number(explain, "bytes_read"));
     fprintf(

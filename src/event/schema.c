@@ -99,24 +99,45 @@ static unsigned edit_distance(xt_slice a, xt_slice b)
     return row[a.n % 3][b.n];
 }
 
+/* Keeps the candidate if it is nearer to the name than *distance. */
+static void nearer(xt_slice name, const char *candidate, const char **best, unsigned *distance)
+{
+    xt_slice text = xt_slice_str(candidate);
+
+    if (text.n == 0 || text.n > MAX_NAME || name.n == 0 || name.n > MAX_NAME)
+        return;
+    unsigned d = edit_distance(name, text);
+    if (d < *distance) {
+        *distance = d;
+        *best = candidate;
+    }
+}
+
+static unsigned first_distance(xt_slice name)
+{
+    return name.n <= 3 ? 2 : (unsigned)(name.n / 3 + 1); /* the nearest must be below this */
+}
+
+const char *xt_name_nearest(xt_slice name, const char *const *names, size_t n)
+{
+    const char *best = NULL;
+    unsigned distance = first_distance(name);
+
+    for (size_t i = 0; i < n; i++)
+        nearer(name, names[i], &best, &distance);
+    return best;
+}
+
 const char *xt_field_nearest(xt_slice name)
 {
-    if (name.n == 0 || name.n > MAX_NAME)
-        return NULL;
     const char *best = NULL;
-    unsigned best_distance = name.n <= 3 ? 2 : name.n / 3 + 1; /* must be below this */
+    unsigned distance = first_distance(name);
+
     for (unsigned id = 1; id < XT_F_END; id++) {
         const xt_field_info *row = xt_field_find(id);
-        for (int k = 0; row && k < 2; k++) {
-            const char *candidate = k == 0 ? row->alias : row->name;
-            xt_slice text = xt_slice_str(candidate);
-            if (text.n == 0 || text.n > MAX_NAME)
-                continue;
-            unsigned distance = edit_distance(name, text);
-            if (distance < best_distance) {
-                best_distance = distance;
-                best = candidate;
-            }
+        if (row) {
+            nearer(name, row->alias, &best, &distance);
+            nearer(name, row->name, &best, &distance);
         }
     }
     return best;

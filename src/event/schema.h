@@ -153,3 +153,5 @@ const xt_field_info *xt_field_by_name(xt_slice name);
 const xt_field_info *xt_field_by_sigma(xt_slice name); /* exact case */
 /* The nearest known name or alias to a mistyped one, for "did you mean"; NULL when none is near. */
 const char *xt_field_nearest(xt_slice name);
+/* The same among names of the caller's. */
+const char *xt_name_nearest(xt_slice name, const char *const *names, size_t n);

@@ -25,6 +25,8 @@ struct xt_filter {
     atomic_uint_least64_t *n_gave_up; /* expressions that passed their limit of steps: answers are not whole */
 };
 
+/* From a tree that outlives the filter. */
+XT_MUST_USE int xt_filter_of_tree(const xt_kql_node *tree, xt_filter **ret, xt_problem *reterr_problem);
 /* Clears the bits of rows that do not match. The part at hand of the reader; >0: XT_SCAN_E_DAMAGED. */
 XT_MUST_USE int xt_filter_run(const xt_filter *filter, xt_matches *matches, xt_scan_reader *reader, xt_arena *arena,
                               uint64_t *mask, xt_problem *reterr_problem);

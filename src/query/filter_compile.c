@@ -103,25 +103,53 @@ static void fini_node(xt_filter_node *node)
     xt_term_fini(&node->match);
 }
 
-int xt_filter_compile(xt_slice kql, int64_t now_ms, xt_filter **ret, xt_problem *reterr_problem)
+static xt_filter *filter_new(void)
 {
-    xt_problem ignored = XT_PROBLEM_INIT;
     xt_filter *filter = calloc(1, sizeof *filter);
-    xt_kql_node *tree;
 
     if (!filter)
-        return xt_error_origin(-ENOMEM);
+        return NULL;
     xt_arena_init(&filter->arena, FILTER_MAX_BYTES);
-    compiler c = {&filter->arena, reterr_problem ? reterr_problem : &ignored, &filter->n_leaves};
     filter->n_gave_up = xt_arena_new(&filter->arena, atomic_uint_least64_t);
-    int r = filter->n_gave_up ? xt_kql_parse(kql, now_ms, &filter->arena, &tree, c.problem) : -ENOMEM;
-    if (r == 0)
-        r = compile(&c, tree, &filter->root);
+    return filter->n_gave_up ? filter : xt_filter_free(filter);
+}
+
+static int compile_tree(xt_filter *filter, const xt_kql_node *tree, xt_problem *problem)
+{
+    compiler c = {&filter->arena, problem, &filter->n_leaves};
+
+    filter->fields = xt_kql_fields(tree);
+    return compile(&c, tree, &filter->root);
+}
+
+int xt_filter_of_tree(const xt_kql_node *tree, xt_filter **ret, xt_problem *reterr_problem)
+{
+    xt_problem ignored = XT_PROBLEM_INIT;
+    xt_filter *filter = filter_new();
+    int r = filter ? compile_tree(filter, tree, reterr_problem ? reterr_problem : &ignored) : xt_error_origin(-ENOMEM);
+
     if (r) {
         xt_filter_free(filter);
         return r;
     }
-    filter->fields = xt_kql_fields(tree);
+    *ret = filter;
+    return 0;
+}
+
+int xt_filter_compile(xt_slice kql, int64_t now_ms, xt_filter **ret, xt_problem *reterr_problem)
+{
+    xt_problem ignored = XT_PROBLEM_INIT;
+    xt_problem *problem = reterr_problem ? reterr_problem : &ignored;
+    xt_filter *filter = filter_new();
+    xt_kql_node *tree;
+    int r = filter ? xt_kql_parse(kql, now_ms, &filter->arena, &tree, problem) : xt_error_origin(-ENOMEM);
+
+    if (r == 0)
+        r = compile_tree(filter, tree, problem);
+    if (r) {
+        xt_filter_free(filter);
+        return r;
+    }
     *ret = filter;
     return 0;
 }

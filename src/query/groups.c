@@ -62,7 +62,7 @@ static int grow(xt_groups *groups)
     return 0;
 }
 
-int xt_groups_add(xt_groups *groups, const xt_group *key, uint64_t count)
+int xt_groups_place(xt_groups *groups, const xt_group *key, size_t *ret)
 {
     size_t i = groups->n_slots ? slot_of(groups, key) : 0;
 
@@ -77,6 +77,16 @@ int xt_groups_add(xt_groups *groups, const xt_group *key, uint64_t count)
         groups->items[groups->n].count = 0;
         groups->slots[i] = (uint32_t)++groups->n;
     }
-    groups->items[groups->slots[i] - 1].count += count;
+    *ret = groups->slots[i] - 1;
     return 0;
+}
+
+int xt_groups_add(xt_groups *groups, const xt_group *key, uint64_t count)
+{
+    size_t place;
+    int r = xt_groups_place(groups, key, &place);
+
+    if (r == 0)
+        groups->items[place].count += count;
+    return r;
 }

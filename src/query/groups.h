@@ -22,4 +22,6 @@ typedef struct xt_groups {
 } xt_groups;
 
 void xt_groups_fini(xt_groups *groups);
+/* The group's place in items, entered with a count of 0 when it is new. */
+XT_MUST_USE int xt_groups_place(xt_groups *groups, const xt_group *key, size_t *ret);
 XT_MUST_USE int xt_groups_add(xt_groups *groups, const xt_group *key, uint64_t count);

@@ -17,7 +17,7 @@
 typedef _Atomic(const xt_key_values *) known_values;
 
 struct xt_keys {
-    xt_query_key keys[XT_QUERY_MAX_BY];
+    xt_query_key keys[XT_KEYS_MAX];
     size_t n;
     uint32_t n_sources;
     size_t max_bytes;

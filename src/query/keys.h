@@ -13,6 +13,8 @@
 #pragma once
 #include "query/walk.h"
 
+#define XT_KEYS_MAX 16 /* keys of one query */
+
 enum {
     XT_KEYS_E_FULL = 4, /* max_bytes are used up */
 };

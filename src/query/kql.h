@@ -8,7 +8,7 @@
  *            PCRE2 search (unanchored); < <= > >= on numbers and times; uid, auid, pid, ... compare as numbers.
  *            `and` binds before `or`; two terms side by side without a word between are an error that says so;
  *            `not f:x` includes events without f. ASCII case is ignored everywhere. Lists match if any item does.
- *            Escapes in bare words: \ before any of  \ ( ) : < > " * { } / and space; any other \ stands for itself.
+ *            Escapes in bare words: \ before any of  \ ( ) : < > " * { } / | and space; any other \ stands for itself.
  *            Inside quotes only \" and \\ are escapes. A value may hold `:` (time >= 2026-11-23T02:10:43Z).
  *            docs/query.md is the user's manual.
  * Errors:    XT_KQL_E_SYNTAX with column (from 1), sentence and hint ("did you mean user?"). -ENOMEM.
@@ -58,6 +58,8 @@ typedef struct xt_kql_node {
 /* now_ms: what date math counts from. Tree and its text live in the arena. */
 XT_MUST_USE int xt_kql_parse(xt_slice text, int64_t now_ms, xt_arena *arena, xt_kql_node **ret,
                              xt_problem *reterr_problem);
+/* Flag of a computed column (query/kql_pipe.h) whose numbers have decimals. */
+#define XT_COLUMN_REAL (1u << 16)
 /* Whether two trees say the same (columns aside). */
 bool xt_kql_equal(const xt_kql_node *a, const xt_kql_node *b);
 void xt_kql_print(const xt_kql_node *node, xt_buf *out);

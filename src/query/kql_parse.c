@@ -43,7 +43,7 @@ static xt_slice bare_word(const parser *p, bool with_colons)
         char c = p->text.p[i];
         if (c == '\\' && i + 1 < p->text.n && xt_kql_is_special(p->text.p[i + 1]))
             i++;
-        else if (is_space(c) || (c != '\0' && strchr("()<>\"{}", c)) || (c == ':' && !with_colons))
+        else if (is_space(c) || (c != '\0' && strchr("()<>\"{}|", c)) || (c == ':' && !with_colons))
             break;
         i++;
     }
@@ -78,8 +78,10 @@ static size_t regex_bytes(const parser *p)
         if (s.p[i] == '\\')
             i++;
         else if (s.p[i] == '/')
-            return i > 1 && s.p[i - 1] != ':' && (i + 1 == s.n || is_space(s.p[i + 1]) || s.p[i + 1] == ')') ? i + 1
-                                                                                                             : 0;
+            return i > 1 && s.p[i - 1] != ':' &&
+                           (i + 1 == s.n || is_space(s.p[i + 1]) || s.p[i + 1] == ')' || s.p[i + 1] == '|')
+                       ? i + 1
+                       : 0;
     }
     return 0;
 }
@@ -107,6 +109,11 @@ static int no_word(parser *p, const char *what)
 
     if (at_end(p))
         return xt_kql_fault(&p->context, p->pos, 0, "the query ends where %s should stand", what);
+    if (c == '|') {
+        int r = xt_kql_fault(&p->context, p->pos, 1, "%s should stand here, before the stage", what);
+        xt_problem_hint(p->context.problem, "a | in a value goes in quotes");
+        return r;
+    }
     if (c == '{' || c == '}')
         return xt_kql_fault(&p->context, p->pos, 1, "queries in braces are not supported");
     xt_slice word = bare_word(p, false);
@@ -114,7 +121,7 @@ static int no_word(parser *p, const char *what)
     if (xt_kql_is_keyword(word))
         xt_problem_hint(p->context.problem, "the word itself goes in quotes: \"%.*s\"", XT_S_ARGS(word));
     else
-        xt_problem_hint(p->context.problem, "text that holds one of \\ ( ) : < > \" * { } goes in quotes");
+        xt_problem_hint(p->context.problem, "text that holds one of \\ ( ) : < > \" * { } | goes in quotes");
     return r;
 }
 
@@ -185,8 +192,11 @@ static int parse_operator(parser *p, const xt_kql_target *target, xt_kql_node **
 static int parse_word(parser *p, xt_kql_node **ret)
 {
     xt_kql_word word = {XT_KQL_WORD_BARE, bare_word(p, false), p->pos};
+    size_t n_column = p->context.scope ? xt_kql_scope_match(p->context.scope, p->text, p->pos) : 0;
     xt_kql_target target;
 
+    if (n_column > word.raw.n)
+        word.raw = xt_slice_head(xt_slice_skip(p->text, p->pos), n_column);
     if (word.raw.n == 0 || xt_kql_is_keyword(word.raw))
         return no_word(p, "a term");
     p->pos += word.raw.n;
@@ -269,7 +279,7 @@ static int join(parser *p, xt_kql_kind kind, size_t at, xt_kql_node *right, xt_k
 /* Nothing but `or`, a closing parenthesis or the end may follow a term that no `and` follows. */
 static int check_follows(parser *p, const xt_kql_target *field)
 {
-    if (at_end(p) || peek(p) == ')' || peek_keyword(p, XT_S("or")) || (field && peek(p) == ':'))
+    if (at_end(p) || peek(p) == ')' || peek(p) == '|' || peek_keyword(p, XT_S("or")) || (field && peek(p) == ':'))
         return 0;
     int r = xt_kql_fault(&p->context, p->pos, bare_word(p, false).n, "two terms stand side by side without and / or");
     xt_problem_hint(p->context.problem, "join them with `and`, or put a phrase in quotes");
@@ -312,21 +322,40 @@ static int parse_or(parser *p, const xt_kql_target *field, xt_kql_node **ret)
     return r;
 }
 
-int xt_kql_parse(xt_slice text, int64_t now_ms, xt_arena *arena, xt_kql_node **ret, xt_problem *reterr_problem)
+int xt_kql_parse_part(const xt_kql_context *context, size_t *pos, xt_kql_node **ret)
 {
-    xt_problem ignored = XT_PROBLEM_INIT;
-    parser p = {.text = text, .context = {text, now_ms, arena, reterr_problem ? reterr_problem : &ignored}};
+    parser p = {.text = context->text, .pos = *pos, .context = *context};
     xt_kql_node *node;
     int r;
 
-    if (text.n > XT_KQL_MAX_BYTES)
-        return xt_kql_fault(&p.context, XT_KQL_MAX_BYTES, 0, "a query has at most %u bytes", XT_KQL_MAX_BYTES);
-    if (at_end(&p))
-        r = xt_kql_node_new(&p.context, XT_KQL_ALL, 0, &node);
+    if (at_end(&p) || peek(&p) == '|')
+        r = xt_kql_node_new(&p.context, XT_KQL_ALL, p.pos, &node);
     else
         r = parse_or(&p, NULL, &node);
-    if (r == 0 && !at_end(&p))
+    if (r == 0 && !at_end(&p) && peek(&p) != '|')
         r = xt_kql_fault(&p.context, p.pos, 1, "this parenthesis closes nothing");
+    if (r)
+        return r;
+    *pos = p.pos;
+    *ret = node;
+    return 0;
+}
+
+int xt_kql_parse(xt_slice text, int64_t now_ms, xt_arena *arena, xt_kql_node **ret, xt_problem *reterr_problem)
+{
+    xt_problem ignored = XT_PROBLEM_INIT;
+    xt_kql_context context = {
+        .text = text, .now_ms = now_ms, .arena = arena, .problem = reterr_problem ? reterr_problem : &ignored};
+    xt_kql_node *node;
+    size_t pos = 0;
+
+    if (text.n > XT_KQL_MAX_BYTES)
+        return xt_kql_fault(&context, XT_KQL_MAX_BYTES, 0, "a query has at most %u bytes", XT_KQL_MAX_BYTES);
+    int r = xt_kql_parse_part(&context, &pos, &node);
+    if (r == 0 && pos < text.n) {
+        r = xt_kql_fault(&context, pos, 1, "stages behind a | cannot stand here: only a search has them");
+        xt_problem_hint(context.problem, "a | in a value goes in quotes");
+    }
     if (r == 0)
         *ret = node;
     return r;

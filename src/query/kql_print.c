@@ -5,6 +5,7 @@
 #include "query/kql.h"
 
 #include "base/timestamp.h"
+#include "query/kql_pipe.h"
 #include "query/kql_term.h"
 
 static void print_escaped(xt_slice s, xt_buf *out)
@@ -18,7 +19,13 @@ static void print_escaped(xt_slice s, xt_buf *out)
 
 static void print_name(const xt_kql_node *node, xt_buf *out)
 {
-    if (node->field) {
+    if (node->field && node->field->id == XT_F_INVALID) {
+        xt_slice name = xt_slice_str(node->field->name);
+        if (xt_slice_find_byte(name, '(') >= 0)
+            xt_buf_put(out, name); /* what is computed is known by its parentheses */
+        else
+            print_escaped(name, out);
+    } else if (node->field) {
         xt_buf_puts(out, node->field->alias[0] ? node->field->alias : node->field->name);
     } else {
         xt_buf_puts(out, "auditd.data.");
@@ -80,7 +87,9 @@ static void print_number(const xt_kql_node *node, xt_buf *out)
 {
     char time[25];
 
-    if (node->field->type == XT_TIME) {
+    if (node->field->flags & XT_COLUMN_REAL) {
+        xt_real_put(out, xt_real_decode(node->number));
+    } else if (node->field->type == XT_TIME) {
         xt_timestamp_format((int64_t)node->number, time);
         xt_buf_printf(out, "\"%s\"", time);
     } else if (node->field->type == XT_INT) {
@@ -164,8 +173,8 @@ bool xt_kql_equal(const xt_kql_node *a, const xt_kql_node *b)
 {
     if (!a || !b)
         return a == b;
-    return a->kind == b->kind && a->field == b->field && a->number == b->number && xt_slice_eq(a->text, b->text) &&
-           xt_slice_eq(a->data_name, b->data_name) && xt_kql_equal(a->left, b->left) &&
+    return a->kind == b->kind && xt_column_same(a->field, b->field) && a->number == b->number &&
+           xt_slice_eq(a->text, b->text) && xt_slice_eq(a->data_name, b->data_name) && xt_kql_equal(a->left, b->left) &&
            xt_kql_equal(a->right, b->right);
 }
 

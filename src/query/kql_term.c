@@ -39,7 +39,7 @@ int xt_kql_node_new(const xt_kql_context *context, xt_kql_kind kind, size_t at, 
 
 bool xt_kql_is_special(char c)
 {
-    return c != '\0' && strchr("\\():<>\"*{}/ ", c);
+    return c != '\0' && strchr("\\():<>\"*{}/| ", c);
 }
 
 bool xt_kql_is_keyword(xt_slice word)
@@ -130,6 +130,10 @@ int xt_kql_target_find(const xt_kql_context *context, const xt_kql_word *word, x
     int r = word_text(context, word, false, &name);
     if (r)
         return xt_error_trace(r);
+    if (context->scope) {
+        *ret = (xt_kql_target){.field = xt_kql_scope_find(context->scope, name), .at = word->at};
+        return ret->field ? 0 : xt_kql_fault_column(context, context->scope, word->at, word->raw.n);
+    }
     const xt_field_info *field = xt_field_by_name(name);
     bool is_data = !field && name.n > data.n && xt_slice_starts_nocase(name, data);
     if (!field && !is_data) {
@@ -255,6 +259,17 @@ static const char *field_of_names(xt_field id)
     }
 }
 
+static int term_real(const xt_kql_context *context, const xt_kql_target *target, xt_kql_kind op,
+                     const xt_kql_word *word, xt_slice text, xt_kql_node **ret)
+{
+    double value;
+
+    if (!xt_real_parse(text, &value))
+        return xt_kql_fault(context, word->at, word->raw.n, "%s compares as a number, and this is none",
+                            target->field->name);
+    return number_leaf(context, target, op, xt_real_encode(value), ret);
+}
+
 static int term_number(const xt_kql_context *context, const xt_kql_target *target, xt_kql_kind op,
                        const xt_kql_word *word, xt_kql_node **ret)
 {
@@ -265,6 +280,8 @@ static int term_number(const xt_kql_context *context, const xt_kql_target *targe
 
     if (r)
         return xt_error_trace(r);
+    if (target->field->flags & XT_COLUMN_REAL)
+        return term_real(context, target, op, word, text, ret);
     if (target->field->type == XT_TIME)
         return term_time(context, target, op, word, text, ret);
     if (is_unset(target, op, text))
@@ -371,6 +388,10 @@ int xt_kql_term(const xt_kql_context *context, const xt_kql_target *target, xt_k
                                                         : "for one field there is auditd.data.NAME");
         return r;
     }
+    bool is_real = target->field && target->field->flags & XT_COLUMN_REAL;
+    if (is_real && (word->kind == XT_KQL_WORD_REGEX || has_star(word->raw)))
+        return xt_kql_fault(context, word->at, word->raw.n, "%s is a number with decimals: compare it with < or >",
+                            target->field->name);
     if (word->kind == XT_KQL_WORD_REGEX)
         return term_regex(context, target, word, ret);
     if (word->kind == XT_KQL_WORD_BARE && has_star(word->raw))
@@ -411,6 +432,14 @@ int xt_kql_free_text(const xt_kql_context *context, const xt_kql_word *word, xt_
 
     if (word->kind == XT_KQL_WORD_BARE && is_only_stars(word->raw))
         return xt_error_trace(xt_kql_node_new(context, XT_KQL_ALL, word->at, ret));
+    if (context->scope)
+        target.field = xt_kql_scope_find(context->scope, XT_S("cmd"));
+    if (!target.field) {
+        int bad =
+            xt_kql_fault(context, word->at, word->raw.n, "there is no cmd here in which text could be looked for");
+        xt_problem_hint(context->problem, "write column:value");
+        return bad;
+    }
     int r = xt_kql_term(context, &target, XT_KQL_EQUAL, word, ret);
     if (r == 0 && (*ret)->kind == XT_KQL_GLOB)
         r = widen_pattern(context, *ret);

@@ -51,6 +51,13 @@ typedef struct xt_query_term {
     uint64_t n_values_looked_at, n_values_matched;
 } xt_query_term;
 
+/* What a stage did (query/pipe.h): rows that came in and went out. */
+#define XT_QUERY_EXPLAINED_STAGES 16
+typedef struct xt_query_stage {
+    char text[80]; /* cut */
+    uint64_t n_in, n_out;
+} xt_query_stage;
+
 /* What a query did: `explain`. Skipped parts are counted once, by the first reason. */
 typedef struct xt_query_cost {
     uint64_t n_parts;          /* row groups and open views in the range of time and arrival */
@@ -62,6 +69,8 @@ typedef struct xt_query_cost {
     int64_t plan_us, values_us, filter_us, work_us, finish_us; /* of all threads together */
     unsigned n_threads, n_terms;
     xt_query_term terms[XT_QUERY_EXPLAINED_TERMS]; /* in the order in which they are asked */
+    unsigned n_stages;
+    xt_query_stage stages[XT_QUERY_EXPLAINED_STAGES];
 } xt_query_cost;
 
 typedef struct xt_answer {
@@ -69,7 +78,8 @@ typedef struct xt_answer {
         n_matched; /* rows that matched and were counted (all of them unless partial or truncated); of rows: given */
     uint64_t n_hidden; /* matched, but hidden as noise (of rows: met on the way, counts and histograms know all) */
     bool partial, truncated, explain;
-    const char *reason; /* of partial, a sentence; NULL when it is not */
+    const char *reason;    /* of partial, a sentence; NULL when it is not */
+    uint64_t n_cut_values; /* of stages: cells of values() that hold the first values alone */
     xt_scan_info scan;
     xt_query_cost cost;
     int64_t took_us;

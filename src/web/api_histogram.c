@@ -97,7 +97,7 @@ int xt_api_histogram(xt_app *app, xt_request *request, xt_response *response)
     xt_problem problem = XT_PROBLEM_INIT;
     xt_search_params params;
     histogram h = {.n = 0};
-    int r = xt_search_params_init(&params, app, request, XT_S_NULL, &problem);
+    int r = xt_search_params_init_pipe(&params, app, request, &problem);
     if (r == 0)
         r = plan(app, request, &params, &h, &problem);
     if (r == 0) {

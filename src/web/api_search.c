@@ -65,7 +65,10 @@ static int put_json_row(rows_out *rows, xt_event *event, xt_slice cursor)
         return xt_error_trace(r);
     if (rows->n_rows > 0)
         xt_buf_putc(&rows->out, ',');
-    xt_row_with_cursor(xt_buf_slice(&rows->row), cursor, &rows->out);
+    if (cursor.n)
+        xt_row_with_cursor(xt_buf_slice(&rows->row), cursor, &rows->out);
+    else
+        xt_buf_put(&rows->out, xt_buf_slice(&rows->row));
     xt_buf_reset(&rows->last);
     xt_buf_put(&rows->last, cursor);
     return xt_buf_done(&rows->out);
@@ -80,6 +83,11 @@ static int on_row(void *context, xt_event *event, xt_slice cursor)
     if (r == 0 && !rows->is_json && rows->out.n >= PIECE_BYTES)
         r = send_rows(rows);
     return r;
+}
+
+static int on_event(void *context, xt_event *event)
+{
+    return on_row(context, event, XT_S_NULL);
 }
 
 static int end_json(rows_out *rows, const xt_answer *answer)
@@ -151,11 +159,21 @@ static int find_format(rows_out *rows, xt_problem *problem)
     return XT_REQUEST_E_BAD;
 }
 
-static int plan_rows(rows_out *rows, xt_query_rows *spec, xt_problem *problem)
+/* What keep left of the events. */
+static void keep_fields(rows_out *rows, const xt_pipe *pipe)
+{
+    const xt_field_info *const *columns = xt_pipe_columns(pipe, &rows->n_fields);
+    for (size_t i = 0; i < rows->n_fields; i++)
+        rows->fields[i] = columns[i]->id;
+}
+
+static int plan_rows(rows_out *rows, const xt_pipe *pipe, xt_query_rows *spec, xt_problem *problem)
 {
     bool json = rows->is_json;
     int r =
         xt_search_fields(rows->request, "fields", rows->fields, XT_COUNT_OF(rows->fields), &rows->n_fields, problem);
+    if (xt_pipe_stages(pipe) > 0)
+        keep_fields(rows, pipe);
     if (r == 0)
         r = xt_request_number(rows->request, "limit", json ? JSON_ROWS : 0, json ? JSON_MAX_ROWS : UINT64_MAX,
                               &spec->limit, problem);
@@ -175,7 +193,20 @@ static int plan_rows(rows_out *rows, xt_query_rows *spec, xt_problem *problem)
     return 0;
 }
 
-static int run_rows(xt_app *app, rows_out *rows, const xt_query_rows *spec, xt_problem *problem)
+static int query_rows(xt_app *app, const xt_pipe *pipe, const xt_query_rows *spec, xt_answer *answer,
+                      xt_problem *problem)
+{
+    if (xt_pipe_stages(pipe) == 0)
+        return xt_query_rows_run(xt_app_store(app), spec, answer, problem);
+    xt_pipe_run run = {.query = spec->query,
+                       .fields = spec->fields,
+                       .limit = spec->limit,
+                       .on_event = on_event,
+                       .context = spec->context};
+    return xt_pipe_run_on(xt_app_store(app), pipe, &run, answer, problem);
+}
+
+static int run_rows(xt_app *app, rows_out *rows, const xt_pipe *pipe, const xt_query_rows *spec, xt_problem *problem)
 {
     xt_answer answer;
     if (rows->is_json) {
@@ -184,7 +215,7 @@ static int run_rows(xt_app *app, rows_out *rows, const xt_query_rows *spec, xt_p
     } else {
         xt_render_begin(&rows->render);
     }
-    int r = xt_query_rows_run(xt_app_store(app), spec, &answer, problem);
+    int r = query_rows(app, pipe, spec, &answer, problem);
     if (r == XT_QUERY_E_BAD_CURSOR)
         xt_problem_source(problem, "after");
     if (r == XT_QUERY_E_CANCELLED)
@@ -202,9 +233,9 @@ static int search_rows(xt_app *app, xt_request *request, xt_response *response, 
     xt_arena_init(&rows.arena, ROW_ARENA);
     int r = find_format(&rows, &problem);
     if (r == 0)
-        r = plan_rows(&rows, &spec, &problem);
+        r = plan_rows(&rows, params->pipe, &spec, &problem);
     if (r == 0)
-        r = run_rows(app, &rows, &spec, &problem);
+        r = run_rows(app, &rows, params->pipe, &spec, &problem);
     xt_arena_fini(&rows.arena);
     xt_buf_fini(&rows.out);
     xt_buf_fini(&rows.row);
@@ -235,15 +266,40 @@ static int search_count(xt_app *app, xt_request *request, xt_response *response,
     return xt_respond_json(response, 200, &out);
 }
 
+/* What a query with stages says itself is not said beside it. */
+static int check_stages(const xt_request *request, xt_problem *problem)
+{
+    static const struct {
+        const char *param, *stage;
+    } said[] = {{"sort", "| sort FIELD desc"},
+                {"fields", "| keep FIELD, FIELD"},
+                {"count", "| stats count()"},
+                {"after", "| limit N, or a narrower query: stages have no cursor"}};
+    for (size_t i = 0; i < XT_COUNT_OF(said); i++) {
+        xt_slice value = xt_request_get(request, said[i].param);
+        if (value.n == 0 || xt_slice_eq(value, XT_S("time:desc"))) /* the order that stages begin with */
+            continue;
+        xt_problem_source(problem, said[i].param);
+        xt_problem_set(problem, "a query with stages takes no %s", said[i].param);
+        xt_problem_hint(problem, "%s", said[i].stage);
+        return XT_REQUEST_E_BAD;
+    }
+    return 0;
+}
+
 int xt_api_search(xt_app *app, xt_request *request, xt_response *response)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     xt_search_params params;
     if (xt_request_get(request, "by").n > 0)
         return xt_api_by(app, request, response);
-    int r = xt_search_params_init(&params, app, request, XT_S_NULL, &problem);
+    int r = xt_search_params_init_pipe(&params, app, request, &problem);
+    if (r == 0 && xt_pipe_stages(params.pipe) > 0)
+        r = check_stages(request, &problem);
     if (r)
         r = xt_respond_failure(response, r, 400, &problem);
+    else if (!xt_pipe_gives_events(params.pipe))
+        r = xt_api_table(app, request, response, &params);
     else if (xt_request_flag(request, "count"))
         r = search_count(app, request, response, &params);
     else

@@ -125,6 +125,21 @@ static void put_terms(xt_json *json, const xt_query_cost *cost)
     xt_json_array_end(json);
 }
 
+static void put_stages(xt_json *json, const xt_query_cost *cost)
+{
+    xt_json_key(json, XT_S("stages"));
+    xt_json_array_begin(json);
+    for (unsigned i = 0; i < cost->n_stages; i++) {
+        const xt_query_stage *stage = &cost->stages[i];
+        xt_json_object_begin(json);
+        xt_json_field_string(json, "stage", xt_slice_str(stage->text));
+        xt_json_field_u64(json, "rows_in", stage->n_in);
+        xt_json_field_u64(json, "rows_out", stage->n_out);
+        xt_json_object_end(json);
+    }
+    xt_json_array_end(json);
+}
+
 static void put_explain(xt_json *json, const xt_answer *answer)
 {
     const xt_query_cost *cost = &answer->cost;
@@ -155,6 +170,8 @@ static void put_explain(xt_json *json, const xt_answer *answer)
     for (size_t i = 0; i < XT_COUNT_OF(counts); i++)
         xt_json_field_u64(json, counts[i].name, counts[i].n);
     put_terms(json, cost);
+    if (cost->n_stages)
+        put_stages(json, cost);
     xt_json_object_end(json);
 }
 
@@ -167,6 +184,8 @@ void xt_json_answer(xt_json *json, const xt_answer *answer)
     if (answer->reason)
         xt_json_field_string(json, "reason", xt_slice_str(answer->reason));
     xt_json_field_bool(json, "truncated", answer->truncated);
+    if (answer->n_cut_values)
+        xt_json_field_u64(json, "cut_values", answer->n_cut_values);
     xt_json_key(json, XT_S("skipped"));
     xt_json_array_begin(json);
     while (answer->scan.n_damaged && xt_slice_cut(&rest, ',', &name))

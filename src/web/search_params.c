@@ -38,9 +38,11 @@ static int find_budgets(const xt_request *request, xt_query *query, xt_problem *
     return 0;
 }
 
-static int compile(xt_search_params *params, xt_slice kql, xt_problem *reterr_problem)
+static int compile(xt_search_params *params, xt_slice kql, bool stages, xt_problem *reterr_problem)
 {
-    int r = xt_filter_compile(kql, params->now_ms, &params->filter, reterr_problem);
+    int r = stages ? xt_pipe_compile(kql, params->now_ms, &params->pipe, reterr_problem)
+                   : xt_filter_compile(kql, params->now_ms, &params->filter, reterr_problem);
+    params->query.filter = params->pipe ? xt_pipe_filter(params->pipe) : params->filter;
     if (r <= 0)
         return r;
     if (reterr_problem) {
@@ -51,8 +53,8 @@ static int compile(xt_search_params *params, xt_slice kql, xt_problem *reterr_pr
     return XT_REQUEST_E_BAD;
 }
 
-int xt_search_params_init(xt_search_params *params, xt_app *app, const xt_request *request, xt_slice kql,
-                          xt_problem *reterr_problem)
+static int init(xt_search_params *params, xt_app *app, const xt_request *request, xt_slice kql, bool stages,
+                xt_problem *reterr_problem)
 {
     *params = (xt_search_params){.now_ms = xt_clock_wall_ms(xt_app_clock(app))};
     xt_query *query = &params->query;
@@ -67,14 +69,26 @@ int xt_search_params_init(xt_search_params *params, xt_app *app, const xt_reques
     if (r == 0)
         r = find_budgets(request, query, reterr_problem);
     if (r == 0)
-        r = compile(params, kql.p ? kql : xt_request_get(request, "q"), reterr_problem);
-    query->filter = params->filter;
+        r = compile(params, kql.p ? kql : xt_request_get(request, "q"), stages, reterr_problem);
     return r;
+}
+
+int xt_search_params_init(xt_search_params *params, xt_app *app, const xt_request *request, xt_slice kql,
+                          xt_problem *reterr_problem)
+{
+    return init(params, app, request, kql, false, reterr_problem);
+}
+
+int xt_search_params_init_pipe(xt_search_params *params, xt_app *app, const xt_request *request,
+                               xt_problem *reterr_problem)
+{
+    return init(params, app, request, XT_S_NULL, true, reterr_problem);
 }
 
 void xt_search_params_fini(xt_search_params *params)
 {
     params->filter = xt_filter_free(params->filter);
+    params->pipe = xt_pipe_free(params->pipe);
 }
 
 int xt_search_fields(const xt_request *request, const char *name, xt_field *ret, size_t max, size_t *ret_n,

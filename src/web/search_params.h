@@ -4,6 +4,7 @@
  * Errors:    XT_REQUEST_E_BAD with a problem: that of a query has the source "query", line 1 and the column.
  */
 #pragma once
+#include "query/pipe.h"
 #include "query/query.h"
 #include "query/render.h"
 #include "web/request.h"
@@ -11,15 +12,21 @@
 #define XT_SEARCH_MAX_FIELDS 64
 
 typedef struct xt_search_params {
-    xt_filter *filter;
+    xt_filter *filter; /* without stages */
+    xt_pipe *pipe;     /* with them */
     xt_query query;
     int64_t now_ms;
     bool has_from, has_to;
 } xt_search_params;
 
-/* kql p NULL: the parameter q. The filter is freed by fini. */
+/* kql p NULL: the parameter q, which has no stages. What is compiled is freed by fini. */
 XT_MUST_USE int xt_search_params_init(xt_search_params *params, xt_app *app, const xt_request *request, xt_slice kql,
                                       xt_problem *reterr_problem);
+/* The parameter q, which may have stages: pipe is set. */
+XT_MUST_USE int xt_search_params_init_pipe(xt_search_params *params, xt_app *app, const xt_request *request,
+                                           xt_problem *reterr_problem);
+/* Answers a search whose stages make a table: api_table.c. */
+int xt_api_table(xt_app *app, xt_request *request, xt_response *response, const xt_search_params *params);
 void xt_search_params_fini(xt_search_params *params);
 /* fields= or by=: *ret_n 0 when it is not there. */
 XT_MUST_USE int xt_search_fields(const xt_request *request, const char *name, xt_field *ret, size_t max, size_t *ret_n,

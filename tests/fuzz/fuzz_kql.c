@@ -1,11 +1,14 @@
 /*
  * Any text as a query: it is refused with a place in it, or its tree prints to a text that parses to the same tree,
- * and prints the same again. Accepted queries are also compiled and run on one event and on an empty one.
+ * and prints the same again. Accepted queries are also compiled and run on one event and on an empty one. The same with
+ * stages, and with the text behind a table's `where`; and any text as a cursor.
  */
 #include <stdlib.h>
 
 #include "event/event.h"
-#include "query/query.h"
+#include "query/kql_pipe.h"
+#include "query/pipe.h"
+#include "query/row_order.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -37,6 +40,57 @@ static void run_filter(xt_slice query, xt_arena *arena)
     xt_filter_free(filter);
 }
 
+static void check_pipe(xt_slice query, xt_arena *arena)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_kql_pipe *tree, *again;
+    xt_buf first = XT_BUF_INIT, second = XT_BUF_INIT;
+    xt_pipe *pipe;
+    int r = xt_kql_pipe_parse(query, NOW_MS, arena, &tree, &problem);
+
+    if (r == 0) {
+        xt_kql_pipe_print(tree, &first);
+        r = xt_kql_pipe_parse(xt_buf_slice(&first), NOW_MS, arena, &again, &problem);
+        CHECK(first.n > XT_KQL_MAX_BYTES || r == 0);
+        if (r == 0) {
+            CHECK(xt_kql_pipe_equal(tree, again));
+            xt_kql_pipe_print(again, &second);
+            CHECK(xt_slice_eq(xt_buf_slice(&first), xt_buf_slice(&second)));
+        }
+        r = xt_pipe_compile(query, NOW_MS, &pipe, &problem);
+        CHECK(r == 0 || (r == XT_KQL_E_SYNTAX && problem.column > 0 && problem.sentence[0]));
+        if (r == 0)
+            xt_pipe_free(pipe);
+    } else {
+        CHECK(r == XT_KQL_E_SYNTAX && problem.column > 0 && problem.sentence[0]);
+    }
+    xt_buf_fini(&first);
+    xt_buf_fini(&second);
+}
+
+static void check_stages(xt_slice text, xt_arena *arena)
+{
+    xt_buf query = XT_BUF_INIT;
+
+    check_pipe(text, arena);
+    xt_buf_puts(&query, "* | stats n = count(), avg(uid), values(user) by key, bin(time, 1h) | where ");
+    xt_buf_put(&query, text);
+    check_pipe(xt_buf_slice(&query), arena);
+    xt_buf_fini(&query);
+}
+
+static void check_cursor(xt_slice text, xt_arena *arena)
+{
+    static const xt_row_order orders[] = {{XT_F_INVALID, false}, {XT_F_USER, true}};
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_row_key key;
+
+    for (size_t i = 0; i < XT_COUNT_OF(orders); i++) {
+        int r = xt_row_cursor_parse(&orders[i], text, arena, &key, &problem);
+        CHECK(r == 0 || (r == XT_QUERY_E_BAD_CURSOR && problem.sentence[0]));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     xt_problem problem = XT_PROBLEM_INIT;
@@ -60,6 +114,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     } else {
         CHECK(r == XT_KQL_E_SYNTAX && problem.column > 0 && problem.sentence[0]);
     }
+    check_stages(query, &arena);
+    check_cursor(query, &arena);
     xt_buf_fini(&first);
     xt_buf_fini(&second);
     xt_arena_fini(&arena);

@@ -15,7 +15,7 @@
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "query/kql.h"
-#include "query/query.h"
+#include "query/pipe.h"
 
 #define NOW_MS INT64_C(1795401043120) /* 2026-11-23T02:30:43.120Z */
 
@@ -308,13 +308,13 @@ static void test_manual(void **state)
         if (!xt_slice_starts(line, XT_S("    ")))
             continue;
         xt_problem problem = XT_PROBLEM_INIT;
-        xt_filter *filter = NULL;
+        xt_pipe *pipe = NULL;
         xt_slice query = xt_slice_trim(line);
         bool refused = xt_slice_starts(query, XT_S("! "));
-        int r = xt_filter_compile(refused ? xt_slice_skip(query, 2) : query, NOW_MS, &filter, &problem);
+        int r = xt_pipe_compile(refused ? xt_slice_skip(query, 2) : query, NOW_MS, &pipe, &problem);
         if ((r != 0) != refused)
             fail_msg("docs/query.md: %.*s\n%s", XT_S_ARGS(query), r ? problem.sentence : "is not refused");
-        xt_filter_free(filter);
+        xt_pipe_free(pipe);
         n++;
     }
     assert_true(n > 20);

@@ -1,0 +1,215 @@
+/*
+ * Stages of queries: text to tree and back, against tests/golden/query/pipe.txt (XT_GOLDEN_UPDATE=1 rewrites it, and the difference is
+ * read); what is said of answers that are cut. That answers are right is what
+ * tests/e2e/test_queries.py asks, with an evaluator of its own.
+ */
+#include "unit/query/store_fake.h"
+
+#include <errno.h>
+
+#include "query/kql_pipe.h"
+#include "query/pipe.h"
+
+#define NOW_MS   INT64_C(1795401043120) /* 2026-11-23T02:30:43.120Z */
+#define N_EVENTS 60
+
+static void put_case(xt_slice query, xt_arena *arena, xt_buf *out)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_kql_pipe *pipe = NULL, *again = NULL;
+    xt_buf text = XT_BUF_INIT;
+
+    xt_arena_reset(arena);
+    int r = xt_kql_pipe_parse(query, NOW_MS, arena, &pipe, &problem);
+    xt_buf_puts(out, "? ");
+    xt_buf_put(out, query);
+    if (r) {
+        assert_int_equal(r, XT_KQL_E_SYNTAX);
+        assert_true(problem.column > 0);
+        xt_buf_printf(out, "\n! %llu: %s%s%s\n", (unsigned long long)problem.column, problem.sentence,
+                      problem.hint[0] ? "; " : "", problem.hint);
+        return;
+    }
+    xt_kql_pipe_print(pipe, &text);
+    if (xt_kql_pipe_parse(xt_buf_slice(&text), NOW_MS, arena, &again, &problem) || !xt_kql_pipe_equal(pipe, again))
+        fail_msg("%.*s prints as another query: %.*s", XT_S_ARGS(query), XT_S_ARGS(xt_buf_slice(&text)));
+    xt_buf_puts(out, "\n> ");
+    xt_buf_put(out, xt_buf_slice(&text));
+    const xt_stage *last = pipe->n_stages ? &pipe->stages[pipe->n_stages - 1] : NULL;
+    for (size_t i = 0; last && i < last->n_columns; i++)
+        xt_buf_printf(out, "%s%s %s", i ? ", " : "\n: ", xt_column_name(last->columns[i]),
+                      (const char *[]){"time", "uint", "int", "text", "list"}[last->columns[i]->type]);
+    xt_buf_putc(out, '\n');
+    xt_buf_fini(&text);
+}
+
+static void read_all(const char *path, xt_buf *out)
+{
+    FILE *f = fopen(path, "rb");
+    char piece[4096];
+
+    if (!f)
+        fail_msg("%s cannot be read", path);
+    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
+        xt_buf_put(out, xt_slice_of(piece, n));
+    fclose(f);
+}
+
+static void test_goldens(void **state)
+{
+    const char *root = getenv("XT_SOURCE");
+    char path[1024];
+    xt_buf golden = XT_BUF_INIT, now = XT_BUF_INIT;
+    xt_arena arena;
+    xt_slice line;
+
+    xt_arena_init(&arena, 1 << 20);
+    snprintf(path, sizeof path, "%s/tests/golden/query/pipe.txt", root ? root : ".");
+    read_all(path, &golden);
+    for (xt_slice rest = xt_buf_slice(&golden); xt_slice_cut(&rest, '\n', &line);) {
+        if (xt_slice_starts(line, XT_S("? ")))
+            put_case(xt_slice_skip(line, 2), &arena, &now);
+        else if (line.n == 0 || line.p[0] == '#')
+            xt_buf_put(&now, line), xt_buf_puts(&now, rest.p ? "\n" : "");
+    }
+    if (getenv("XT_GOLDEN_UPDATE")) {
+        FILE *f = fopen(path, "wb");
+        assert_non_null(f);
+        fwrite(now.p, 1, now.n, f);
+        fclose(f);
+    } else if (!xt_slice_eq(xt_buf_slice(&golden), xt_buf_slice(&now))) {
+        fail_msg("%s differs from what the parser says now:\n%.*s", path, XT_S_ARGS(xt_buf_slice(&now)));
+    }
+    xt_buf_fini(&golden);
+    xt_buf_fini(&now);
+    xt_arena_fini(&arena);
+}
+
+/* ------------------------------------------------------------------------------------------------ runs */
+
+typedef struct world {
+    xt_arena arena;
+    xt_event events[N_EVENTS];
+    uint32_t ends[2];
+    xt_store store;
+} world;
+
+static int world_new(void **state)
+{
+    world *w = calloc(1, sizeof *w);
+    dice d = {.state = 5};
+
+    xt_arena_init(&w->arena, 16 << 20);
+    for (uint32_t i = 0; i < N_EVENTS; i++)
+        dice_event(&d, i, &w->arena, &w->events[i]);
+    w->ends[0] = N_EVENTS / 2;
+    w->ends[1] = N_EVENTS;
+    w->store = (xt_store){.events = w->events, .n = N_EVENTS, .block_ends = w->ends, .n_blocks = 2};
+    *state = w;
+    return 0;
+}
+
+static int world_free(void **state)
+{
+    world *w = *state;
+
+    xt_arena_fini(&w->arena);
+    free(w);
+    return 0;
+}
+
+typedef struct asked {
+    world *world;
+    const char *query;
+    size_t max_memory_bytes;
+    uint64_t limit, n_rows, last;
+    xt_answer answer;
+} asked;
+
+static int on_row(void *context, const xt_cell *cells)
+{
+    asked *a = context;
+
+    a->n_rows++;
+    a->last = cells[0].number;
+    return 0;
+}
+
+static int on_event(void *context, xt_event *event)
+{
+    asked *a = context;
+
+    a->n_rows++;
+    return xt_event_has(event, XT_F_TIME) ? 0 : -EINVAL;
+}
+
+static int ask(void *context)
+{
+    asked *a = context;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_pipe *pipe = NULL;
+
+    a->n_rows = 0;
+    int r = xt_pipe_compile(xt_slice_str(a->query), NOW_MS, &pipe, &problem);
+    if (r == 0) {
+        xt_pipe_run run = {.query = {.filter = xt_pipe_filter(pipe),
+                                     .to_ms = XT_TIMESTAMP_MAX_MS,
+                                     .n_threads = 1,
+                                     .max_memory_bytes = a->max_memory_bytes},
+                           .limit = a->limit,
+                           .on_event = on_event,
+                           .on_row = on_row,
+                           .context = a};
+        r = xt_pipe_run_on(&a->world->store, pipe, &run, &a->answer, &problem);
+    }
+    xt_pipe_free(pipe);
+    if (r && r != -ENOMEM)
+        fail_msg("%s ends with %d: %s", a->query, r, problem.sentence);
+    return r;
+}
+
+static asked ask_once(void **state, const char *query, size_t max_memory_bytes, uint64_t limit)
+{
+    asked a = {.world = *state, .query = query, .max_memory_bytes = max_memory_bytes, .limit = limit};
+
+    assert_int_equal(ask(&a), 0);
+    return a;
+}
+
+static void test_cut(void **state)
+{
+    asked a = ask_once(state, "* | stats count() by pid", 0, 3);
+    assert_int_equal(a.n_rows, 3);
+    assert_true(a.answer.truncated && !a.answer.partial);
+    a = ask_once(state, "* | limit 3", 0, 3);
+    assert_int_equal(a.n_rows, 3);
+    assert_false(a.answer.truncated);
+    a = ask_once(state, "* | sort time", 100, 0);
+    assert_true(a.answer.partial && a.answer.reason && a.n_rows > 0 && a.n_rows < N_EVENTS);
+    a = ask_once(state, "* | dedup serial, pid, time", 500, 0);
+    assert_true(a.answer.partial && a.n_rows > 0);
+    a = ask_once(state, "* | stats count() by args", 100, 0);
+    assert_true(a.answer.partial && a.answer.reason);
+    a = ask_once(state, "* | limit 50 | stats count() by serial, pid", 500, 0);
+    assert_true(a.answer.partial && a.answer.reason);
+}
+
+/* A table without rows still has the one that counts none. */
+static void test_none(void **state)
+{
+    asked a = ask_once(state, "user:nobody-here | stats count()", 0, 0);
+    assert_int_equal(a.n_rows, 1);
+    assert_int_equal(a.last, 0);
+    a = ask_once(state, "user:nobody-here | limit 1 | stats count()", 0, 0);
+    assert_int_equal(a.n_rows, 1);
+    a = ask_once(state, "user:nobody-here | stats count() by user", 0, 0);
+    assert_int_equal(a.n_rows, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_goldens), cmocka_unit_test(test_cut),
+                                       cmocka_unit_test(test_none)};
+
+    return cmocka_run_group_tests(tests, world_new, world_free);
+}
