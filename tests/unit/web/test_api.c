@@ -133,6 +133,30 @@ static void test_search_formats(void **state)
     web_answer_reset(&a);
 }
 
+/* What a query did stands in its answer when it was asked for, also behind a stream. */
+static void test_explain(void **state)
+{
+    web_answer a = {.status = 0};
+    (void)state;
+    json_t *d = web_get(&w, "/api/v1/search?q=exe%3A*%20and%20not%20cmd%3Azzzz&explain=1&timeout=60&memory=64");
+    json_t *explain = json_object_get(d, "explain"), *terms = json_object_get(explain, "terms");
+    assert_true(number_at(explain, "parts") > 0);
+    assert_true(number_at(explain, "parts_read") > 0);
+    assert_true(number_at(explain, "rows_read") >= number_at(d, "total"));
+    assert_int_equal(json_array_size(terms), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(terms, 0), "term")), "exe:*");
+    assert_int_equal(number_at(json_array_get(terms, 1), "values_matched"), 0);
+    json_decref(d);
+    d = web_get(&w, "/api/v1/search?q=exe%3A*");
+    assert_null(json_object_get(d, "explain"));
+    json_decref(d);
+    assert_int_equal(web_ask(&w, "GET", "/api/v1/search?by=exe&format=csv&explain=1", NULL, &a), 200);
+    assert_true(xt_slice_find(xt_buf_slice(&a.summary), XT_S("\"explain\":{")) >= 0);
+    assert_int_equal(web_ask(&w, "GET", "/api/v1/search?timeout=soon", NULL, &a), 400);
+    assert_true(body_has(&a, "timeout"));
+    web_answer_reset(&a);
+}
+
 static void test_by(void **state)
 {
     web_answer a = {.status = 0};
@@ -419,13 +443,21 @@ static int close_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),          cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_search_formats),  cmocka_unit_test(test_by),
-        cmocka_unit_test(test_histogram),       cmocka_unit_test(test_event),
-        cmocka_unit_test(test_session),         cmocka_unit_test(test_alerts),
-        cmocka_unit_test(test_rules_and_hosts), cmocka_unit_test(test_users_and_tokens),
-        cmocka_unit_test(test_problems),        cmocka_unit_test(test_row_with_cursor),
-        cmocka_unit_test(test_query_text),      cmocka_unit_test(test_import),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_search_formats),
+        cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_by),
+        cmocka_unit_test(test_histogram),
+        cmocka_unit_test(test_event),
+        cmocka_unit_test(test_session),
+        cmocka_unit_test(test_alerts),
+        cmocka_unit_test(test_rules_and_hosts),
+        cmocka_unit_test(test_users_and_tokens),
+        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_row_with_cursor),
+        cmocka_unit_test(test_query_text),
+        cmocka_unit_test(test_import),
         cmocka_unit_test(test_session_alerts),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
