@@ -32,8 +32,11 @@ typedef struct xt_segment_group {
     int64_t min_ms, max_ms;
 } xt_segment_group;
 
-/* Writes the file at path from the views' rows, sorted, and syncs it; path is made anew. Views ascend in arrival. */
-XT_MUST_USE int xt_segment_write(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms,
+/*
+ * Writes the file at path from the views' rows, sorted, and syncs it; path is made anew. Views ascend in arrival. is_small:
+ * packed smaller, at twice the cost, for what nobody waits for.
+ */
+XT_MUST_USE int xt_segment_write(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms, bool is_small,
                                  xt_open_view *const *views, size_t n, xt_segment_info *ret,
                                  xt_problem *reterr_problem);
 

@@ -298,8 +298,8 @@ static int build_init(build *b, xt_open_view *const *views, size_t n)
     return xt_error_origin(-ENOMEM);
 }
 
-int xt_segment_write(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms, xt_open_view *const *views,
-                     size_t n, xt_segment_info *ret, xt_problem *reterr_problem)
+int xt_segment_write(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms, bool is_small,
+                     xt_open_view *const *views, size_t n, xt_segment_info *ret, xt_problem *reterr_problem)
 {
     xt_segment_writer *writer = NULL;
     xt_segment_info info;
@@ -314,6 +314,7 @@ int xt_segment_write(const xt_vfs *vfs, const char *path, uint64_t id, int64_t m
         .first_arrival = views[0]->first_arrival,
         .last_arrival = views[n - 1]->first_arrival + views[n - 1]->n_rows - 1,
         .made_ms = made_ms,
+        .is_small = is_small,
     };
     r = rows_sort(&b);
     if (r == 0)

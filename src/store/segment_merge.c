@@ -389,7 +389,7 @@ static int fields_check(const xt_segment *segment, xt_problem *reterr_problem)
 static xt_segment_layout layout_of(const merging *m, uint64_t id, int64_t made_ms)
 {
     xt_segment_layout layout = {
-        .id = id, .made_ms = made_ms, .n_rows = m->n_rows, .first_arrival = UINT64_MAX, .is_archive = true};
+        .id = id, .made_ms = made_ms, .n_rows = m->n_rows, .first_arrival = UINT64_MAX, .is_small = true};
 
     for (size_t i = 0; i < m->n_inputs; i++) {
         const xt_segment_info *info = xt_segment_info_get(m->inputs[i].segment);

@@ -21,7 +21,7 @@
 #include "store/segment_directory.h"
 
 #define LEVEL_FRESH      3
-#define LEVEL_ARCHIVE    9
+#define LEVEL_SMALL      6
 #define FLUSH_BYTES      ((size_t)1 << 20)
 #define MIN_PACK_BYTES   32 /* below, packing gains nothing */
 #define DICT_CHUNK_BYTES ((size_t)128 << 10)
@@ -494,12 +494,12 @@ static xt_segment_writer *writer_new(const xt_vfs *vfs, const char *path, const 
         return NULL;
     w->vfs = vfs;
     w->fd = -1;
-    w->zstd_level = layout->is_archive ? LEVEL_ARCHIVE : LEVEL_FRESH;
-    w->has_filters = layout->is_archive;
+    w->zstd_level = layout->is_small ? LEVEL_SMALL : LEVEL_FRESH;
+    w->has_filters = layout->level > 0;
     groups_init(w, layout);
     w->path = strdup(path);
     w->zstd = ZSTD_createCCtx();
-    w->grams = layout->is_archive ? xt_dict_grams_new() : NULL;
+    w->grams = w->has_filters ? xt_dict_grams_new() : NULL;
     w->directory.fields = calloc(XT_SEGMENT_MAX_FIELDS, sizeof *w->directory.fields);
     w->hashes = calloc((size_t)XT_SEGMENT_MAX_FIELDS * w->directory.head.n_groups, sizeof *w->hashes);
     w->values = calloc(n, sizeof *w->values);

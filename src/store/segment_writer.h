@@ -18,8 +18,8 @@ typedef struct xt_segment_writer xt_segment_writer;
 typedef struct xt_segment_layout {
     uint64_t id, n_rows, first_arrival, last_arrival;
     int64_t made_ms;
-    uint32_t level;  /* 0: sealed, with arrival numbers; above: merged */
-    bool is_archive; /* packed as small as is cheap, with filters */
+    uint32_t level; /* 0: sealed, with arrival numbers; above: merged, with filters */
+    bool is_small;  /* packed smaller, at twice the cost */
 } xt_segment_layout;
 
 /* path is made anew. */

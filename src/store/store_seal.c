@@ -25,6 +25,7 @@ typedef struct sealing {
     int64_t last_row;
     uint64_t n_rows_pending;
     uint64_t id;
+    bool is_small; /* nobody waits for it */
     watermark *watermarks;
     size_t n_watermarks;
 } sealing;
@@ -98,7 +99,7 @@ static int segment_make(xt_store *store, const sealing *s, xt_segment **ret, xt_
     int r = path && beside ? 0 : -ENOMEM;
 
     if (r == 0)
-        r = xt_segment_write(store->vfs, beside, s->id, xt_clock_wall_ms(store->clock), s->picture->views,
+        r = xt_segment_write(store->vfs, beside, s->id, xt_clock_wall_ms(store->clock), s->is_small, s->picture->views,
                              s->picture->n_views, &info, reterr_problem);
     if (r == 0)
         r = store->vfs->rename(store->vfs, beside, path);
@@ -194,9 +195,9 @@ static int sealing_commit(xt_store *store, const sealing *s, xt_segment *segment
     return 0;
 }
 
-static int seal_locked(xt_store *store, xt_problem *reterr_problem)
+static int seal_locked(xt_store *store, bool is_small, xt_problem *reterr_problem)
 {
-    sealing s = {0};
+    sealing s = {.is_small = is_small};
     xt_segment *segment = NULL;
 
     pthread_mutex_lock(&store->write_lock);
@@ -216,12 +217,17 @@ static int seal_locked(xt_store *store, xt_problem *reterr_problem)
     return r;
 }
 
-int xt_store_seal(xt_store *store, xt_problem *reterr_problem)
+static int seal(xt_store *store, bool is_small, xt_problem *reterr_problem)
 {
     pthread_mutex_lock(&store->seal_lock);
-    int r = seal_locked(store, reterr_problem);
+    int r = seal_locked(store, is_small, reterr_problem);
     pthread_mutex_unlock(&store->seal_lock);
     return r;
+}
+
+int xt_store_seal(xt_store *store, xt_problem *reterr_problem)
+{
+    return seal(store, false, reterr_problem);
 }
 
 /* ------------------------------------------------------------------------------------------------ upkeep */
@@ -251,7 +257,7 @@ static int delete_all(xt_store *store, xt_problem *reterr_problem)
 int xt_store_compact(xt_store *store, xt_problem *reterr_problem)
 {
     bool merged = true;
-    int r = xt_store_seal(store, reterr_problem);
+    int r = seal(store, true, reterr_problem);
 
     while (r == 0 && merged)
         r = xt_store_merge(store, false, &merged, reterr_problem);

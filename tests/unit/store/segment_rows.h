@@ -103,7 +103,7 @@ static UNUSED void segment_make(const char *path, uint64_t id, const truth *t, s
     xt_segment_info info;
     size_t n_views = views_make(t, from, n, each_rows, views);
 
-    must(xt_segment_write(&xt_vfs_system, path, id, 5, views, n_views, &info, &problem), &problem);
+    must(xt_segment_write(&xt_vfs_system, path, id, 5, id % 2, views, n_views, &info, &problem), &problem);
     assert_int_equal(info.n_rows, n);
     for (size_t i = 0; i < n_views; i++)
         xt_open_view_unref(views[i]);
