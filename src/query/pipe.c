@@ -127,6 +127,11 @@ const xt_filter *xt_pipe_filter(const xt_pipe *pipe)
     return pipe->filter;
 }
 
+void xt_pipe_filter_print(const xt_pipe *pipe, xt_buf *out)
+{
+    xt_kql_print(pipe->tree->filter, out);
+}
+
 size_t xt_pipe_stages(const xt_pipe *pipe)
 {
     return pipe->tree->n_stages;

@@ -25,6 +25,7 @@ XT_MUST_USE int xt_pipe_compile(xt_slice text, int64_t now_ms, xt_pipe **ret, xt
 xt_pipe *xt_pipe_free(xt_pipe *pipe); /* accepts NULL, returns NULL */
 /* The events that the stages begin with; lives as long as the pipe. */
 const xt_filter *xt_pipe_filter(const xt_pipe *pipe);
+void xt_pipe_filter_print(const xt_pipe *pipe, xt_buf *out); /* what stands before the first stage */
 size_t xt_pipe_stages(const xt_pipe *pipe);
 /* Rows are events: on_event is called, else on_row. */
 bool xt_pipe_gives_events(const xt_pipe *pipe);

@@ -7,7 +7,7 @@
 #pragma once
 #include "query/pipe_row.h"
 
-__extension__ typedef __int128 xt_sum;
+__extension__ typedef __int128 xt_sum __attribute__((aligned(8))); /* arenas align to 8 */
 
 typedef struct xt_stat_state {
     uint64_t n; /* numbers added */

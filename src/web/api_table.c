@@ -108,6 +108,14 @@ static void put_columns(const table *t, xt_json *json)
     xt_json_array_end(json);
 }
 
+static void put_filter(const xt_pipe *pipe, xt_json *json)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    xt_pipe_filter_print(pipe, &text);
+    xt_json_field_string(json, "filter", xt_buf_slice(&text));
+    json->out->failed |= text.failed;
+}
+
 static int run(xt_app *app, xt_request *request, const xt_search_params *params, table *t, xt_answer *answer,
                xt_problem *problem)
 {
@@ -141,6 +149,7 @@ int xt_api_table(xt_app *app, xt_request *request, xt_response *response, const 
     xt_json *json = xt_list_rest(&t.list);
     if (json) {
         put_columns(&t, json);
+        put_filter(params->pipe, json);
         xt_json_answer(json, &answer);
     }
     t.list.answer = &answer;

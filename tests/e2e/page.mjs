@@ -98,6 +98,23 @@ try {
   });
   await shot("all");
 
+  await check("stages make a table, which is sorted by a click and leads back to events", async () => {
+    const box = page.getByRole("textbox", { name: "Query" });
+    await box.fill("action:executed | stats count() by host, comm");
+    await page.keyboard.press("Enter");
+    const cells = page.locator(".stats tbody td.number");
+    await cells.first().waitFor();
+    await page.getByRole("button", { name: "count()" }).click();
+    const counts = (await cells.allTextContents()).map(Number);
+    equal(counts, [...counts].sort((a, b) => b - a), "greatest first");
+    await page.locator(".stats tbody tr").first().getByRole("button").nth(1).click();
+    await page.locator(".rows .row").first().waitFor();
+    if (!/^\(action:executed\) and comm:/.test(await box.inputValue())) throw new Error(await box.inputValue());
+    await box.fill("");
+    await page.keyboard.press("Enter");
+    await page.locator(".rows .row").first().waitFor();
+  });
+
   await check("a query error points at its place", async () => {
     await page.getByRole("textbox", { name: "Query" }).fill("usr:alice");
     await page.keyboard.press("Enter");

@@ -52,9 +52,26 @@ export interface SearchAnswer {
   total: number;
   hidden: number;
   partial: boolean;
+  reason?: string;
   truncated: boolean;
   skipped: string[];
   took_ms: number;
+}
+
+export type TableValue = string | number | string[] | null;
+
+export interface TableColumn {
+  name: string;
+  type: "text" | "number" | "time" | "list";
+  field?: string; // absent: computed
+}
+
+/** What a query with stages answers when they make a table. */
+export interface TableAnswer extends Omit<SearchAnswer, "rows" | "next"> {
+  rows: TableValue[][];
+  columns: TableColumn[];
+  filter: string; // what stands before the stages
+  cut_values?: number;
 }
 
 export interface Histogram {

@@ -1,16 +1,18 @@
 // The events view: query bar, time range, histogram, table, live tail.
 import { batch, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { ApiError, get, url, type AuditEvent, type Histogram as HistogramAnswer, type Problem, type SearchAnswer } from "./api";
+import { ApiError, get, url, type AuditEvent, type Histogram as HistogramAnswer, type Problem, type SearchAnswer, type TableAnswer } from "./api";
 import { Drawer } from "./drawer";
 import { Histogram } from "./histogram";
 import { look, view } from "./state";
+import { StatsTable } from "./stats";
 import { EventTable } from "./table";
 
 const PAGE_ROWS = 200;
 const LIVE_ROWS = 2000; // newest kept while live
 
 const rows = signal<AuditEvent[]>([]);
+const table = signal<TableAnswer | null>(null); // instead of rows
 const next = signal<string | null>(null);
 const total = signal(0);
 const hidden = signal(0);
@@ -30,9 +32,11 @@ const RANGES: [string, string][] = [
 
 let running: AbortController | null = null;
 
-function notesOf(answer: SearchAnswer): string[] {
+function notesOf(answer: SearchAnswer | TableAnswer): string[] {
   return [
-    ...(answer.partial ? ["This answer is partial."] : []),
+    ...(answer.partial ? [answer.reason ? `This answer is partial: ${answer.reason}.` : "This answer is partial."] : []),
+    ...("columns" in answer && answer.truncated ? [`There are more rows than these ${answer.rows.length.toLocaleString()}.`] : []),
+    ...("cut_values" in answer ? [`values() holds the first 100 alone in ${answer.cut_values} places.`] : []),
     ...(answer.skipped?.length ? [`Damaged and left out: ${answer.skipped.join(", ")}.`] : []),
   ];
 }
@@ -43,14 +47,21 @@ async function search(more = false): Promise<void> {
   const { q, from, to, noise } = view.value;
   busy.value = true;
   try {
-    const params = { q, from, to, noise, limit: PAGE_ROWS, format: "json", after: more ? (next.value ?? undefined) : undefined };
-    let answer = await get<SearchAnswer>("search", params, mine.signal);
+    const params = { q, from, to, noise, format: "json", limit: q.includes("|") ? undefined : PAGE_ROWS, after: more ? (next.value ?? undefined) : undefined };
+    let answer = await get<SearchAnswer | TableAnswer>("search", params, mine.signal);
     const empty = !more && answer.rows.length === 0 && from !== "";
-    if (empty) answer = await get<SearchAnswer>("search", { ...params, from: "", to: "" }, mine.signal);
+    if (empty) answer = await get<SearchAnswer | TableAnswer>("search", { ...params, from: "", to: "" }, mine.signal);
     const bars = more ? histogram.value : await get<HistogramAnswer>("histogram", { q, noise, buckets: 80, ...(empty ? {} : { from, to }) }, mine.signal);
     batch(() => {
-      rows.value = more ? [...rows.value, ...answer.rows] : answer.rows;
-      next.value = answer.next;
+      if ("columns" in answer) {
+        table.value = answer;
+        rows.value = [];
+        next.value = null;
+      } else {
+        table.value = null;
+        rows.value = more ? [...rows.value, ...answer.rows] : answer.rows;
+        next.value = answer.next;
+      }
       if (!more) {
         total.value = bars?.total ?? answer.total;
         hidden.value = bars?.hidden ?? answer.hidden;
@@ -189,7 +200,7 @@ function SumLine() {
   return (
     <div class="sumline" aria-live="polite">
       <span>
-        {total.value.toLocaleString()} events{busy.value ? " …" : ""}
+        {table.value ? `${table.value.rows.length.toLocaleString()} rows of ` : ""}{total.value.toLocaleString()} events{busy.value ? " …" : ""}
       </span>
       {noise === "hide" ? (
         <button class="link" onClick={() => look({ noise: "show" })} title="Show what is tagged as noise">
@@ -207,7 +218,7 @@ function SumLine() {
       ))}
       <span class="grow" />
       {(["csv", "ndjson"] as const).map((format) => (
-        <a key={format} href={url("search", { q: view.value.q, from: view.value.from, to: view.value.to, noise, format, download: 1 })}>
+        <a key={format} download={`exectrail.${format}`} href={url("search", { q: view.value.q, from: view.value.from, to: view.value.to, noise, format, download: 1 })}>
           {format.toUpperCase()}
         </a>
       ))}
@@ -226,7 +237,7 @@ export function Events() {
       <div class="stage">
         {histogram.value && <Histogram data={histogram.value} onRange={(a, b) => look({ from: new Date(a).toISOString(), to: new Date(b).toISOString(), live: false })} />}
         <SumLine />
-        <EventTable rows={rows.value} onEnd={() => !live && next.value && !busy.value && void search(true)} />
+        {table.value ? <StatsTable answer={table.value} /> : <EventTable rows={rows.value} onEnd={() => !live && next.value && !busy.value && void search(true)} />}
         <Drawer />
       </div>
     </main>

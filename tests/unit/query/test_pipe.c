@@ -11,7 +11,8 @@
 #include "query/pipe.h"
 
 #define NOW_MS   INT64_C(1795401043120) /* 2026-11-23T02:30:43.120Z */
-#define N_EVENTS 60
+#define N_EVENTS 600
+#define N_BLOCKS 40
 
 static void put_case(xt_slice query, xt_arena *arena, xt_buf *out)
 {
@@ -90,7 +91,7 @@ static void test_goldens(void **state)
 typedef struct world {
     xt_arena arena;
     xt_event events[N_EVENTS];
-    uint32_t ends[2];
+    uint32_t ends[N_BLOCKS];
     xt_store store;
 } world;
 
@@ -102,9 +103,9 @@ static int world_new(void **state)
     xt_arena_init(&w->arena, 16 << 20);
     for (uint32_t i = 0; i < N_EVENTS; i++)
         dice_event(&d, i, &w->arena, &w->events[i]);
-    w->ends[0] = N_EVENTS / 2;
-    w->ends[1] = N_EVENTS;
-    w->store = (xt_store){.events = w->events, .n = N_EVENTS, .block_ends = w->ends, .n_blocks = 2};
+    for (uint32_t i = 0; i < N_BLOCKS; i++)
+        w->ends[i] = (i + 1) * (N_EVENTS / N_BLOCKS);
+    w->store = (xt_store){.events = w->events, .n = N_EVENTS, .block_ends = w->ends, .n_blocks = N_BLOCKS};
     *state = w;
     return 0;
 }
@@ -123,6 +124,10 @@ typedef struct asked {
     const char *query;
     size_t max_memory_bytes;
     uint64_t limit, n_rows, last;
+    unsigned n_threads;
+    xt_buf *rows; /* as text, may be NULL */
+    const xt_field_info *const *columns;
+    size_t n_columns;
     xt_answer answer;
 } asked;
 
@@ -132,6 +137,10 @@ static int on_row(void *context, const xt_cell *cells)
 
     a->n_rows++;
     a->last = cells[0].number;
+    for (size_t i = 0; a->rows && i < a->n_columns; i++) {
+        xt_cell_key(a->columns[i], &cells[i], a->rows);
+        xt_buf_putc(a->rows, ' ');
+    }
     return 0;
 }
 
@@ -150,11 +159,13 @@ static int ask(void *context)
     xt_pipe *pipe = NULL;
 
     a->n_rows = 0;
+    assert_true(a->n_threads > 0);
     int r = xt_pipe_compile(xt_slice_str(a->query), NOW_MS, &pipe, &problem);
     if (r == 0) {
+        a->columns = xt_pipe_columns(pipe, &a->n_columns);
         xt_pipe_run run = {.query = {.filter = xt_pipe_filter(pipe),
                                      .to_ms = XT_TIMESTAMP_MAX_MS,
-                                     .n_threads = 1,
+                                     .n_threads = a->n_threads,
                                      .max_memory_bytes = a->max_memory_bytes},
                            .limit = a->limit,
                            .on_event = on_event,
@@ -170,7 +181,7 @@ static int ask(void *context)
 
 static asked ask_once(void **state, const char *query, size_t max_memory_bytes, uint64_t limit)
 {
-    asked a = {.world = *state, .query = query, .max_memory_bytes = max_memory_bytes, .limit = limit};
+    asked a = {.world = *state, .query = query, .max_memory_bytes = max_memory_bytes, .limit = limit, .n_threads = 1};
 
     assert_int_equal(ask(&a), 0);
     return a;
@@ -194,6 +205,34 @@ static void test_cut(void **state)
     assert_true(a.answer.partial && a.answer.reason);
 }
 
+/* Any number of threads gives the same table. */
+static void test_threads(void **state)
+{
+    static const char *const queries[] = {
+        "* | stats count(), values(user), count_distinct(args), avg(argc), min(exe), max(pid), sum(exit) by key, "
+        "bin(time, 200ms)",
+        "uid < 9 | stats count_distinct(id), values(path), min(time), max(tty) by user, host",
+        "* | rare args, user",
+        "* | first path | where count() > 1",
+    };
+    for (size_t i = 0; i < XT_COUNT_OF(queries); i++) {
+        xt_buf one = XT_BUF_INIT, many = XT_BUF_INIT;
+        asked a = {.world = *state, .query = queries[i], .n_threads = 1, .rows = &one};
+        assert_int_equal(ask(&a), 0);
+        assert_true(a.n_rows > 5);
+        for (unsigned round = 0; round < 5; round++) {
+            xt_buf_reset(&many);
+            a.rows = &many;
+            a.n_threads = 2 + round;
+            assert_int_equal(ask(&a), 0);
+            assert_true(a.answer.cost.n_threads > 1);
+            assert_true(xt_slice_eq(xt_buf_slice(&one), xt_buf_slice(&many)));
+        }
+        xt_buf_fini(&one);
+        xt_buf_fini(&many);
+    }
+}
+
 /* A table without rows still has the one that counts none. */
 static void test_none(void **state)
 {
@@ -209,7 +248,7 @@ static void test_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_goldens), cmocka_unit_test(test_cut),
-                                       cmocka_unit_test(test_none)};
+                                       cmocka_unit_test(test_threads), cmocka_unit_test(test_none)};
 
     return cmocka_run_group_tests(tests, world_new, world_free);
 }
