@@ -92,13 +92,47 @@ static int read_secrets(const xt_opt_args *args, bool *ret_seals, xt_secret_seal
     return key ? xt_seal_key_read(key, ret_key, problem) : 0;
 }
 
+/* N, or N with K, M, G or T (of 1,024); 0 when the option is not given. */
+static int read_bytes(const xt_opt_args *args, const char *name, uint64_t *ret, xt_problem *problem)
+{
+    static const char units[] = "KMGT";
+    xt_slice text = xt_slice_str(xt_opt_get(args, name));
+    const char *unit = text.n > 1 ? strchr(units, text.p[text.n - 1]) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    uint64_t n = 0;
+    if (text.n && (!xt_slice_parse_u64(unit ? xt_slice_head(text, text.n - 1) : text, &n) || n == 0 ||
+                   n > UINT64_MAX >> 1 >> shift)) {
+        xt_problem_set(problem, "--%s %.*s is no number of bytes", name, XT_S_ARGS(text));
+        xt_problem_hint(problem, "for example 500M, 20G or 2T");
+        return -EINVAL;
+    }
+    *ret = n << shift;
+    return 0;
+}
+
+static int read_limits(const xt_opt_args *args, xt_store_limits *ret, xt_problem *problem)
+{
+    xt_slice days = xt_slice_str(xt_opt_get(args, "retain-days"));
+    uint64_t n = 0;
+    if (days.n && (!xt_slice_parse_u64(days, &n) || n == 0 || n > 100000)) {
+        xt_problem_set(problem, "--retain-days %.*s is no number of days from 1 to 100000", XT_S_ARGS(days));
+        return -EINVAL;
+    }
+    ret->max_age_ms = (int64_t)n * 86400000;
+    int r = read_bytes(args, "retain-bytes", &ret->max_bytes, problem);
+    return r == 0 ? read_bytes(args, "min-free-bytes", &ret->min_free_bytes, problem) : r;
+}
+
 static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
 {
     const char *rules[XT_OPT_MAX_VALUES];
     size_t n = 0;
     bool seals;
     xt_secret_seal_key key;
+    xt_store_limits limits = {0};
     int r = read_secrets(args, &seals, &key, problem);
+    if (r == 0)
+        r = read_limits(args, &limits, problem);
     if (r < 0)
         return r;
     for (const char *path; (path = xt_opt_nth(args, "rules", (unsigned)n)) != NULL;)
@@ -113,6 +147,7 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
         .seal_to = seals ? &key : NULL,
         .secret_rules = xt_opt_get(args, "secret-rules"),
         .server_names = xt_opt_get(args, "names"),
+        .limits = limits,
     };
     return xt_app_open(&settings, &s->app, problem);
 }

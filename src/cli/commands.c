@@ -74,6 +74,9 @@ static const xt_opt server_options[] = {
     {.name = "names", .value = "N,N", .help = "names and addresses for the server's certificate besides localhost"},
     SECRETS,
     SEAL_TO,
+    {.name = "retain-days", .value = "N", .help = "retire what is older than N days; without a limit all is kept"},
+    {.name = "retain-bytes", .value = "N", .help = "retire the oldest when DIR takes more: bytes, or 500M, 20G, 2T"},
+    {.name = "min-free-bytes", .value = "N", .help = "retire the oldest when the file system has less free"},
     {.name = "secret-rules", .value = "FILE", .help = "the table of secrets to use instead of the one built in"},
     {.name = "demo", .value = "FILE", .help = "replay this audit log at its own pace, under a DEMO banner"},
     END,
@@ -157,6 +160,13 @@ static const xt_opt dump_options[] = {
     {.name = "format", .value = "F", .fallback = "table", .help = "table or ndjson"},
     END,
 };
+static const xt_opt store_status_options[] = {
+    FROM_WHERE, {.name = "format", .value = "F", .fallback = "text", .help = "text or json"}, END};
+static const xt_opt hold_add_options[] = {
+    FROM_WHERE,
+    {.name = "reason", .value = "TEXT", .required = true, .help = "why; it is kept with who and when, in the ledger"},
+    END,
+};
 static const xt_opt no_options[] = {END};
 
 static const xt_opt_command commands[] = {
@@ -189,6 +199,14 @@ static const xt_opt_command commands[] = {
     {"hosts", "", 0, 0, "the fleet: last seen, lost, backlog, how audit is read and what that can claim", NULL,
      list_options, xt_cmd_hosts},
     {"verify", "", 0, 0, "every checksum, the ledger's chain and the counts", NULL, where_options, xt_cmd_verify},
+    {"store status", "", 0, 0, "what is there, what retention would do next, and when", NULL, store_status_options,
+     xt_cmd_store_status},
+    {"store hold add", "'KQL'", 1, 1, "a legal hold: what matches is never retired or erased",
+     "  exectrail store hold add --data DIR 'host:db-17 and user:alice' --reason 'case 4711'", hold_add_options,
+     xt_cmd_hold_add},
+    {"store hold list", "", 0, 0, "the legal holds", NULL, list_options, xt_cmd_hold_list},
+    {"store hold remove", "ID", 1, 1, "remove a legal hold; the ledger keeps that it was there", NULL, where_options,
+     xt_cmd_hold_remove},
     {"token new", "", 0, 0, "an enrolment token for agents", "The token is the last word on standard output.",
      token_options, xt_cmd_token_new},
     {"user add", "NAME", 1, 1, "add a user or change the role", NULL, user_add_options, xt_cmd_user_add},

@@ -30,6 +30,10 @@ int xt_cmd_user_link(const xt_opt_args *args);
 int xt_cmd_secret_keygen(const xt_opt_args *args);
 int xt_cmd_secret_unseal(const xt_opt_args *args);
 int xt_cmd_store_dump(const xt_opt_args *args);
+int xt_cmd_store_status(const xt_opt_args *args);
+int xt_cmd_hold_add(const xt_opt_args *args);
+int xt_cmd_hold_list(const xt_opt_args *args);
+int xt_cmd_hold_remove(const xt_opt_args *args);
 int xt_cmd_man(const xt_opt_args *args);
 
 /* Prints the problem as one line; the exit status 1. */

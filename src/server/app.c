@@ -76,11 +76,13 @@ static void keep_alerts(xt_app *app, uint64_t turn, int *last)
 static void *keep(void *context)
 {
     xt_app *app = context;
-    int last_store = 0, last_rules = 0, last_hosts = 0, last_alerts = 0;
+    int last_store = 0, last_care = 0, last_rules = 0, last_hosts = 0, last_alerts = 0;
 
     for (uint64_t turn = 1; keeper_waits(app); turn++) {
         xt_problem problem = XT_PROBLEM_INIT;
         report(xt_store_maintain(app->store, &problem), "store", &problem, &last_store);
+        problem = XT_PROBLEM_INIT;
+        report(xt_care_keep(app->care, &problem), "retention", &problem, &last_care);
         problem = XT_PROBLEM_INIT;
         if (turn % RULES_EVERY == 0)
             report(keep_rules(app, &problem), "rules", &problem, &last_rules);
@@ -194,6 +196,8 @@ static int open_parts(xt_app *app, const xt_app_settings *settings, xt_problem *
         return r;
     r = xt_pki_open(app->data, settings->server_names, &app->pki, reterr_problem);
     if (r == 0)
+        r = xt_care_new(app->store, settings, &app->care);
+    if (r == 0)
         r = open_state(app, reterr_problem);
     if (r == 0)
         r = open_secrets(app, settings, reterr_problem);
@@ -272,6 +276,7 @@ xt_app *xt_app_close(xt_app *app)
     xt_state_close(app->state);
     xt_pki_fini(&app->pki);
     xt_secret_rules_unref(app->secrets);
+    xt_care_free(app->care);
     xt_store_close(app->store);
     pthread_cond_destroy(&app->keeper_wake);
     pthread_mutex_destroy(&app->keeper_lock);

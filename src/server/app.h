@@ -42,6 +42,7 @@ typedef struct xt_app_settings {
     bool keeps_secrets;                /* of imports and the demo; else they are taken out (docs/secrets.md) */
     const char *secret_rules;          /* the table to do it by, NULL: the one built in */
     const xt_secret_seal_key *seal_to; /* they are sealed to it; NULL: they are gone; copied */
+    xt_store_limits limits;            /* what is older or more than this is retired; all 0: nothing ever is */
     uint64_t seal_rows;                /* 0: the store's own */
     int64_t seal_after_ms;
     const xt_clock *clock; /* NULL: system */
@@ -69,6 +70,12 @@ void xt_app_rules_refused(xt_app *app, void (*each)(void *context, const xt_prob
  */
 typedef void (*xt_app_done_fn)(void *context, int outcome, uint64_t number);
 XT_MUST_USE int xt_app_ingest(xt_app *app, xt_slice host_id, xt_slice payload, xt_app_done_fn done, void *context);
+
+/* A legal hold: what the query (KQL) matches is never retired or erased. XT_APP_E_INVALID. */
+XT_MUST_USE int xt_app_hold_add(xt_app *app, xt_slice query, xt_slice reason, xt_slice who, uint64_t *ret_id,
+                                xt_problem *reterr_problem);
+XT_MUST_USE int xt_app_hold_remove(xt_app *app, uint64_t id, xt_slice who, xt_problem *reterr_problem);
+const xt_store_limits *xt_app_limits(const xt_app *app);
 
 /* Audit text of one host (import): bytes in pieces, searchable when finish returns. */
 typedef struct xt_import xt_import;

@@ -10,6 +10,7 @@
 
 #include "event/secret_rules.h"
 #include "server/app.h"
+#include "server/care.h"
 #include "server/demo.h"
 #include "server/hosts.h"
 #include "server/outbox.h"
@@ -33,6 +34,7 @@ struct xt_app {
     xt_outbox *outbox;
     xt_writer *writer;
     xt_demo *demo;
+    xt_care *care;
 
     atomic_uint_least64_t alerts_arrival; /* alerts of all that arrived up to here are in state.db */
     atomic_uint alerts_failed;            /* times that alerts could not be written */

@@ -3,7 +3,7 @@
  * SQLite, which would use the ids of deleted rows again. Marks and the ledger's head are held in memory beside the
  * tables, and go back with a transaction that is rolled back.
  *
- * A ledger row's chain is the hash of the chain before it and of the row's own values, so that a row taken out, put
+ * A ledger row's chain is the SHA-256 of the chain before it and of the row's own values, so that a row taken out, put
  * in or changed breaks every later link.
  */
 #include "store/pending.h"
@@ -24,7 +24,9 @@ static const xt_sqlite_migration migrations[] = {
         " made_ms INTEGER NOT NULL, hash BLOB NOT NULL);"
         "CREATE TABLE ledger(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
         " n_events INTEGER NOT NULL, first_arrival INTEGER NOT NULL, subject BLOB NOT NULL, first INTEGER NOT NULL,"
-        " last INTEGER NOT NULL, hash BLOB NOT NULL, chain BLOB NOT NULL);"
+        " last INTEGER NOT NULL, hash BLOB NOT NULL, digest BLOB NOT NULL, note TEXT NOT NULL, chain BLOB NOT NULL);"
+        "CREATE TABLE holds(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, query TEXT NOT NULL,"
+        " reason TEXT NOT NULL, who TEXT NOT NULL);"
         "INSERT INTO marks VALUES ('last_row', 0), ('next_segment', 1), ('sealed_arrival', 0), ('sealed_row', 0);"},
 };
 
@@ -35,6 +37,8 @@ enum {
     PUT_LEDGER,
     PUT_SEGMENT,
     DELETE_SEGMENT,
+    PUT_HOLD,
+    DELETE_HOLD,
     PUT_MARK,
     SET_ASIDE,
     DELETE_ROWS,
@@ -47,12 +51,14 @@ static const char *const statements[N_STATEMENTS] = {
     [PUT_STREAM] = "INSERT INTO streams(stream, host_id, number, hash) VALUES (?1, ?2, ?3, ?4)"
                    " ON CONFLICT(stream) DO UPDATE SET host_id = ?2, number = ?3, hash = ?4",
     [PUT_WATERMARK] = "UPDATE streams SET sealed_number = ?2 WHERE stream = ?1",
-    [PUT_LEDGER] = "INSERT INTO ledger(id, kind, at_ms, n_events, first_arrival, subject, first, last, hash, chain)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [PUT_LEDGER] = "INSERT INTO ledger(id, kind, at_ms, n_events, first_arrival, subject, first, last, hash, digest,"
+                   " note, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [PUT_SEGMENT] =
         "INSERT INTO segments(id, n_rows, first_arrival, last_arrival, min_ms, max_ms, bytes, made_ms, hash)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [DELETE_SEGMENT] = "DELETE FROM segments WHERE id = ?1",
+    [PUT_HOLD] = "INSERT INTO holds(id, at_ms, query, reason, who) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [DELETE_HOLD] = "DELETE FROM holds WHERE id = ?1",
     [PUT_MARK] = "UPDATE marks SET value = ?2 WHERE name = ?1",
     [SET_ASIDE] = "UPDATE pending SET id = -id WHERE id = ?1",
     [DELETE_ROWS] = "DELETE FROM pending WHERE id > 0 AND id <= ?1",
@@ -60,8 +66,7 @@ static const char *const statements[N_STATEMENTS] = {
 
 typedef struct pending_state {
     xt_pending_marks marks;
-    uint64_t n_ledger;
-    xt_hash128 head;
+    xt_ledger_head head;
 } pending_state;
 
 struct xt_pending {
@@ -107,6 +112,16 @@ static int run(xt_pending *pending, int which, const char *doing, xt_problem *re
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);
     return r;
+}
+
+static xt_digest column_digest(sqlite3_stmt *stmt, int i)
+{
+    xt_slice s = xt_sqlite_slice(stmt, i);
+    xt_digest digest = {{0}};
+
+    if (s.n == sizeof digest.b)
+        memcpy(digest.b, s.p, s.n);
+    return digest;
 }
 
 typedef int (*row_fn)(void *context, sqlite3_stmt *stmt);
@@ -172,8 +187,7 @@ static int on_head(void *context, sqlite3_stmt *stmt)
 {
     pending_state *state = context;
 
-    state->n_ledger = column_u64(stmt, 0);
-    state->head = column_hash(stmt, 1);
+    state->head = (xt_ledger_head){column_u64(stmt, 0), column_digest(stmt, 1)};
     return 0;
 }
 
@@ -218,6 +232,36 @@ int xt_pending_open(const char *path, xt_pending **ret, xt_problem *reterr_probl
     }
     *ret = pending;
     return 0;
+}
+
+int xt_pending_open_snapshot(const char *path, xt_pending **ret, xt_problem *reterr_problem)
+{
+    xt_pending *pending = calloc(1, sizeof *pending);
+
+    if (!pending)
+        return xt_error_origin(-ENOMEM);
+    int rc = sqlite3_open_v2(path, &pending->db, SQLITE_OPEN_READONLY, NULL);
+    int r = xt_sqlite_error(pending->db, rc, "opening pending.db", reterr_problem);
+    if (r == 0)
+        r = xt_sqlite_exec(pending->db, "BEGIN", reterr_problem);
+    if (r == 0)
+        r = state_load(pending, reterr_problem);
+    if (r != 0) {
+        xt_pending_close(pending);
+        return r;
+    }
+    *ret = pending;
+    return 0;
+}
+
+xt_ledger_head xt_pending_head(const xt_pending *pending)
+{
+    return pending->now.head;
+}
+
+sqlite3 *xt_pending_db(xt_pending *pending)
+{
+    return pending->db;
 }
 
 xt_pending *xt_pending_close(xt_pending *pending)
@@ -313,12 +357,14 @@ int xt_pending_set_watermark(xt_pending *pending, xt_hash128 stream, uint64_t se
     return run(pending, PUT_WATERMARK, "storing a stream's watermark", reterr_problem);
 }
 
-static xt_hash128 ledger_chain(xt_hash128 before, uint64_t id, const xt_ledger_row *row)
+static int ledger_chain(const xt_digest *before, uint64_t id, const xt_ledger_row *row, xt_digest *ret)
 {
-    char bytes[160];
+    char bytes[256];
     xt_buf buf = XT_BUF_ON(bytes);
+    xt_digest note = {{0}};
+    int r = row->note.n ? xt_digest_of(row->note, &note) : 0;
 
-    xt_buf_put(&buf, xt_slice_of(before.b, sizeof before.b));
+    xt_buf_put(&buf, xt_slice_of(before->b, sizeof before->b));
     xt_buf_put_u64(&buf, id);
     xt_buf_put_u64(&buf, row->kind);
     xt_buf_put_u64(&buf, (uint64_t)row->at_ms);
@@ -328,15 +374,20 @@ static xt_hash128 ledger_chain(xt_hash128 before, uint64_t id, const xt_ledger_r
     xt_buf_put_u64(&buf, row->first);
     xt_buf_put_u64(&buf, row->last);
     xt_buf_put(&buf, xt_slice_of(row->hash.b, sizeof row->hash.b));
-    return xt_slice_hash128(xt_buf_slice(&buf));
+    xt_buf_put(&buf, xt_slice_of(row->digest.b, sizeof row->digest.b));
+    xt_buf_put(&buf, xt_slice_of(note.b, sizeof note.b));
+    return r < 0 ? xt_error_trace(r) : xt_digest_of(xt_buf_slice(&buf), ret);
 }
 
 int xt_pending_put_ledger(xt_pending *pending, const xt_ledger_row *row, xt_problem *reterr_problem)
 {
     sqlite3_stmt *stmt = pending->stmts[PUT_LEDGER];
-    uint64_t id = pending->now.n_ledger + 1;
-    xt_hash128 chain = ledger_chain(pending->now.head, id, row);
+    uint64_t id = pending->now.head.id + 1;
+    xt_digest chain;
+    int r = ledger_chain(&pending->now.head.chain, id, row, &chain);
 
+    if (r < 0)
+        return xt_error_trace(r);
     bind_u64(stmt, 1, id);
     bind_u64(stmt, 2, row->kind);
     sqlite3_bind_int64(stmt, 3, row->at_ms);
@@ -346,13 +397,14 @@ int xt_pending_put_ledger(xt_pending *pending, const xt_ledger_row *row, xt_prob
     bind_u64(stmt, 7, row->first);
     bind_u64(stmt, 8, row->last);
     bind_hash(stmt, 9, &row->hash);
-    bind_hash(stmt, 10, &chain);
-    int r = run(pending, PUT_LEDGER, "writing the ledger", reterr_problem);
+    sqlite3_bind_blob(stmt, 10, row->digest.b, sizeof row->digest.b, SQLITE_STATIC);
+    xt_sqlite_bind_slice(stmt, 11, row->note.n ? row->note : XT_S(""));
+    sqlite3_bind_blob(stmt, 12, chain.b, sizeof chain.b, SQLITE_STATIC);
+    r = run(pending, PUT_LEDGER, "writing the ledger", reterr_problem);
     if (r == 0) {
         if (row->kind == XT_LEDGER_RECEIVED)
             pending->now.marks.last_arrival = row->first_arrival + row->n_events - 1;
-        pending->now.n_ledger = id;
-        pending->now.head = chain;
+        pending->now.head = (xt_ledger_head){id, chain};
     }
     return r;
 }
@@ -409,18 +461,45 @@ int xt_pending_put_segment(xt_pending *pending, const xt_pending_segment *segmen
     return put_marks(pending, reterr_problem);
 }
 
+int xt_pending_drop_segment(xt_pending *pending, uint64_t id, xt_problem *reterr_problem)
+{
+    bind_u64(pending->stmts[DELETE_SEGMENT], 1, id);
+    return run(pending, DELETE_SEGMENT, "taking a segment out of the catalog", reterr_problem);
+}
+
+int xt_pending_add_segment(xt_pending *pending, const xt_pending_segment *segment, xt_problem *reterr_problem)
+{
+    int r = put_segment(pending, segment, reterr_problem);
+
+    return r == 0 ? put_marks(pending, reterr_problem) : r;
+}
+
 int xt_pending_replace_segments(xt_pending *pending, const uint64_t *ids, size_t n, const xt_pending_segment *merged,
                                 xt_problem *reterr_problem)
 {
     int r = 0;
 
-    for (size_t i = 0; i < n && r == 0; i++) {
-        bind_u64(pending->stmts[DELETE_SEGMENT], 1, ids[i]);
-        r = run(pending, DELETE_SEGMENT, "taking a segment out of the catalog", reterr_problem);
-    }
-    if (r == 0)
-        r = put_segment(pending, merged, reterr_problem);
-    return r == 0 ? put_marks(pending, reterr_problem) : r;
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = xt_pending_drop_segment(pending, ids[i], reterr_problem);
+    return r == 0 ? xt_pending_add_segment(pending, merged, reterr_problem) : r;
+}
+
+int xt_pending_put_hold(xt_pending *pending, const xt_pending_hold *hold, xt_problem *reterr_problem)
+{
+    sqlite3_stmt *stmt = pending->stmts[PUT_HOLD];
+
+    bind_u64(stmt, 1, hold->id);
+    sqlite3_bind_int64(stmt, 2, hold->at_ms);
+    xt_sqlite_bind_slice(stmt, 3, hold->query);
+    xt_sqlite_bind_slice(stmt, 4, hold->reason);
+    xt_sqlite_bind_slice(stmt, 5, hold->who);
+    return run(pending, PUT_HOLD, "storing a hold", reterr_problem);
+}
+
+int xt_pending_drop_hold(xt_pending *pending, uint64_t id, xt_problem *reterr_problem)
+{
+    bind_u64(pending->stmts[DELETE_HOLD], 1, id);
+    return run(pending, DELETE_HOLD, "removing a hold", reterr_problem);
 }
 
 int xt_pending_set_aside(xt_pending *pending, int64_t id, xt_problem *reterr_problem)
@@ -562,10 +641,9 @@ int xt_pending_each_row(xt_pending *pending, int (*fn)(void *context, const xt_p
 }
 
 typedef struct ledger_context {
-    int (*fn)(void *context, uint64_t id, const xt_ledger_row *row, bool chained);
+    int (*fn)(void *context, const xt_ledger_head *at, const xt_ledger_row *row, bool chained);
     void *context;
-    xt_hash128 chain;
-    uint64_t next;
+    xt_ledger_head before;
 } ledger_context;
 
 static int on_ledger(void *context, sqlite3_stmt *stmt)
@@ -581,13 +659,44 @@ static int on_ledger(void *context, sqlite3_stmt *stmt)
         .first = column_u64(stmt, 6),
         .last = column_u64(stmt, 7),
         .hash = column_hash(stmt, 8),
+        .digest = column_digest(stmt, 9),
+        .note = xt_sqlite_slice(stmt, 10),
     };
-    xt_hash128 chain = column_hash(stmt, 9);
-    bool chained = id == c->next && xt_hash128_eq(chain, ledger_chain(c->chain, id, &row));
+    xt_ledger_head at = {id, column_digest(stmt, 11)};
+    xt_digest chain;
+    int r = ledger_chain(&c->before.chain, id, &row, &chain);
+    if (r < 0)
+        return xt_error_trace(r);
+    bool chained = id == c->before.id + 1 && memcmp(chain.b, at.chain.b, sizeof chain.b) == 0;
 
-    c->chain = chain;
-    c->next = id + 1;
-    return c->fn(c->context, id, &row, chained);
+    c->before = at;
+    return c->fn(c->context, &at, &row, chained);
+}
+
+typedef struct hold_context {
+    int (*fn)(void *context, const xt_pending_hold *hold);
+    void *context;
+} hold_context;
+
+static int on_hold(void *context, sqlite3_stmt *stmt)
+{
+    const hold_context *c = context;
+    xt_pending_hold hold = {
+        .id = column_u64(stmt, 0),
+        .at_ms = sqlite3_column_int64(stmt, 1),
+        .query = xt_sqlite_slice(stmt, 2),
+        .reason = xt_sqlite_slice(stmt, 3),
+        .who = xt_sqlite_slice(stmt, 4),
+    };
+    return c->fn(c->context, &hold);
+}
+
+int xt_pending_each_hold(xt_pending *pending, int (*fn)(void *context, const xt_pending_hold *hold), void *context,
+                         xt_problem *reterr_problem)
+{
+    hold_context c = {fn, context};
+    return each(pending, "SELECT id, at_ms, query, reason, who FROM holds ORDER BY id", NULL, on_hold, &c,
+                reterr_problem);
 }
 
 typedef struct replaced_context {
@@ -607,8 +716,8 @@ int xt_pending_was_replaced(xt_pending *pending, uint64_t id, xt_hash128 hash, b
 {
     replaced_context c = {.hash = hash};
     int64_t bound = (int64_t)id;
-    int r =
-        each(pending, "SELECT hash FROM ledger WHERE kind = 5 AND first = ?1", &bound, on_replaced, &c, reterr_problem);
+    int r = each(pending, "SELECT hash FROM ledger WHERE kind IN (3, 5) AND first = ?1", &bound, on_replaced, &c,
+                 reterr_problem);
 
     if (r == 0)
         *ret = c.found;
@@ -616,12 +725,12 @@ int xt_pending_was_replaced(xt_pending *pending, uint64_t id, xt_hash128 hash, b
 }
 
 int xt_pending_each_ledger(xt_pending *pending,
-                           int (*fn)(void *context, uint64_t id, const xt_ledger_row *row, bool chained), void *context,
-                           xt_problem *reterr_problem)
+                           int (*fn)(void *context, const xt_ledger_head *at, const xt_ledger_row *row, bool chained),
+                           void *context, xt_problem *reterr_problem)
 {
-    ledger_context c = {.fn = fn, .context = context, .next = 1};
+    ledger_context c = {.fn = fn, .context = context};
     return each(pending,
-                "SELECT id, kind, at_ms, n_events, first_arrival, subject, first, last, hash, chain FROM ledger"
-                " ORDER BY id",
+                "SELECT id, kind, at_ms, n_events, first_arrival, subject, first, last, hash, digest, note, chain"
+                " FROM ledger ORDER BY id",
                 NULL, on_ledger, &c, reterr_problem);
 }

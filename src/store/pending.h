@@ -9,6 +9,7 @@
  */
 #pragma once
 #include "io/sqlite/sqlite_db.h"
+#include "store/digest.h"
 
 enum {
     XT_PENDING_E_NEWER = 1,
@@ -37,12 +38,18 @@ typedef struct xt_pending_segment {
     xt_hash128 hash; /* of the directory's bytes */
 } xt_pending_segment;
 
+/* Every segment enters the ledger by one of SEALED, MERGED, HELD and REWRITTEN, and leaves it by RETIRED or REPLACED. */
 typedef enum xt_ledger_kind {
     XT_LEDGER_RECEIVED = 1,
     XT_LEDGER_SEALED = 2,
-    XT_LEDGER_RETIRED = 3,  /* for retention to come */
-    XT_LEDGER_MERGED = 4,   /* a segment made of the REPLACED ones that follow, which are gone */
-    XT_LEDGER_REPLACED = 5, /* a segment whose rows are in the merged one */
+    XT_LEDGER_RETIRED = 3,   /* a segment is gone; n_events: its rows, but for those that are in the HELD one before */
+    XT_LEDGER_MERGED = 4,    /* a segment made of the REPLACED ones that follow, which are gone */
+    XT_LEDGER_REPLACED = 5,  /* a segment whose rows are in the merged or rewritten one */
+    XT_LEDGER_HELD = 6,      /* a segment of those rows of a RETIRED one, which follows, that a legal hold matches */
+    XT_LEDGER_HOLD = 7,      /* a legal hold was placed; the note says which */
+    XT_LEDGER_RELEASED = 8,  /* a legal hold was removed */
+    XT_LEDGER_REWRITTEN = 9, /* a segment made of a REPLACED one without the rows that were erased */
+    XT_LEDGER_ERASED = 10,   /* a tombstone: n_events rows were erased from the REPLACED segments before it */
 } xt_ledger_kind;
 
 typedef struct xt_ledger_row {
@@ -50,10 +57,26 @@ typedef struct xt_ledger_row {
     int64_t at_ms;
     uint64_t n_events, first_arrival;
     xt_hash128 subject; /* RECEIVED: the stream; else zero */
-    /* RECEIVED: batch numbers; SEALED, MERGED: segment id twice; REPLACED: its id, and that of the merged one */
+    /*
+     * RECEIVED: batch numbers; SEALED, MERGED, HELD, REWRITTEN: segment id twice; REPLACED, RETIRED: its id, and that of
+     * the one that has its rows (0: none); HOLD, RELEASED: id of the hold twice; ERASED: 0, number of segments
+     */
     uint64_t first, last;
-    xt_hash128 hash; /* RECEIVED: of the last batch; else of the segment's directory */
+    xt_hash128 hash;  /* RECEIVED: of the last batch; of a segment its directory's; else zero */
+    xt_digest digest; /* of a segment that enters: of its file; else zero */
+    xt_slice note;    /* HOLD, RELEASED, ERASED: JSON, and what signs it; else empty */
 } xt_ledger_row;
+
+typedef struct xt_ledger_head {
+    uint64_t id; /* of the last row; 0: there is none */
+    xt_digest chain;
+} xt_ledger_head;
+
+typedef struct xt_pending_hold {
+    uint64_t id;
+    int64_t at_ms;
+    xt_slice query, reason, who;
+} xt_pending_hold;
 
 typedef struct xt_pending_marks {
     int64_t sealed_row, last_row; /* rows up to sealed_row are in segments; last_row: greatest id ever given */
@@ -64,8 +87,12 @@ typedef struct xt_pending_marks {
 } xt_pending_marks;
 
 XT_MUST_USE int xt_pending_open(const char *path, xt_pending **ret, xt_problem *reterr_problem);
+/* Another way into the same file, for reading alone: what it shows is as it was now, whatever is written from now on. */
+XT_MUST_USE int xt_pending_open_snapshot(const char *path, xt_pending **ret, xt_problem *reterr_problem);
 xt_pending *xt_pending_close(xt_pending *pending); /* accepts NULL, returns NULL */
 xt_pending_marks xt_pending_marks_get(const xt_pending *pending);
+xt_ledger_head xt_pending_head(const xt_pending *pending);
+sqlite3 *xt_pending_db(xt_pending *pending); /* for SQLite's backup */
 
 XT_MUST_USE int xt_pending_begin(xt_pending *pending, xt_problem *reterr_problem);
 XT_MUST_USE int xt_pending_commit(xt_pending *pending, xt_problem *reterr_problem);
@@ -83,7 +110,13 @@ XT_MUST_USE int xt_pending_put_segment(xt_pending *pending, const xt_pending_seg
 /* Takes a merged segment's inputs out of the catalog and puts it there. */
 XT_MUST_USE int xt_pending_replace_segments(xt_pending *pending, const uint64_t *ids, size_t n,
                                             const xt_pending_segment *merged, xt_problem *reterr_problem);
-/* Whether the ledger says that this segment was replaced by a merged one. */
+/* Takes a segment out of the catalog; puts one there that does not come from pending rows. */
+XT_MUST_USE int xt_pending_drop_segment(xt_pending *pending, uint64_t id, xt_problem *reterr_problem);
+XT_MUST_USE int xt_pending_add_segment(xt_pending *pending, const xt_pending_segment *segment,
+                                       xt_problem *reterr_problem);
+XT_MUST_USE int xt_pending_put_hold(xt_pending *pending, const xt_pending_hold *hold, xt_problem *reterr_problem);
+XT_MUST_USE int xt_pending_drop_hold(xt_pending *pending, uint64_t id, xt_problem *reterr_problem);
+/* Whether the ledger says that this segment was replaced by another one, or retired. */
 XT_MUST_USE int xt_pending_was_replaced(xt_pending *pending, uint64_t id, xt_hash128 hash, bool *ret,
                                         xt_problem *reterr_problem);
 /* Takes a damaged row out of the way of sealing and deleting: it is kept, its id made negative. */
@@ -104,7 +137,10 @@ XT_MUST_USE int xt_pending_each_segment(xt_pending *pending,
 XT_MUST_USE int xt_pending_each_row(xt_pending *pending,
                                     int (*fn)(void *context, const xt_pending_row *row, bool intact), void *context,
                                     xt_problem *reterr_problem);
+XT_MUST_USE int xt_pending_each_hold(xt_pending *pending, int (*fn)(void *context, const xt_pending_hold *hold),
+                                     void *context, xt_problem *reterr_problem);
 /* chained: the row's chain is that of its content and of the row before it. */
 XT_MUST_USE int xt_pending_each_ledger(xt_pending *pending,
-                                       int (*fn)(void *context, uint64_t id, const xt_ledger_row *row, bool chained),
+                                       int (*fn)(void *context, const xt_ledger_head *at, const xt_ledger_row *row,
+                                                 bool chained),
                                        void *context, xt_problem *reterr_problem);

@@ -30,6 +30,7 @@ enum {
     XT_STORE_E_CORRUPT = 3,   /* batch bytes or count or chain do not hold together */
     XT_STORE_E_LOCKED = 4,    /* another process has the folder */
     XT_STORE_E_NEWER = 5,     /* written by a later version */
+    XT_STORE_E_UNKNOWN = 6,   /* there is no such hold */
 };
 
 typedef struct xt_store xt_store;
@@ -87,6 +88,55 @@ typedef struct xt_store_stats {
     int64_t first_ms, last_ms; /* of event times; 0 when empty */
 } xt_store_stats;
 XT_MUST_USE int xt_store_stats_get(xt_store *store, xt_store_stats *ret);
+
+/* ------------------------------------------------------------------------------------------------ retention */
+
+struct xt_scan;
+
+/* Says which rows of a segment are meant: sets their bits (bit i mod 64 of word i / 64), which are 0 before. */
+typedef struct xt_store_choice {
+    int (*choose)(void *context, struct xt_scan *scan, uint64_t *const *masks /* a mask a part */,
+                  xt_problem *reterr_problem); /* >0: that cannot be told, with a problem */
+    void *context;
+} xt_store_choice;
+
+typedef struct xt_store_limits { /* 0: no such limit */
+    int64_t max_age_ms;          /* of a segment's newest row, by the time it has, or was sealed at where that is before */
+    uint64_t max_bytes;          /* of all files below DIR, as allocated on disk */
+    uint64_t min_free_bytes;     /* of the file system, for who is not root */
+} xt_store_limits;
+
+typedef enum xt_retire_why { XT_RETIRE_NOT, XT_RETIRE_AGE, XT_RETIRE_BYTES, XT_RETIRE_FREE } xt_retire_why;
+
+/*
+ * Retires the oldest segment, when a limit says so: one of catalog, ledger and disk. Rows that are held are copied to a
+ * segment of their own before. Pending rows never go. *ret_why: NOT: there is nothing to do. A segment of which is not
+ * known what is held stays. held may be NULL.
+ */
+XT_MUST_USE int xt_store_retain(xt_store *store, const xt_store_limits *limits, const xt_store_choice *held,
+                                xt_retire_why *ret_why, xt_problem *reterr_problem);
+
+typedef struct xt_store_room {
+    uint64_t bytes_used, bytes_free, bytes_total; /* below DIR; of its file system */
+    uint64_t bytes_a_day;                         /* that segments grew by, lately; 0: not known yet */
+    uint64_t next_id, next_rows, next_bytes;      /* the segment that would go first; 0: none */
+    int64_t next_newest_ms;
+} xt_store_room;
+XT_MUST_USE int xt_store_room_get(xt_store *store, xt_store_room *ret);
+
+/* A legal hold: what it matches is kept. Its text is the caller's language; the store only keeps it. */
+typedef struct xt_store_hold {
+    uint64_t id;
+    int64_t at_ms;
+    xt_slice query, reason, who;
+} xt_store_hold;
+XT_MUST_USE int xt_store_hold_add(xt_store *store, xt_slice query, xt_slice reason, xt_slice who, uint64_t *ret_id,
+                                  xt_problem *reterr_problem);
+XT_MUST_USE int xt_store_hold_remove(xt_store *store, uint64_t id, xt_slice who, xt_problem *reterr_problem);
+/* In ascending order; the store is not to be called from fn. */
+XT_MUST_USE int xt_store_each_hold(xt_store *store, int (*fn)(void *context, const xt_store_hold *hold), void *context,
+                                   xt_problem *reterr_problem);
+unsigned xt_store_hold_changes(const xt_store *store); /* grows whenever a hold is added or removed */
 
 /* ------------------------------------------------------------------------------------------------ scanning */
 
@@ -216,7 +266,7 @@ uint64_t xt_store_wait(xt_store *store, uint64_t arrival, int timeout_ms);
 
 /* The ledger: what was received, sealed and retired, each row chained to the one before. */
 typedef struct xt_ledger_check {
-    uint64_t n_rows, n_received, n_sealed, n_retired, n_pending;
+    uint64_t n_rows, n_received, n_sealed, n_retired, n_erased, n_pending;
     bool chain_ok, counts_ok;
 } xt_ledger_check;
 /* Reads every checksum, the ledger's chain and the counts: `verify`. Problems are given to `report`, one by one. */

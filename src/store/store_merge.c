@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "store/store_private.h"
+#include "store/store_replace.h"
 
 #define MAX_ROWS        (UINT64_C(16) << 20)
 #define MAX_INPUTS      16
@@ -36,6 +37,7 @@ typedef struct merge_job {
     xt_segment *inputs[MAX_INPUTS]; /* retained */
     size_t n;
     uint64_t id;
+    xt_digest digest; /* of the merged file */
     bool in_background;
     uint64_t n_values; /* since the last rest */
     struct timespec worked_from;
@@ -149,21 +151,6 @@ static int merge_step(void *context, uint64_t n_values)
 
 /* ------------------------------------------------------------------------------------------------ file and catalog */
 
-static xt_pending_segment catalog_row(const xt_segment_info *info)
-{
-    return (xt_pending_segment){
-        .id = info->id,
-        .n_rows = info->n_rows,
-        .first_arrival = info->first_arrival,
-        .last_arrival = info->last_arrival,
-        .bytes = info->bytes,
-        .min_ms = info->min_ms,
-        .max_ms = info->max_ms,
-        .made_ms = info->made_ms,
-        .hash = info->hash,
-    };
-}
-
 static int ledger_put(const merge_job *job, const xt_segment_info *merged, xt_problem *reterr_problem)
 {
     xt_ledger_row row = {
@@ -174,6 +161,7 @@ static int ledger_put(const merge_job *job, const xt_segment_info *merged, xt_pr
         .first = merged->id,
         .last = merged->id,
         .hash = merged->hash,
+        .digest = job->digest,
     };
     int r = xt_pending_put_ledger(job->store->pending, &row, reterr_problem);
 
@@ -184,6 +172,7 @@ static int ledger_put(const merge_job *job, const xt_segment_info *merged, xt_pr
         row.first_arrival = info->first_arrival;
         row.first = info->id;
         row.hash = info->hash;
+        row.digest = (xt_digest){{0}};
         r = xt_pending_put_ledger(job->store->pending, &row, reterr_problem);
     }
     return r;
@@ -192,7 +181,7 @@ static int ledger_put(const merge_job *job, const xt_segment_info *merged, xt_pr
 static int catalog_replace(const merge_job *job, const xt_segment_info *merged, xt_problem *reterr_problem)
 {
     xt_pending *pending = job->store->pending;
-    xt_pending_segment row = catalog_row(merged);
+    xt_pending_segment row = xt_store_catalog_row(merged);
     uint64_t ids[MAX_INPUTS];
     int r = xt_pending_begin(pending, reterr_problem);
 
@@ -306,6 +295,8 @@ static int merged_make(merge_job *job, const char *beside, xt_segment **ret, xt_
     clock_gettime(CLOCK_MONOTONIC, &job->worked_from);
     int r = xt_segment_merge(store->vfs, beside, job->id, xt_clock_wall_ms(store->clock), job->inputs, job->n, &steps,
                              &bad, &info, reterr_problem);
+    if (r == 0)
+        r = xt_digest_of_file(store->vfs, beside, &job->digest, NULL);
     if (r == 0)
         r = store->vfs->sync_folder(store->vfs, store->segments_dir);
     if (r == 0)

@@ -55,11 +55,15 @@ struct xt_store {
     _Atomic(uint64_t) n_damaged;      /* segments and batches found damaged at opening */
     _Atomic(uint64_t) n_pending_rows; /* not sealed */
     atomic_bool merging_stops;        /* a merging under way ends soon */
+    atomic_uint n_hold_changes;
 
     /* under merge_lock */
     uint64_t *unmergeable; /* ids of segments that could not be read whole */
     size_t n_unmergeable;
     int64_t merge_after_ms; /* monotonic: not in the background before that */
+    uint64_t *held_whole;   /* ids of segments of which a hold wants every row, while holds_seen is the count */
+    size_t n_held_whole;
+    unsigned holds_seen;
 
     /* under write_lock */
     xt_pending *pending;
@@ -95,6 +99,10 @@ void xt_store_commit_failed(xt_store *store, uint64_t id);
 void xt_store_commit_done(xt_store *store);
 /* Merges once, if there is something to be merged: in the background slowly, and only what is worth it. */
 XT_MUST_USE int xt_store_merge(xt_store *store, bool in_background, bool *ret_done, xt_problem *reterr_problem);
+
+/* A scan of one segment alone; which of its row groups a part is. */
+XT_MUST_USE int xt_scan_open_segment(xt_store *store, xt_segment *segment, xt_scan **ret);
+uint32_t xt_scan_group(const xt_scan *scan, size_t part);
 
 /* Opens the segments of the catalog into the picture; names what is damaged, clears away what never was committed. */
 XT_MUST_USE int xt_store_load_segments(xt_store *store, xt_problem *reterr_problem);

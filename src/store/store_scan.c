@@ -154,20 +154,22 @@ static int parts_collect(xt_scan *scan)
 
 /* ------------------------------------------------------------------------------------------------ scan */
 
-int xt_scan_open(xt_store *store, const xt_scan_spec *spec, xt_scan **ret, xt_problem *reterr_problem)
+/* Takes over the reference to the picture. */
+static int scan_new(xt_store *store, const xt_scan_spec *spec, xt_picture *picture, xt_scan **ret)
 {
     xt_scan *scan = calloc(1, sizeof *scan);
 
-    (void)reterr_problem;
-    if (!scan)
+    if (!scan) {
+        xt_picture_unref(picture);
         return xt_error_origin(-ENOMEM);
+    }
     scan->spec = *spec;
     if (spec->from_ms <= 0)
         scan->spec.from_ms = INT64_MIN;
     if (spec->to_ms >= XT_TIMESTAMP_MAX_MS)
         scan->spec.to_ms = INT64_MAX;
     scan->store = store;
-    scan->picture = xt_picture_take(store);
+    scan->picture = picture;
     scan->info.n_segments = scan->picture->segments->n;
     scan->info.last_arrival = scan->picture->last_arrival;
     scan->info.n_damaged = atomic_load(&store->n_damaged);
@@ -179,6 +181,27 @@ int xt_scan_open(xt_store *store, const xt_scan_spec *spec, xt_scan **ret, xt_pr
     }
     *ret = scan;
     return 0;
+}
+
+int xt_scan_open(xt_store *store, const xt_scan_spec *spec, xt_scan **ret, xt_problem *reterr_problem)
+{
+    (void)reterr_problem;
+    return scan_new(store, spec, xt_picture_take(store), ret);
+}
+
+int xt_scan_open_segment(xt_store *store, xt_segment *segment, xt_scan **ret)
+{
+    static const xt_scan_spec all = {.to_ms = XT_TIMESTAMP_MAX_MS};
+    xt_segment_list *list = xt_segment_list_with(NULL, segment);
+    xt_picture *picture = list ? xt_picture_new(list, NULL, 0, xt_segment_info_get(segment)->last_arrival) : NULL;
+
+    xt_segment_list_unref(list);
+    return picture ? scan_new(store, &all, picture, ret) : xt_error_origin(-ENOMEM);
+}
+
+uint32_t xt_scan_group(const xt_scan *scan, size_t part)
+{
+    return scan->parts[part].group;
 }
 
 xt_scan *xt_scan_close(xt_scan *scan)

@@ -7,6 +7,7 @@
  * sealing takes another id; when that one is committed the first is no longer needed.
  */
 #include "store/store_private.h"
+#include "store/store_replace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ typedef struct sealing {
     uint64_t n_rows_pending;
     uint64_t id;
     bool is_small; /* nobody waits for it */
+    xt_digest digest; /* of the file */
     watermark *watermarks;
     size_t n_watermarks;
 } sealing;
@@ -92,7 +94,7 @@ static int sealing_begin(xt_store *store, sealing *s)
     return 0;
 }
 
-static int segment_make(xt_store *store, const sealing *s, xt_segment **ret, xt_problem *reterr_problem)
+static int segment_make(xt_store *store, sealing *s, xt_segment **ret, xt_problem *reterr_problem)
 {
     char *path = xt_store_segment_path(store, s->id, ".xts"), *beside = xt_store_segment_path(store, s->id, ".tmp");
     xt_segment_info info;
@@ -101,6 +103,8 @@ static int segment_make(xt_store *store, const sealing *s, xt_segment **ret, xt_
     if (r == 0)
         r = xt_segment_write(store->vfs, beside, s->id, xt_clock_wall_ms(store->clock), s->is_small, s->picture->views,
                              s->picture->n_views, &info, reterr_problem);
+    if (r == 0)
+        r = xt_digest_of_file(store->vfs, beside, &s->digest, NULL);
     if (r == 0)
         r = store->vfs->rename(store->vfs, beside, path);
     if (r == 0)
@@ -120,17 +124,7 @@ static int segment_make(xt_store *store, const sealing *s, xt_segment **ret, xt_
 
 static int catalog_put(xt_store *store, const sealing *s, const xt_segment_info *info, xt_problem *reterr_problem)
 {
-    xt_pending_segment row = {
-        .id = info->id,
-        .n_rows = info->n_rows,
-        .first_arrival = info->first_arrival,
-        .last_arrival = info->last_arrival,
-        .bytes = info->bytes,
-        .min_ms = info->min_ms,
-        .max_ms = info->max_ms,
-        .made_ms = info->made_ms,
-        .hash = info->hash,
-    };
+    xt_pending_segment row = xt_store_catalog_row(info);
     xt_ledger_row ledger = {
         .kind = XT_LEDGER_SEALED,
         .at_ms = info->made_ms,
@@ -139,6 +133,7 @@ static int catalog_put(xt_store *store, const sealing *s, const xt_segment_info 
         .first = info->id,
         .last = info->id,
         .hash = info->hash,
+        .digest = s->digest,
     };
     int r = xt_pending_begin(store->pending, reterr_problem);
 

@@ -46,13 +46,14 @@ static void living_drop(verifying *v, uint64_t id)
 /* Which segments there have to be. */
 static void living_note(verifying *v, const xt_ledger_row *row)
 {
-    if (row->kind == XT_LEDGER_SEALED || row->kind == XT_LEDGER_MERGED)
+    if (row->kind == XT_LEDGER_SEALED || row->kind == XT_LEDGER_MERGED || row->kind == XT_LEDGER_HELD ||
+        row->kind == XT_LEDGER_REWRITTEN)
         xt_buf_put(&v->living, xt_slice_of((const char *)row, sizeof *row));
     else if (row->kind == XT_LEDGER_REPLACED || row->kind == XT_LEDGER_RETIRED)
         living_drop(v, row->first);
 }
 
-static int on_ledger(void *context, uint64_t id, const xt_ledger_row *row, bool chained)
+static int on_ledger(void *context, const xt_ledger_head *at, const xt_ledger_row *row, bool chained)
 {
     verifying *v = context;
     xt_problem problem = XT_PROBLEM_INIT;
@@ -64,10 +65,12 @@ static int on_ledger(void *context, uint64_t id, const xt_ledger_row *row, bool 
         v->check.n_sealed += row->n_events;
     else if (row->kind == XT_LEDGER_RETIRED)
         v->check.n_retired += row->n_events;
+    else if (row->kind == XT_LEDGER_ERASED)
+        v->check.n_erased += row->n_events;
     living_note(v, row);
     if (!chained) {
         v->check.chain_ok = false;
-        xt_problem_set(&problem, "ledger row %llu does not follow from the row before it", (unsigned long long)id);
+        xt_problem_set(&problem, "ledger row %llu does not follow from the row before it", (unsigned long long)at->id);
         xt_problem_source(&problem, "ledger");
         report(v, &problem);
     }
@@ -94,14 +97,16 @@ static void counts_check(verifying *v)
     xt_problem problem = XT_PROBLEM_INIT;
 
     check->counts_ok = check->n_received == check->n_sealed + check->n_pending &&
-                       check->n_sealed == v->n_in_segments + check->n_retired;
+                       check->n_sealed == v->n_in_segments + check->n_retired + check->n_erased;
     if (check->counts_ok)
         return;
-    xt_problem_set(&problem,
-                   "the counts do not agree: received %llu, sealed %llu (in segments %llu, retired %llu), pending %llu",
-                   (unsigned long long)check->n_received, (unsigned long long)check->n_sealed,
-                   (unsigned long long)v->n_in_segments, (unsigned long long)check->n_retired,
-                   (unsigned long long)check->n_pending);
+    xt_problem_set(
+        &problem,
+        "the counts do not agree: received %llu, sealed %llu (in segments %llu, retired %llu, erased %llu), pending "
+        "%llu",
+        (unsigned long long)check->n_received, (unsigned long long)check->n_sealed,
+        (unsigned long long)v->n_in_segments, (unsigned long long)check->n_retired, (unsigned long long)check->n_erased,
+        (unsigned long long)check->n_pending);
     xt_problem_source(&problem, "ledger");
     report(v, &problem);
 }

@@ -33,5 +33,9 @@ int xt_api_user_link(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_import(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_seal(xt_app *app, xt_request *request, xt_response *response); /* api_store.c */
 int xt_api_verify(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_store(xt_app *app, xt_request *request, xt_response *response); /* api_care.c */
+int xt_api_holds(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_hold_add(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_hold_remove(xt_app *app, xt_request *request, xt_response *response);
 int xt_page_index(xt_app *app, xt_request *request, xt_response *response); /* page_files.c */
 int xt_page_file(xt_app *app, xt_request *request, xt_response *response);

@@ -34,6 +34,10 @@ const xt_route xt_routes[] = {
     {"POST", API "/users/{name}/link",           XT_ROLE_ADMIN,   xt_api_user_link,    "a one-time login link"},
     {"POST", API "/import",                      XT_ROLE_ADMIN,   xt_api_import,       "audit text into the store"},
     {"POST", API "/seal",                        XT_ROLE_ADMIN,   xt_api_seal,         "seals what is open"},
+    {"GET",  API "/store",                       XT_ROLE_ADMIN,   xt_api_store,        "room on disk, and what retention would do"},
+    {"GET",  API "/holds",                       XT_ROLE_ADMIN,   xt_api_holds,        "legal holds"},
+    {"POST", API "/holds",                       XT_ROLE_ADMIN,   xt_api_hold_add,     "places a legal hold"},
+    {"POST", API "/holds/{id}/remove",           XT_ROLE_ADMIN,   xt_api_hold_remove,  "removes it"},
     {"GET",  API "/verify",                      XT_ROLE_ADMIN,   xt_api_verify,       "checks what is stored"},
     {0},
 };

@@ -54,6 +54,35 @@ static UNUSED char *folder_new(void)
     return folder_new_in(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 }
 
+/* Files and folders; to is there. */
+static UNUSED void folder_copy(const char *from, const char *to)
+{
+    DIR *dir = opendir(from);
+    char source[600], target[600];
+
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        xt_buf bytes = XT_BUF_INIT;
+        struct stat st;
+        snprintf(source, sizeof source, "%s/%s", from, e->d_name);
+        snprintf(target, sizeof target, "%s/%s", to, e->d_name);
+        if (e->d_name[0] == '.' || stat(source, &st) < 0)
+            continue;
+        if (S_ISDIR(st.st_mode)) {
+            assert_int_equal(mkdir(target, 0700), 0);
+            folder_copy(source, target);
+            continue;
+        }
+        assert_int_equal(xt_vfs_read_file(&xt_vfs_system, source, SIZE_MAX, &bytes), 0);
+        FILE *f = fopen(target, "w");
+        assert_non_null(f);
+        assert_int_equal(fwrite(bytes.p, 1, bytes.n, f), bytes.n);
+        assert_int_equal(fclose(f), 0);
+        xt_buf_fini(&bytes);
+    }
+    closedir(dir);
+}
+
 static UNUSED char *folder_drop(char *path)
 {
     folder_remove(path);

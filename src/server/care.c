@@ -1,0 +1,142 @@
+/*
+ * Holds are compiled when there is something to be retired, and again when one came or went. A hold that cannot be
+ * compiled (a later version's language, perhaps) holds everything: nothing is retired until somebody looks at it.
+ */
+#include "server/care.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "query/choose.h"
+#include "server/app_parts.h"
+
+#define RETIRED_A_TURN 8
+#define LOOK_EVERY_MS  10000 /* at the limits, when there was nothing to do */
+
+struct xt_care {
+    xt_store *store;
+    xt_store_limits limits;
+    int64_t next_ms; /* monotonic, of the system */
+};
+
+/* ------------------------------------------------------------------------------------------------ holds */
+
+/* What all holds match. */
+typedef struct holds {
+    xt_filter **filters;
+    size_t n;
+    xt_problem *problem;
+} holds;
+
+static int on_hold(void *context, const xt_store_hold *hold)
+{
+    holds *h = context;
+    xt_filter **filters = reallocarray(h->filters, h->n + 1, sizeof(xt_filter *));
+
+    if (!filters)
+        return xt_error_origin(-ENOMEM);
+    h->filters = filters;
+    int r = xt_filter_compile(hold->query, hold->at_ms, &filters[h->n], h->problem);
+    if (r == 0)
+        h->n++;
+    return r;
+}
+
+static int holds_load(holds *h, xt_store *store, xt_problem *problem)
+{
+    *h = (holds){.problem = problem};
+    return xt_store_each_hold(store, on_hold, h, problem);
+}
+
+static void holds_fini(holds *h)
+{
+    for (size_t i = 0; i < h->n; i++)
+        xt_filter_free(h->filters[i]);
+    free(h->filters);
+}
+
+static int choose_held(void *context, xt_scan *scan, uint64_t *const *masks, xt_problem *reterr_problem)
+{
+    const holds *h = context;
+
+    return xt_filters_choose(h->filters, h->n, scan, masks, reterr_problem);
+}
+
+/* ------------------------------------------------------------------------------------------------ retention */
+
+static int retain(xt_care *care, bool *ret_done, xt_problem *reterr_problem)
+{
+    holds h;
+    xt_retire_why why = XT_RETIRE_NOT;
+    int r = holds_load(&h, care->store, reterr_problem);
+    xt_store_choice held = {choose_held, &h};
+
+    for (unsigned i = 0; i < RETIRED_A_TURN && r == 0 && (i == 0 || why); i++) {
+        r = xt_store_retain(care->store, &care->limits, h.n ? &held : NULL, &why, reterr_problem);
+        *ret_done |= r == 0 && why != XT_RETIRE_NOT;
+    }
+    holds_fini(&h);
+    return r;
+}
+
+int xt_care_keep(xt_care *care, xt_problem *reterr_problem)
+{
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+    bool done = false;
+
+    if (now_ms < care->next_ms)
+        return 0;
+    int r = retain(care, &done, reterr_problem);
+    care->next_ms = done ? 0 : now_ms + LOOK_EVERY_MS;
+    return r > 0 ? xt_error_origin(-EINVAL) : r;
+}
+
+int xt_care_new(xt_store *store, const xt_app_settings *settings, xt_care **ret)
+{
+    xt_care *care = calloc(1, sizeof *care);
+
+    if (!care)
+        return xt_error_origin(-ENOMEM);
+    *care = (xt_care){.store = store, .limits = settings->limits};
+    *ret = care;
+    return 0;
+}
+
+xt_care *xt_care_free(xt_care *care)
+{
+    free(care);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------ asked for */
+
+int xt_app_hold_add(xt_app *app, xt_slice query, xt_slice reason, xt_slice who, uint64_t *ret_id,
+                    xt_problem *reterr_problem)
+{
+    xt_filter *filter = NULL;
+
+    reason = xt_slice_trim(reason);
+    if (reason.n == 0) {
+        xt_problem_set(reterr_problem, "a hold needs a reason");
+        xt_problem_hint(reterr_problem, "--reason TEXT; it is kept with the hold and in the ledger");
+        return XT_APP_E_INVALID;
+    }
+    int r = xt_filter_compile(query, xt_clock_wall_ms(app->clock), &filter, reterr_problem);
+    if (r)
+        return r < 0 ? xt_error_trace(r) : XT_APP_E_INVALID;
+    xt_filter_free(filter);
+    return xt_store_hold_add(app->store, query, reason, who, ret_id, reterr_problem);
+}
+
+int xt_app_hold_remove(xt_app *app, uint64_t id, xt_slice who, xt_problem *reterr_problem)
+{
+    int r = xt_store_hold_remove(app->store, id, who, reterr_problem);
+
+    return r == XT_STORE_E_UNKNOWN ? XT_APP_E_NOT_FOUND : r;
+}
+
+const xt_store_limits *xt_app_limits(const xt_app *app)
+{
+    return &app->care->limits;
+}

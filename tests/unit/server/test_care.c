@@ -1,0 +1,62 @@
+/* Retention as the server does it by itself, and holds in the language of queries. */
+#include "server_fixture.h"
+
+#define DAY_MS INT64_C(86400000)
+
+static void ingest(fixture *f, fixture_stream *s, int64_t t_ms, uint32_t n)
+{
+    xt_buf events = XT_BUF_INIT, payload = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    for (uint32_t i = 0; i < n; i++)
+        fixture_event(&events, HOST, t_ms + i, i, "/bin/echo", i % 4 ? "odd" : "even", "/bin/bash");
+    fixture_batch(s, xt_buf_slice(&events), n, &payload);
+    assert_int_equal(fixture_ingest(f, HOST, xt_buf_slice(&payload)), 0);
+    assert_int_equal(xt_store_seal(xt_app_store(f->app), &problem), 0);
+    xt_buf_fini(&events);
+    xt_buf_fini(&payload);
+}
+
+/* The maintenance thread has its own time: at most ten seconds from one look to the next. */
+static void wait_for(fixture *f, const char *kql, uint64_t n)
+{
+    for (int i = 0; i < 1500 && fixture_count(f, kql) != n; i++)
+        usleep(10000);
+    assert_int_equal(fixture_count(f, kql), n);
+}
+
+static void the_server_retires_but_for_what_is_held(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}};
+    xt_problem problem = XT_PROBLEM_INIT;
+    uint64_t id;
+
+    fixture_open(f);
+    ingest(f, &s, T0, 100);
+    atomic_store(&fixture_now, T0 + 3 * DAY_MS);
+    ingest(f, &s, T0 + 3 * DAY_MS, 100);
+    xt_slice query = XT_S("cmd:even"), who = XT_S("alice");
+    assert_int_equal(xt_app_hold_add(f->app, query, XT_S(" "), who, &id, &problem), XT_APP_E_INVALID);
+    assert_int_equal(xt_app_hold_add(f->app, XT_S("cmd:("), XT_S("case"), who, &id, &problem), XT_APP_E_INVALID);
+    assert_int_equal(xt_app_hold_add(f->app, query, XT_S("case"), who, &id, &problem), 0);
+    fixture_close(f);
+    f->settings.limits.max_age_ms = 2 * DAY_MS;
+    fixture_open(f);
+    wait_for(f, "", 125);
+    assert_int_equal(fixture_count(f, "cmd:even"), 50);
+    assert_int_equal(xt_app_hold_remove(f->app, id + 1, who, &problem), XT_APP_E_NOT_FOUND);
+    assert_int_equal(xt_app_hold_remove(f->app, id, who, &problem), 0);
+    fixture_close(f); /* opened anew it looks at once */
+    fixture_open(f);
+    wait_for(f, "", 100);
+    fixture_close(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_server_retires_but_for_what_is_held, fixture_setup, fixture_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,328 @@
+/*
+ * Retention and holds: what goes is the oldest segment whole, what is held stays, and a call that fails at any point
+ * leaves the one or the other, never half.
+ */
+#include "fault_files.h"
+
+#define HOUR_MS INT64_C(3600000)
+
+static int64_t now_ms;
+
+static int64_t wall(const xt_clock *clock)
+{
+    return now_ms;
+}
+
+static int64_t mono(const xt_clock *clock)
+{
+    return now_ms;
+}
+
+static const xt_clock clock_set = {.wall_ms = wall, .mono_ms = mono};
+
+/* Rows whose pid is odd. */
+static int choose_odd(void *context, xt_scan *scan, uint64_t *const *masks, xt_problem *reterr_problem)
+{
+    xt_scan_reader *reader = xt_scan_reader_new(scan);
+    int r = reader ? 0 : -ENOMEM;
+
+    for (size_t i = 0; i < xt_scan_parts(scan) && r == 0; i++) {
+        const xt_column *pid;
+        xt_scan_reader_begin(reader, i);
+        r = xt_scan_column(reader, XT_F_PID, &pid, reterr_problem);
+        for (uint32_t row = 0; r == 0 && pid->kind == XT_COLUMN_NUMBERS && row < xt_scan_zone(scan, i)->n_rows; row++)
+            masks[i][row / 64] |= (pid->numbers[row] & 1) << row % 64;
+    }
+    xt_scan_reader_free(reader);
+    return r;
+}
+
+static int choose_all(void *context, xt_scan *scan, uint64_t *const *masks, xt_problem *reterr_problem)
+{
+    for (size_t i = 0; i < xt_scan_parts(scan); i++)
+        for (uint32_t row = 0; row < xt_scan_zone(scan, i)->n_rows; row++)
+            masks[i][row / 64] |= UINT64_C(1) << row % 64;
+    return 0;
+}
+
+static int choose_unknown(void *context, xt_scan *scan, uint64_t *const *masks, xt_problem *reterr_problem)
+{
+    return XT_SCAN_E_DAMAGED;
+}
+
+static const xt_store_choice odd = {choose_odd, NULL}, all = {choose_all, NULL}, unknown = {choose_unknown, NULL};
+
+static bool is_odd(xt_slice canonical)
+{
+    xt_event event;
+
+    assert_int_equal(xt_event_decode(canonical, &event, NULL), 0);
+    return xt_event_num(&event, XT_F_PID, 0) & 1;
+}
+
+/* N segments of n events, an hour apart; the truth's place of the first event of each. */
+static void fill(xt_store *store, sender *s, truth *t, size_t n_segments, uint64_t n, size_t *firsts)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    for (size_t i = 0; i < n_segments; i++) {
+        firsts[i] = t->n;
+        xt_store_batch batch = sender_next(s, n, t);
+        assert_int_equal(append_one(store, &batch), 0);
+        must(xt_store_seal(store, &problem), &problem);
+        s->time_ms += HOUR_MS;
+        now_ms = s->time_ms;
+    }
+    firsts[n_segments] = t->n;
+}
+
+static xt_retire_why retain(xt_store *store, const xt_store_limits *limits, const xt_store_choice *held)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_retire_why why;
+
+    must(xt_store_retain(store, limits, held, &why, &problem), &problem);
+    return why;
+}
+
+static void report(void *context, const xt_problem *problem)
+{
+    print_error("%s: %s\n", problem->source, problem->sentence);
+}
+
+static xt_ledger_check verify(xt_store *store)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_ledger_check check;
+
+    must(xt_store_verify(store, report, NULL, &check, &problem), &problem);
+    assert_true(check.chain_ok && check.counts_ok);
+    return check;
+}
+
+static size_t n_files(const char *dir)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/segments", dir);
+    DIR *d = opendir(path);
+    size_t n = 0;
+
+    for (struct dirent *e; (e = readdir(d)) != NULL;)
+        n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+static size_t count_odd(const truth *t, size_t from, size_t to)
+{
+    size_t n = 0;
+
+    for (size_t i = from; i < to; i++)
+        n += is_odd(t->events[i]);
+    return n;
+}
+
+static void the_oldest_go_by_age(void **state)
+{
+    char *dir = folder_new();
+    xt_store_settings settings = {.clock = &clock_set};
+    xt_store *store = store_open(dir, &settings);
+    size_t firsts[5];
+    sender s;
+    truth t;
+
+    truth_init(&t);
+    sender_init(&s, 91);
+    now_ms = s.time_ms;
+    fill(store, &s, &t, 4, 50, firsts);
+    xt_store_batch pending = sender_next(&s, 7, &t);
+    assert_int_equal(append_one(store, &pending), 0);
+    xt_store_limits limits = {.max_age_ms = HOUR_MS * 5 / 2};
+    assert_int_equal(retain(store, &limits, NULL), XT_RETIRE_AGE);
+    assert_int_equal(truth_compare(&t, store, NULL), t.n - firsts[1]);
+    assert_int_equal(retain(store, &limits, NULL), XT_RETIRE_AGE);
+    assert_int_equal(retain(store, &limits, NULL), XT_RETIRE_NOT);
+    assert_int_equal(truth_compare(&t, store, NULL), t.n - firsts[2]);
+    assert_int_equal(n_files(dir), 2);
+    assert_int_equal(verify(store).n_retired, firsts[2]);
+    limits.max_age_ms = 1;
+    now_ms += 100 * HOUR_MS;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(retain(store, &limits, NULL), XT_RETIRE_AGE);
+    assert_int_equal(retain(store, &limits, NULL), XT_RETIRE_NOT); /* what is pending stays */
+    xt_store_close(store);
+    store = store_open(dir, &settings);
+    assert_int_equal(truth_compare(&t, store, NULL), 7);
+    assert_int_equal(verify(store).n_pending, 7);
+    xt_store_close(store);
+    sender_fini(&s);
+    truth_fini(&t);
+    folder_drop(dir);
+}
+
+static void the_oldest_go_by_room(void **state)
+{
+    char *dir = folder_new();
+    xt_store_settings settings = {.clock = &clock_set};
+    xt_store *store = store_open(dir, &settings);
+    xt_store_room room;
+    size_t firsts[5];
+    sender s;
+    truth t;
+
+    truth_init(&t);
+    sender_init(&s, 92);
+    now_ms = s.time_ms;
+    fill(store, &s, &t, 4, 100, firsts);
+    assert_int_equal(xt_store_room_get(store, &room), 0);
+    assert_true(room.bytes_used > 0 && room.next_id == 1 && room.next_rows == 100 && room.bytes_a_day > 0);
+    xt_store_limits limits = {.max_bytes = room.bytes_used - 1};
+    assert_int_equal(retain(store, &limits, NULL), XT_RETIRE_BYTES);
+    limits.max_bytes = room.bytes_used;
+    assert_int_equal(retain(store, &limits, NULL), XT_RETIRE_NOT);
+    limits = (xt_store_limits){.min_free_bytes = UINT64_MAX >> 1};
+    assert_int_equal(retain(store, &limits, NULL), XT_RETIRE_FREE);
+    limits.min_free_bytes = 1;
+    assert_int_equal(retain(store, &limits, NULL), XT_RETIRE_NOT);
+    assert_int_equal(truth_compare(&t, store, NULL), 200);
+    verify(store);
+    xt_store_close(store);
+    sender_fini(&s);
+    truth_fini(&t);
+    folder_drop(dir);
+}
+
+static void what_is_held_stays(void **state)
+{
+    char *dir = folder_new();
+    xt_store_settings settings = {.clock = &clock_set};
+    xt_store *store = store_open(dir, &settings);
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_store_limits limits = {.max_age_ms = 1};
+    size_t firsts[3];
+    uint64_t id;
+    sender s;
+    truth t;
+
+    truth_init(&t);
+    sender_init(&s, 93);
+    now_ms = s.time_ms;
+    fill(store, &s, &t, 2, 400, firsts);
+    size_t n_odd = count_odd(&t, 0, t.n);
+    assert_true(n_odd > 20 && n_odd < t.n - 20);
+    assert_int_equal(retain(store, &limits, &unknown), XT_RETIRE_NOT);
+    assert_int_equal(retain(store, &limits, &all), XT_RETIRE_NOT);
+    assert_int_equal(truth_compare(&t, store, NULL), t.n);
+    /* Both are remembered as held, until a hold comes. */
+    assert_int_equal(retain(store, &limits, NULL), XT_RETIRE_NOT);
+    must(xt_store_hold_add(store, XT_S("pid:odd"), XT_S("case 1"), XT_S("me"), &id, &problem), &problem);
+    assert_int_equal(retain(store, &limits, &odd), XT_RETIRE_AGE);
+    assert_int_equal(truth_compare(&t, store, NULL), t.n - firsts[1] + count_odd(&t, 0, firsts[1]));
+    assert_int_equal(retain(store, &limits, &odd), XT_RETIRE_AGE);
+    assert_int_equal(retain(store, &limits, &odd), XT_RETIRE_NOT);
+    assert_int_equal(truth_compare(&t, store, NULL), n_odd);
+    assert_int_equal(verify(store).n_retired, t.n - n_odd);
+    xt_store_close(store);
+    store = store_open(dir, &settings);
+    assert_int_equal(truth_compare(&t, store, NULL), n_odd);
+    assert_int_equal(xt_store_hold_remove(store, id + 1, XT_S("me"), &problem), XT_STORE_E_UNKNOWN);
+    must(xt_store_hold_remove(store, id, XT_S("me"), &problem), &problem);
+    while (retain(store, &limits, NULL))
+        ;
+    assert_int_equal(truth_compare(&t, store, NULL), 0);
+    assert_int_equal(verify(store).n_retired, t.n);
+    xt_store_close(store);
+    sender_fini(&s);
+    truth_fini(&t);
+    folder_drop(dir);
+}
+
+/* ------------------------------------------------------------------------------------------------ faults */
+
+/* Retires the first segment but for what is held, by a store whose calls may fail. */
+static void live(const char *dir)
+{
+    xt_store_settings settings = {.vfs = &fault_vfs, .clock = &clock_set};
+    xt_store_limits limits = {.max_age_ms = HOUR_MS * 3 / 2};
+    xt_store *store = NULL;
+    xt_retire_why why;
+
+    if (xt_store_open(dir, &settings, &store, NULL) != 0)
+        return;
+    if (xt_store_retain(store, &limits, &odd, &why, NULL) < 0)
+        assert_true(failed_ever());
+    xt_store_close(store);
+}
+
+static void each_call_of_retiring_fails(bool forever, int error)
+{
+    char *origin = folder_new();
+    xt_store_settings settings = {.clock = &clock_set};
+    xt_problem problem = XT_PROBLEM_INIT;
+    dice d = {6};
+    size_t firsts[3], n_before = 0, n_after = 0;
+    sender s;
+    truth t;
+
+    truth_init(&t);
+    sender_init(&s, 94);
+    now_ms = s.time_ms;
+    xt_store *store = store_open(origin, &settings);
+    fill(store, &s, &t, 2, 60, firsts);
+    xt_store_close(store);
+    size_t n_kept = t.n - firsts[1] + count_odd(&t, 0, firsts[1]);
+    for (unsigned n = 1;; n++) {
+        char *dir = folder_new();
+        folder_copy(origin, dir);
+        faults_begin(n, forever, error);
+        live(dir);
+        bool reached = failed_ever();
+        if (reached)
+            crash_files(&d);
+        faults_begin(0, false, 0);
+        store = store_open(dir, &settings);
+        xt_scan_info info;
+        size_t there = truth_compare(&t, store, &info);
+        if (info.n_damaged)
+            fail_msg("call %u: damaged: %s", n, info.damaged);
+        assert_true(there == t.n || there == n_kept);
+        n_before += there == t.n;
+        n_after += there == n_kept;
+        verify(store);
+        xt_store_limits limits = {.max_age_ms = HOUR_MS * 3 / 2};
+        xt_retire_why why;
+        must(xt_store_retain(store, &limits, &odd, &why, &problem), &problem);
+        assert_int_equal(truth_compare(&t, store, NULL), n_kept);
+        verify(store);
+        assert_int_equal(n_files(dir), 2);
+        xt_store_close(store);
+        folder_drop(dir);
+        if (!reached)
+            break;
+    }
+    assert_true(n_before > 20 && n_after > 1);
+    sender_fini(&s);
+    truth_fini(&t);
+    folder_drop(origin);
+}
+
+static void one_call_fails(void **state)
+{
+    each_call_of_retiring_fails(false, EIO);
+}
+
+static void the_disk_fills_up(void **state)
+{
+    each_call_of_retiring_fails(true, ENOSPC);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_oldest_go_by_age), cmocka_unit_test(the_oldest_go_by_room),
+        cmocka_unit_test(what_is_held_stays),   cmocka_unit_test(one_call_fails),
+        cmocka_unit_test(the_disk_fills_up),
+    };
+    fault_sqlite_register();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
