@@ -82,6 +82,8 @@ int xt_cmd_store_status(const xt_opt_args *args)
     print_bytes(", ", number_of(d, "bytes_free"), " free of ");
     print_bytes("", number_of(d, "bytes_total"), "");
     print_bytes(", growing by ", number_of(d, "bytes_a_day"), " a day\n");
+    if (json_is_false(json_object_get(d, "storing")))
+        printf("the disk is full: no event is accepted until there is room\n");
     if (number_of(d, "damaged"))
         printf("damaged: %llu; exectrail verify says more\n", (unsigned long long)number_of(d, "damaged"));
     printf("holds: %llu\n", (unsigned long long)number_of(d, "holds"));

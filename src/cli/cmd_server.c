@@ -148,6 +148,7 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
         .secret_rules = xt_opt_get(args, "secret-rules"),
         .server_names = xt_opt_get(args, "names"),
         .limits = limits,
+        .keeps_reserve = true,
     };
     return xt_app_open(&settings, &s->app, problem);
 }

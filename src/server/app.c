@@ -73,15 +73,32 @@ static void keep_alerts(xt_app *app, uint64_t turn, int *last)
     report(r, "alerts", &problem, last);
 }
 
+/* Says once that the disk is full, and once that it is not any more. */
+static void keep_told(xt_app *app, bool *told)
+{
+    bool full = xt_store_is_full(app->store);
+
+    if (full && !*told)
+        xt_log(XT_LOG_ERROR,
+               "%s: the disk is full: no event is acknowledged until there is room (agents keep theirs); what is stored "
+               "can be asked for",
+               app->data);
+    if (!full && *told)
+        xt_log(XT_LOG_INFO, "%s: there is room on the disk again: events are accepted", app->data);
+    *told = full;
+}
+
 static void *keep(void *context)
 {
     xt_app *app = context;
+    bool told = false;
     int last_store = 0, last_care = 0, last_rules = 0, last_hosts = 0, last_alerts = 0;
 
     for (uint64_t turn = 1; keeper_waits(app); turn++) {
         xt_problem problem = XT_PROBLEM_INIT;
         report(xt_store_maintain(app->store, &problem), "store", &problem, &last_store);
         problem = XT_PROBLEM_INIT;
+        keep_told(app, &told);
         report(xt_care_keep(app->care, &problem), "retention", &problem, &last_care);
         problem = XT_PROBLEM_INIT;
         if (turn % RULES_EVERY == 0)
@@ -148,7 +165,7 @@ static int make_folder(const char *path, xt_problem *reterr_problem)
 static int open_store(xt_app *app, const xt_app_settings *settings, xt_problem *reterr_problem)
 {
     xt_store_settings store = {
-        .clock = app->clock, .seal_rows = settings->seal_rows, .seal_after_ms = settings->seal_after_ms};
+        .clock = app->clock, .keeps_reserve = settings->keeps_reserve, .seal_rows = settings->seal_rows, .seal_after_ms = settings->seal_after_ms};
     int r = make_folder(app->data, reterr_problem);
 
     if (r == 0)

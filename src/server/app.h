@@ -43,6 +43,7 @@ typedef struct xt_app_settings {
     const char *secret_rules;          /* the table to do it by, NULL: the one built in */
     const xt_secret_seal_key *seal_to; /* they are sealed to it; NULL: they are gone; copied */
     xt_store_limits limits;            /* what is older or more than this is retired; all 0: nothing ever is */
+    bool keeps_reserve;                /* of room on disk (store/store.h): for who runs long */
     uint64_t seal_rows;                /* 0: the store's own */
     int64_t seal_after_ms;
     const xt_clock *clock; /* NULL: system */

@@ -90,8 +90,9 @@ static void append(xt_writer *writer, xt_ingest_job *jobs)
     }
     if (!n)
         return;
+    bool was_full = xt_store_is_full(writer->app->store);
     int r = xt_store_append(writer->app->store, writer->batches, n, writer->outcomes, &problem);
-    if (r)
+    if (r && !(was_full && r == -ENOSPC)) /* which the maintenance thread has said */
         xt_log_problem(XT_LOG_ERROR, &problem);
     for (size_t i = 0; i < n; i++)
         writer->appended[i]->outcome = r ? r : writer->outcomes[i];

@@ -539,13 +539,16 @@ int xt_pending_delete_sealed(xt_pending *pending, unsigned n, bool *ret_left, xt
     return r;
 }
 
+int xt_pending_checkpoint(xt_pending *pending, xt_problem *reterr_problem)
+{
+    return xt_sqlite_exec(pending->db, "PRAGMA wal_checkpoint(TRUNCATE)", reterr_problem);
+}
+
 int xt_pending_shrink(xt_pending *pending, xt_problem *reterr_problem)
 {
     int r = xt_sqlite_exec(pending->db, "VACUUM", reterr_problem);
 
-    if (r == 0)
-        r = xt_sqlite_exec(pending->db, "PRAGMA wal_checkpoint(TRUNCATE)", reterr_problem);
-    return r;
+    return r == 0 ? xt_pending_checkpoint(pending, reterr_problem) : r;
 }
 
 /* ------------------------------------------------------------------------------------------------ reading */

@@ -138,6 +138,8 @@ static int load(xt_store *store, xt_problem *reterr_problem)
     if (r == 0)
         r = folder_lock(store, reterr_problem);
     if (r == 0)
+        xt_store_room_begin(store);
+    if (r == 0)
         r = pending_load(store, reterr_problem);
     if (r == 0)
         r = picture_init(store);
@@ -177,6 +179,7 @@ int xt_store_open(const char *dir, const xt_store_settings *settings, xt_store *
     store->vfs = s->vfs ? s->vfs : &xt_vfs_system;
     store->clock = s->clock ? s->clock : &xt_clock_system;
     store->seal_rows = s->seal_rows ? s->seal_rows : SEAL_ROWS;
+    store->keeps_reserve = s->keeps_reserve;
     store->seal_after_ms = s->seal_after_ms ? s->seal_after_ms : SEAL_AFTER_MS;
     if (getrandom(&store->seed, sizeof store->seed, GRND_NONBLOCK) < 0)
         store->seed = (uint64_t)(uintptr_t)store;

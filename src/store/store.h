@@ -40,6 +40,7 @@ typedef struct xt_store_settings {
     const xt_clock *clock; /* NULL: xt_clock_system */
     uint64_t seal_rows;    /* open rows that start a sealing; 0: 262144 */
     int64_t seal_after_ms; /* oldest open row's age that starts one; 0: 10 minutes */
+    bool keeps_reserve;    /* 512 KiB set aside, so that a full disk can be deleted from */
 } xt_store_settings;
 
 /* Locks DIR (DIR/lock, flock), opens or makes pending.db and segments/, rebuilds the open blocks from pending rows. */
@@ -83,6 +84,12 @@ XT_MUST_USE int xt_store_merge_due(xt_store *store, bool *ret_done, xt_problem *
 /* A merging under way ends soon, and none begins any more: before closing. */
 void xt_store_merge_stop(xt_store *store);
 
+/*
+ * Whether a write found the disk full: then batches are refused (-ENOSPC), all else goes on. It ends by itself, in
+ * xt_store_maintain, when there is room.
+ */
+bool xt_store_is_full(const xt_store *store);
+
 typedef struct xt_store_stats {
     uint64_t n_events, n_open_events, n_segments, n_damaged, n_pending_rows, bytes_on_disk;
     int64_t first_ms, last_ms; /* of event times; 0 when empty */
@@ -111,7 +118,7 @@ typedef enum xt_retire_why { XT_RETIRE_NOT, XT_RETIRE_AGE, XT_RETIRE_BYTES, XT_R
 /*
  * Retires the oldest segment, when a limit says so: one of catalog, ledger and disk. Rows that are held are copied to a
  * segment of their own before. Pending rows never go. *ret_why: NOT: there is nothing to do. A segment of which is not
- * known what is held stays. held may be NULL.
+ * known what is held stays. held may be NULL. While segments are merged nothing is retired: the next call may.
  */
 XT_MUST_USE int xt_store_retain(xt_store *store, const xt_store_limits *limits, const xt_store_choice *held,
                                 xt_retire_why *ret_why, xt_problem *reterr_problem);

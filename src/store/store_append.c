@@ -262,6 +262,10 @@ int xt_store_append(xt_store *store, const xt_store_batch *batches, size_t n, in
 {
     if (n == 0)
         return 0;
+    if (xt_store_is_full(store)) {
+        xt_problem_set(reterr_problem, "the disk is full: no event is accepted until there is room");
+        return xt_error_origin(-ENOSPC);
+    }
     int r = seal_when_far_behind(store, reterr_problem);
     if (r < 0)
         return xt_error_trace(r);
@@ -270,6 +274,7 @@ int xt_store_append(xt_store *store, const xt_store_batch *batches, size_t n, in
     r = append_locked(store, batches, n, ret_outcomes, reterr_problem);
     pthread_mutex_unlock(&store->write_lock);
     atomic_fetch_sub(&store->n_appending, 1);
+    xt_store_note_error(store, r);
     return r;
 }
 

@@ -56,6 +56,8 @@ struct xt_store {
     _Atomic(uint64_t) n_pending_rows; /* not sealed */
     atomic_bool merging_stops;        /* a merging under way ends soon */
     atomic_uint n_hold_changes;
+    atomic_bool is_full; /* the disk: batches are refused */
+    bool keeps_reserve;
 
     /* under merge_lock */
     uint64_t *unmergeable; /* ids of segments that could not be read whole */
@@ -103,6 +105,15 @@ XT_MUST_USE int xt_store_merge(xt_store *store, bool in_background, bool *ret_do
 /* A scan of one segment alone; which of its row groups a part is. */
 XT_MUST_USE int xt_scan_open_segment(xt_store *store, xt_segment *segment, xt_scan **ret);
 uint32_t xt_scan_group(const xt_scan *scan, size_t part);
+
+/* Before SQLite is opened: gives the reserve back where it would find the disk full. */
+void xt_store_room_begin(xt_store *store);
+/* A turn of upkeep: makes the reserve, takes batches again when there is room. */
+void xt_store_room_keep(xt_store *store);
+/* On a full disk: room to delete by. */
+void xt_store_reserve_release(const xt_store *store);
+/* What a write said: whether the disk is full. */
+void xt_store_note_error(xt_store *store, int r);
 
 /* Opens the segments of the catalog into the picture; names what is damaged, clears away what never was committed. */
 XT_MUST_USE int xt_store_load_segments(xt_store *store, xt_problem *reterr_problem);

@@ -267,8 +267,12 @@ int xt_store_retain(xt_store *store, const xt_store_limits *limits, const xt_sto
     xt_retire_why why = XT_RETIRE_NOT;
     int r = 0;
 
+    *ret_why = why;
     if (limits->max_age_ms || limits->max_bytes || limits->min_free_bytes) {
-        pthread_mutex_lock(&store->merge_lock);
+        if (pthread_mutex_trylock(&store->merge_lock) != 0)
+            return 0;
+        if (xt_store_is_full(store))
+            xt_store_reserve_release(store);
         r = retain_locked(store, limits, held, &why, reterr_problem);
         pthread_mutex_unlock(&store->merge_lock);
     }

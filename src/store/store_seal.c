@@ -217,6 +217,7 @@ static int seal(xt_store *store, bool is_small, xt_problem *reterr_problem)
     pthread_mutex_lock(&store->seal_lock);
     int r = seal_locked(store, is_small, reterr_problem);
     pthread_mutex_unlock(&store->seal_lock);
+    xt_store_note_error(store, r);
     return r;
 }
 

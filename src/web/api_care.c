@@ -81,6 +81,7 @@ int xt_api_store(xt_app *app, xt_request *request, xt_response *response)
     xt_json_field_u64(&json, "open_events", stats.n_open_events);
     xt_json_field_u64(&json, "segments", stats.n_segments);
     xt_json_field_u64(&json, "damaged", stats.n_damaged);
+    xt_json_field_bool(&json, "storing", !xt_store_is_full(xt_app_store(app)));
     xt_json_field_time(&json, "first", stats.n_events ? stats.first_ms : 0);
     xt_json_field_time(&json, "last", stats.n_events ? stats.last_ms : 0);
     xt_json_field_u64(&json, "bytes", room.bytes_used);

@@ -57,6 +57,10 @@ int xt_api_status(xt_app *app, xt_request *request, xt_response *response)
     xt_json_field_bool(&json, "demo", xt_app_is_demo(app));
     xt_json_field_time(&json, "now", xt_clock_wall_ms(xt_app_clock(app)));
     put_store(&json, &stats);
+    bool full = xt_store_is_full(xt_app_store(app));
+    xt_json_field_bool(&json, "storing", !full);
+    if (full)
+        xt_json_field_string(&json, "problem", XT_S("the disk is full: no event is accepted until there is room"));
     xt_json_field_u64(&json, "hosts", c.n_hosts);
     xt_json_field_u64(&json, "hosts_connected", c.n_connected);
     xt_json_field_u64(&json, "alerts_open", c.n_alerts);

@@ -120,6 +120,8 @@ export interface Status {
   hosts_connected: number;
   alerts_open: number;
   damaged: number;
+  storing: boolean;
+  problem?: string; // why nothing is stored
 }
 
 export interface Session {

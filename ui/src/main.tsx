@@ -34,6 +34,7 @@ function Header() {
       {status.value && (
         <span class="sum">
           {status.value.events.toLocaleString()} events, {status.value.hosts_connected} of {status.value.hosts} hosts connected
+          {status.value.problem && <b class="bad"> {status.value.problem}</b>}
           {status.value.damaged > 0 && <b class="bad"> {status.value.damaged} damaged segments</b>}
         </span>
       )}
