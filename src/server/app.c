@@ -79,10 +79,11 @@ static void keep_told(xt_app *app, bool *told)
     bool full = xt_store_is_full(app->store);
 
     if (full && !*told)
-        xt_log(XT_LOG_ERROR,
-               "%s: the disk is full: no event is acknowledged until there is room (agents keep theirs); what is stored "
-               "can be asked for",
-               app->data);
+        xt_log(
+            XT_LOG_ERROR,
+            "%s: the disk is full: no event is acknowledged until there is room (agents keep theirs); what is stored "
+            "can be asked for",
+            app->data);
     if (!full && *told)
         xt_log(XT_LOG_INFO, "%s: there is room on the disk again: events are accepted", app->data);
     *told = full;
@@ -164,8 +165,10 @@ static int make_folder(const char *path, xt_problem *reterr_problem)
 
 static int open_store(xt_app *app, const xt_app_settings *settings, xt_problem *reterr_problem)
 {
-    xt_store_settings store = {
-        .clock = app->clock, .keeps_reserve = settings->keeps_reserve, .seal_rows = settings->seal_rows, .seal_after_ms = settings->seal_after_ms};
+    xt_store_settings store = {.clock = app->clock,
+                               .keeps_reserve = settings->keeps_reserve,
+                               .seal_rows = settings->seal_rows,
+                               .seal_after_ms = settings->seal_after_ms};
     int r = make_folder(app->data, reterr_problem);
 
     if (r == 0)

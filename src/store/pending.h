@@ -125,7 +125,7 @@ XT_MUST_USE int xt_pending_set_aside(xt_pending *pending, int64_t id, xt_problem
 /* Deletes at most n sealed rows; *ret_left tells whether there are more. */
 XT_MUST_USE int xt_pending_delete_sealed(xt_pending *pending, unsigned n, bool *ret_left, xt_problem *reterr_problem);
 /* Brings the write-ahead log into the file and truncates it. */
-XT_MUST_USE int xt_pending_checkpoint(xt_pending *pending, xt_problem *reterr_problem);
+int xt_pending_checkpoint(xt_pending *pending, xt_problem *reterr_problem);
 /* Truncates the write-ahead log and gives free pages back. */
 XT_MUST_USE int xt_pending_shrink(xt_pending *pending, xt_problem *reterr_problem);
 

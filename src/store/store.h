@@ -108,9 +108,9 @@ typedef struct xt_store_choice {
 } xt_store_choice;
 
 typedef struct xt_store_limits { /* 0: no such limit */
-    int64_t max_age_ms;          /* of a segment's newest row, by the time it has, or was sealed at where that is before */
-    uint64_t max_bytes;          /* of all files below DIR, as allocated on disk */
-    uint64_t min_free_bytes;     /* of the file system, for who is not root */
+    int64_t max_age_ms;      /* of a segment's newest row, by the time it has, or was sealed at where that is before */
+    uint64_t max_bytes;      /* of all files below DIR, as allocated on disk */
+    uint64_t min_free_bytes; /* of the file system, for who is not root */
 } xt_store_limits;
 
 typedef enum xt_retire_why { XT_RETIRE_NOT, XT_RETIRE_AGE, XT_RETIRE_BYTES, XT_RETIRE_FREE } xt_retire_why;

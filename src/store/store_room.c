@@ -15,10 +15,10 @@
 
 #include "store/store_private.h"
 
-#define RESERVE_BYTES    ((uint64_t)512 << 10)
-#define FULL_BYTES       ((uint64_t)64 << 10) /* less free is none */
-#define AGAIN_MAX_BYTES  ((uint64_t)16 << 20) /* free beside the reserve, before batches are accepted again */
-#define AGAIN_SHARE      64                   /* of the file system, where that is less */
+#define RESERVE_BYTES   ((uint64_t)512 << 10)
+#define FULL_BYTES      ((uint64_t)64 << 10) /* less free is none */
+#define AGAIN_MAX_BYTES ((uint64_t)16 << 20) /* free beside the reserve, before batches are accepted again */
+#define AGAIN_SHARE     64                   /* of the file system, where that is less */
 
 static char *reserve_path(const xt_store *store)
 {
@@ -95,9 +95,6 @@ void xt_store_room_keep(xt_store *store)
             (void)reserve_make(store); /* if not now, then later */
         return;
     }
-    pthread_mutex_lock(&store->write_lock);
-    (void)xt_pending_checkpoint(store->pending, NULL); /* up to 64 MiB; on a full disk it may not get through */
-    pthread_mutex_unlock(&store->write_lock);
     char *path = store->keeps_reserve ? reserve_path(store) : NULL;
     bool there = !store->keeps_reserve || (path && reserve_is_there(path));
     free(path);

@@ -282,7 +282,12 @@ static bool seal_is_due(xt_store *store)
 
 int xt_store_maintain(xt_store *store, xt_problem *reterr_problem)
 {
+    xt_store_room_keep(store);
+    if (xt_store_is_full(store))
+        return 0; /* all of it needs room */
     int r = seal_is_due(store) ? xt_store_seal(store, reterr_problem) : 0;
-
-    return r < 0 ? xt_error_trace(r) : delete_all(store, reterr_problem);
+    if (r == 0)
+        r = delete_all(store, reterr_problem);
+    xt_store_note_error(store, r);
+    return xt_error_trace(r);
 }
