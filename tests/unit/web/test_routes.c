@@ -42,6 +42,10 @@ static const struct {
     {"POST", "/api/v1/users/{name}/link", XT_ROLE_ADMIN},
     {"POST", "/api/v1/import", XT_ROLE_ADMIN},
     {"POST", "/api/v1/seal", XT_ROLE_ADMIN},
+    {"GET", "/api/v1/store", XT_ROLE_ADMIN},
+    {"GET", "/api/v1/holds", XT_ROLE_ADMIN},
+    {"POST", "/api/v1/holds", XT_ROLE_ADMIN},
+    {"POST", "/api/v1/holds/{id}/remove", XT_ROLE_ADMIN},
     {"GET", "/api/v1/verify", XT_ROLE_ADMIN},
 };
 
