@@ -222,7 +222,7 @@ int xt_segment_select(const xt_vfs *vfs, const char *path, uint64_t id, int64_t 
                                 .last_arrival = info->last_arrival,
                                 .made_ms = made_ms,
                                 .level = info->level,
-                                .is_archive = info->level > 0};
+                                .is_small = true};
     int r = selecting_init(&s);
 
     if (r == 0)
