@@ -111,7 +111,7 @@ def query_ours(job, data, results):
     forget(data)
     server = Server(EXECTRAIL, data)
     time.sleep(2)
-    results["start_s"], results["rss_mb"] = server.start_s, server.rss_mb()
+    results["start_s"], results["start_cpu_s"], results["rss_mb"] = server.start_s, server.start_cpu_s, server.rss_mb()
     server.forget_peak()
     results["queries"] = ask_all(server, job)
     results["peak_mb"] = server.peak_mb()
@@ -192,7 +192,8 @@ def import_text(folder, log, results):
     data = folder / "imported"
     wall, cpu, peak = once([EXECTRAIL, "import", "--data", data, "--host", "bench", log])
     count = int(subprocess.check_output([EXECTRAIL, "search", "--data", data, "--count", ""]))
-    results.update(wall_s=wall, cpu_s=cpu, peak_mb=peak, events=count, bytes=folder_bytes(data), raw_bytes=log.stat().st_size)
+    results.update(wall_s=wall, cpu_s=cpu, peak_mb=peak, events=count, bytes=folder_bytes(data), raw_bytes=log.stat().st_size,
+                   bytes_by_file=bytes_by_file(data))
     shutil.rmtree(data)
     return results
 
@@ -278,12 +279,16 @@ def print_table(n, results, truth):
         row(text, *cells)
     row("memory after start, MiB", *[figure(v, 0) for v in get("rss_mb")])
     row("memory at most under the queries, MiB", *[figure(v, 0) for v in get("peak_mb")])
-    row("start-up, s: files forgotten / again", *[f"{figure(a, 2)} / {figure(b, 2)}" if a else "–" for a, b in zip(get("start_s"), get("start_warm_s"))])
+    row("start-up, s: files forgotten / again (CPU)", *[f"{figure(a, 2)} / {figure(b, 2)} ({figure(c, 2)})" if a else "–" for a, b, c in
+                                                       zip(get("start_s"), get("start_warm_s"), get("start_cpu_s"))])
+
+
+def parts(figures, n):
+    return ", ".join(f"{name} {size / n:.1f}" for name, size in figures["bytes_by_file"].items())
 
 
 def print_ingest(n, mine, imported):
-    parts = ", ".join(f"{name} {size / n:.1f}" for name, size in mine["bytes_by_file"].items())
-    print(f"\nBytes an event of Exectrail: {parts}.")
+    print(f"\nBytes an event of Exectrail: {parts(mine, n)}.")
     if mine.get("wall_s"):
         cpu = mine["acknowledged_cpu_s"] + mine["client_cpu_s"]
         print(f"\nOver the socket: {n / mine['wall_s']:,.0f} events/s by the clock; {n / cpu * 2:,.0f} for two cores that do nothing else "
@@ -294,7 +299,7 @@ def print_ingest(n, mine, imported):
         if figures:
             print(f"Import of {name}: {figures['events'] / figures['wall_s']:,.0f} events/s by the clock, "
                   f"{figures['cpu_s'] / figures['events'] * 1e6:.1f} CPU s per 1M events, {figures['raw_bytes'] / figures['events']:.0f} bytes an event "
-                  f"raw, {figures['bytes'] / figures['events']:.1f} stored, {figures['peak_mb']:.0f} MiB at most.")
+                  f"raw, {figures['bytes'] / figures['events']:.1f} stored ({parts(figures, figures['events'])}), {figures['peak_mb']:.0f} MiB at most.")
 
 
 def print_growth(saved):

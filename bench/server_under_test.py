@@ -38,7 +38,7 @@ class Server:
         self.token = (self.data / "admin.token").read_text().strip()
         self.connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.where["http"]).netloc, timeout=3600)
         self.get("status")
-        self.start_s = time.monotonic() - begin
+        self.start_s, self.start_cpu_s = time.monotonic() - begin, self.cpu_s()
 
     def _wait_doors(self, begin):
         while time.monotonic() - begin < 600:
