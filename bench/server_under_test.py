@@ -37,7 +37,7 @@ class Server:
         self.where = self._wait_doors(begin)
         self.token = (self.data / "admin.token").read_text().strip()
         self.connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.where["http"]).netloc, timeout=3600)
-        self.get("status")
+        self.get("me")
         self.start_s, self.start_cpu_s = time.monotonic() - begin, self.cpu_s()
 
     def _wait_doors(self, begin):

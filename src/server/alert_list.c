@@ -102,6 +102,17 @@ int xt_app_alerts_list(xt_app *app, const char *status, uint64_t limit,
     return r;
 }
 
+int xt_app_alerts_count(xt_app *app, const char *status, uint64_t *ret, xt_problem *reterr_problem)
+{
+    int64_t n = 0;
+    int r =
+        xt_state_number(app->state, reterr_problem, &n, "SELECT count(*) FROM alerts WHERE status = ?", "z", status);
+
+    if (r == 0)
+        *ret = (uint64_t)n;
+    return xt_error_trace(r);
+}
+
 int xt_app_alert_get(xt_app *app, uint64_t id, int (*each)(void *context, const xt_alert *alert), void *context,
                      xt_problem *reterr_problem)
 {

@@ -157,6 +157,8 @@ typedef struct xt_alert {
 XT_MUST_USE int xt_app_alerts_list(xt_app *app, const char *status /* NULL: all */, uint64_t limit,
                                    int (*each)(void *context, const xt_alert *alert), void *context,
                                    xt_problem *reterr_problem);
+/* How many there are of that status. */
+XT_MUST_USE int xt_app_alerts_count(xt_app *app, const char *status, uint64_t *ret, xt_problem *reterr_problem);
 XT_MUST_USE int xt_app_alert_get(xt_app *app, uint64_t id, int (*each)(void *context, const xt_alert *alert),
                                  void *context, xt_problem *reterr_problem);
 /* status: "acknowledged" or "closed" or "open". */

@@ -54,6 +54,7 @@ static const xt_sqlite_migration migrations[] = {
     /* An eighth of the size: a hash of the two instead of their text, and no index by time (it is pruned by the hour). */
     {2, "DROP TABLE folded;"
         "CREATE TABLE folded(pair BLOB PRIMARY KEY, made_ms INTEGER NOT NULL) WITHOUT ROWID;"},
+    {3, "CREATE INDEX alerts_status ON alerts(status);"}, /* counting reads no documents */
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

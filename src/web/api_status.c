@@ -4,10 +4,8 @@
 #include "web/list_writer.h"
 #include "web/respond.h"
 
-#define MAX_ALERTS 100000
-
 typedef struct counts {
-    uint64_t n_hosts, n_connected, n_alerts;
+    uint64_t n_hosts, n_connected;
 } counts;
 
 static int on_host(void *context, const xt_host *host)
@@ -15,13 +13,6 @@ static int on_host(void *context, const xt_host *host)
     counts *c = context;
     c->n_hosts++;
     c->n_connected += host->connected;
-    return 0;
-}
-
-static int on_alert(void *context, const xt_alert *alert)
-{
-    (void)alert;
-    ((counts *)context)->n_alerts++;
     return 0;
 }
 
@@ -42,12 +33,13 @@ int xt_api_status(xt_app *app, xt_request *request, xt_response *response)
     XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
     xt_store_stats stats = {.n_events = 0};
     counts c = {0};
+    uint64_t n_alerts = 0;
     (void)request;
     int r = xt_store_stats_get(xt_app_store(app), &stats);
     if (r == 0)
         r = xt_app_hosts_list(app, on_host, &c, &problem);
     if (r == 0)
-        r = xt_app_alerts_list(app, "open", MAX_ALERTS, on_alert, &c, &problem);
+        r = xt_app_alerts_count(app, "open", &n_alerts, &problem);
     if (r)
         return xt_respond_app_failure(response, r, &problem);
     xt_ruleset *rules = xt_app_rules(app);
@@ -63,7 +55,7 @@ int xt_api_status(xt_app *app, xt_request *request, xt_response *response)
         xt_json_field_string(&json, "problem", XT_S("the disk is full: no event is accepted until there is room"));
     xt_json_field_u64(&json, "hosts", c.n_hosts);
     xt_json_field_u64(&json, "hosts_connected", c.n_connected);
-    xt_json_field_u64(&json, "alerts_open", c.n_alerts);
+    xt_json_field_u64(&json, "alerts_open", n_alerts);
     xt_json_field_u64(&json, "rules", xt_ruleset_count(rules));
     xt_json_object_end(&json);
     xt_ruleset_unref(rules);
