@@ -1,13 +1,14 @@
 /*
  * Rows are copied, one piece of memory each, and sorted at the end; each knows its number, so that equal ones keep their
- * order. With a limit behind it, directly or behind keep, the worst half is thrown away whenever there are twice as many rows as are wanted.
+ * order. With a limit behind it, directly or behind keep, the best so far stand in a heap whose top is the worst of them, and no
+ * others are held.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "query/stage.h"
 
-#define LEAST_ROWS 1024
+#define FIRST_ROWS 64
 
 typedef struct kept_row {
     uint64_t number;
@@ -37,19 +38,6 @@ static int by_keys(const void *a, const void *b, void *context)
             return r;
     }
     return (x->number > y->number) - (x->number < y->number);
-}
-
-/* The best n. */
-static void sort_rows(xt_stage_op *op, uint64_t n)
-{
-    sort *s = op->state;
-
-    if (s->n)
-        qsort_r(s->rows, s->n, sizeof(*s->rows), by_keys, op);
-    while (s->n > n) {
-        op->shared->n_bytes -= s->rows[--s->n]->n_bytes;
-        free(s->rows[s->n]);
-    }
 }
 
 static char *copy_text(char *to, xt_slice *text)
@@ -88,24 +76,85 @@ static kept_row *row_copy(xt_stage_op *op, const xt_stage_row *row)
     return copy;
 }
 
-static int sort_push(xt_stage_op *op, const xt_stage_row *row)
+static void swap(sort *s, size_t i, size_t j)
+{
+    kept_row *row = s->rows[i];
+
+    s->rows[i] = s->rows[j];
+    s->rows[j] = row;
+}
+
+static void sift_up(xt_stage_op *op, size_t i)
 {
     sort *s = op->state;
 
-    if (s->n == s->cap) {
-        size_t cap = s->cap ? 2 * s->cap : LEAST_ROWS;
-        kept_row **rows = realloc(s->rows, cap * sizeof(*rows));
-        if (!rows)
-            return xt_error_origin(-ENOMEM);
-        s->rows = rows;
-        s->cap = cap;
+    for (; i > 0 && by_keys(&s->rows[i], &s->rows[(i - 1) / 2], op) > 0; i = (i - 1) / 2)
+        swap(s, i, (i - 1) / 2);
+}
+
+static void sift_down(xt_stage_op *op)
+{
+    sort *s = op->state;
+
+    for (size_t i = 0, worst;; i = worst) {
+        worst = i;
+        for (size_t child = 2 * i + 1; child < s->n && child <= 2 * i + 2; child++)
+            if (by_keys(&s->rows[child], &s->rows[worst], op) > 0)
+                worst = child;
+        if (worst == i)
+            return;
+        swap(s, i, worst);
     }
-    kept_row *copy = row_copy(op, row);
+}
+
+/* Of those that are wanted the worst has to go for the row. */
+static bool is_better(const xt_stage_op *op, const xt_stage_row *row)
+{
+    const sort *s = op->state;
+    int r = 0;
+
+    for (size_t i = 0; i < op->stage->n_keys && r == 0; i++) {
+        const xt_stage_key *key = &op->stage->keys[i];
+        r = xt_cell_cmp(key->of, key->descending, &row->cells[s->places[i]], &s->rows[0]->cells[s->places[i]]);
+    }
+    return r < 0; /* the same comes later */
+}
+
+static int rows_grow(sort *s)
+{
+    size_t cap = s->cap ? 2 * s->cap : FIRST_ROWS;
+
+    if (s->n < s->cap)
+        return 0;
+    kept_row **rows = realloc(s->rows, cap * sizeof(*rows));
+    if (!rows)
+        return xt_error_origin(-ENOMEM);
+    s->rows = rows;
+    s->cap = cap;
+    return 0;
+}
+
+static int sort_push(xt_stage_op *op, const xt_stage_row *row)
+{
+    sort *s = op->state;
+    bool is_full = s->limit && s->n == s->limit;
+
+    if (is_full && !is_better(op, row))
+        return 0;
+    int r = rows_grow(s);
+    kept_row *copy = r == 0 ? row_copy(op, row) : NULL;
     if (!copy)
         return xt_error_origin(-ENOMEM);
-    s->rows[s->n++] = copy;
-    if (s->limit && s->n >= 2 * s->limit && s->n >= LEAST_ROWS)
-        sort_rows(op, s->limit);
+    if (is_full) {
+        op->shared->n_bytes -= s->rows[0]->n_bytes;
+        free(s->rows[0]);
+        s->rows[0] = copy;
+        sift_down(op);
+    } else {
+        s->rows[s->n++] = copy;
+        if (s->limit)
+            sift_up(op, s->n - 1);
+    }
     return xt_stage_charge(op->shared, copy->n_bytes) ? 0 : XT_STAGE_E_ENOUGH;
 }
 
@@ -115,7 +164,8 @@ static int sort_finish(xt_stage_op *op)
     xt_problem problem = XT_PROBLEM_INIT;
     int r = 0;
 
-    sort_rows(op, s->limit ? s->limit : UINT64_MAX);
+    if (s->n)
+        qsort_r(s->rows, s->n, sizeof(*s->rows), by_keys, op);
     for (size_t i = 0; i < s->n && r == 0; i++) {
         kept_row *kept = s->rows[i];
         xt_stage_row row = {kept->cells, NULL};

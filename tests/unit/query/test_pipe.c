@@ -197,6 +197,8 @@ static void test_cut(void **state)
     assert_false(a.answer.truncated);
     a = ask_once(state, "* | sort time", 100, 0);
     assert_true(a.answer.partial && a.answer.reason && a.n_rows > 0 && a.n_rows < N_EVENTS);
+    a = ask_once(state, "* | sort time | keep time, cmd | limit 3", 8192, 0); /* holds three rows */
+    assert_true(!a.answer.partial && a.n_rows == 3);
     a = ask_once(state, "* | dedup serial, pid, time", 500, 0);
     assert_true(a.answer.partial && a.n_rows > 0);
     a = ask_once(state, "* | stats count() by args", 100, 0);
