@@ -37,7 +37,7 @@ static int file_digest(const xt_vfs *vfs, int fd, EVP_MD_CTX *sum, char *piece, 
 int xt_digest_of_file(const xt_vfs *vfs, const char *path, xt_digest *ret, uint64_t *ret_bytes)
 {
     xt_digest digest;
-    uint64_t n_bytes;
+    uint64_t n_bytes = 0;
     int fd = vfs->open(vfs, path, O_RDONLY, 0);
 
     if (fd < 0)
