@@ -5,6 +5,9 @@
 
 #include "cli/call.h"
 #include "cli/commands.h"
+#include "io/vfs.h"
+
+#define MAX_HEAD_BYTES 4096
 
 static int list(const xt_opt_args *args, const char *path, const char *options)
 {
@@ -74,17 +77,35 @@ static xt_slice member(const json_t *document, const char *name)
 int xt_cmd_verify(const xt_opt_args *args)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
+    XT_CLEANUP(xt_buf_fini) xt_buf head = XT_BUF_INIT;
+    const char *against = xt_opt_get(args, "against");
     xt_call call;
+    if (xt_opt_has(args, "head")) {
+        xt_call_init(&call, "GET", "/api/v1/verify/head");
+        return xt_call_run(args, &call);
+    }
     xt_call_init(&call, "GET", "/api/v1/verify");
+    int r = against ? xt_vfs_read_file(&xt_vfs_system, against, MAX_HEAD_BYTES, &head) : 0;
+    if (r < 0) {
+        xt_problem problem = XT_PROBLEM_INIT;
+        xt_problem_set(&problem, "%s", strerror(-r));
+        xt_problem_source(&problem, against);
+        xt_call_fini(&call);
+        return xt_cli_fail(&problem);
+    }
+    xt_buf_putc(&head, '\0');
+    xt_call_param(&call, "against", against ? head.p : NULL);
     int status = xt_call_fetch(args, &call, &answer);
     if (status != 0)
         return status;
     json_t *d = json_loadb(answer.p, answer.n, 0, NULL);
     bool ok = json_is_true(json_object_get(d, "ok"));
     printf("%s: received %" JSON_INTEGER_FORMAT ", sealed %" JSON_INTEGER_FORMAT ", pending %" JSON_INTEGER_FORMAT
-           " events\n",
+           " events; retired %" JSON_INTEGER_FORMAT ", erased %" JSON_INTEGER_FORMAT "%s\n",
            ok ? "whole" : "damaged", json_integer_value(json_object_get(d, "received")),
-           json_integer_value(json_object_get(d, "sealed")), json_integer_value(json_object_get(d, "pending")));
+           json_integer_value(json_object_get(d, "sealed")), json_integer_value(json_object_get(d, "pending")),
+           json_integer_value(json_object_get(d, "retired")), json_integer_value(json_object_get(d, "erased")),
+           ok && against ? "; the ledger contains that head" : "");
     size_t i;
     json_t *problem;
     json_array_foreach(json_object_get(d, "problems"), i, problem)

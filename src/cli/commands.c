@@ -160,6 +160,12 @@ static const xt_opt dump_options[] = {
     {.name = "format", .value = "F", .fallback = "table", .help = "table or ndjson"},
     END,
 };
+static const xt_opt verify_options[] = {
+    FROM_WHERE,
+    {.name = "head", .help = "print the ledger's head, signed, and check nothing"},
+    {.name = "against", .value = "FILE", .help = "a head printed earlier: does the ledger still contain it?"},
+    END,
+};
 static const xt_opt store_status_options[] = {
     FROM_WHERE, {.name = "format", .value = "F", .fallback = "text", .help = "text or json"}, END};
 static const xt_opt hold_add_options[] = {
@@ -198,7 +204,10 @@ static const xt_opt_command commands[] = {
     {"alerts reopen", "ID", 1, 1, "open an alert again", NULL, where_options, xt_cmd_alerts_set},
     {"hosts", "", 0, 0, "the fleet: last seen, lost, backlog, how audit is read and what that can claim", NULL,
      list_options, xt_cmd_hosts},
-    {"verify", "", 0, 0, "every checksum, the ledger's chain and the counts", NULL, where_options, xt_cmd_verify},
+    {"verify", "", 0, 0, "every checksum, the ledger's chain and the counts",
+     "  exectrail verify --data DIR --head > head.json    kept on another machine, and later there:\n"
+     "  exectrail verify --data DIR --against head.json   proves that nothing before it was changed",
+     verify_options, xt_cmd_verify},
     {"store status", "", 0, 0, "what is there, what retention would do next, and when", NULL, store_status_options,
      xt_cmd_store_status},
     {"store hold add", "'KQL'", 1, 1, "a legal hold: what matches is never retired or erased",

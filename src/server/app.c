@@ -100,6 +100,7 @@ static void *keep(void *context)
         report(xt_store_maintain(app->store, &problem), "store", &problem, &last_store);
         problem = XT_PROBLEM_INIT;
         keep_told(app, &told);
+        xt_care_tell_head(app);
         report(xt_care_keep(app->care, &problem), "retention", &problem, &last_care);
         problem = XT_PROBLEM_INIT;
         if (turn % RULES_EVERY == 0)

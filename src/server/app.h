@@ -78,6 +78,12 @@ XT_MUST_USE int xt_app_hold_add(xt_app *app, xt_slice query, xt_slice reason, xt
 XT_MUST_USE int xt_app_hold_remove(xt_app *app, uint64_t id, xt_slice who, xt_problem *reterr_problem);
 const xt_store_limits *xt_app_limits(const xt_app *app);
 
+/* The ledger's head, signed, as one JSON object: to be kept where this machine's owner cannot change it. */
+XT_MUST_USE int xt_app_ledger_head(xt_app *app, xt_buf *out, xt_problem *reterr_problem);
+/* Reads one and checks its signature. XT_APP_E_INVALID. */
+XT_MUST_USE int xt_app_ledger_head_read(xt_slice text, uint64_t *ret_id, unsigned char ret_chain[static 32],
+                                        xt_problem *reterr_problem);
+
 /* Audit text of one host (import): bytes in pieces, searchable when finish returns. */
 typedef struct xt_import xt_import;
 typedef struct xt_import_stats {

@@ -12,12 +12,14 @@
 #include "server/app_parts.h"
 
 #define RETIRED_A_TURN 8
+#define HEAD_EVERY_MS  3600000
 #define LOOK_EVERY_MS  10000 /* at the limits, when there was nothing to do */
 
 struct xt_care {
     xt_store *store;
     xt_store_limits limits;
     int64_t next_ms; /* monotonic, of the system */
+    int64_t next_head_ms;
 };
 
 /* ------------------------------------------------------------------------------------------------ holds */
@@ -92,13 +94,29 @@ int xt_care_keep(xt_care *care, xt_problem *reterr_problem)
     return r > 0 ? xt_error_origin(-EINVAL) : r;
 }
 
+void xt_care_tell_head(xt_app *app)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf head = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+
+    if (now_ms < app->care->next_head_ms)
+        return;
+    app->care->next_head_ms = now_ms + HEAD_EVERY_MS;
+    if (xt_app_ledger_head(app, &head, &problem) < 0)
+        xt_log_problem(XT_LOG_ERROR, &problem);
+    else
+        xt_log(XT_LOG_INFO, "ledger head %.*s", XT_S_ARGS(xt_buf_slice(&head)));
+}
+
 int xt_care_new(xt_store *store, const xt_app_settings *settings, xt_care **ret)
 {
     xt_care *care = calloc(1, sizeof *care);
 
     if (!care)
         return xt_error_origin(-ENOMEM);
-    *care = (xt_care){.store = store, .limits = settings->limits};
+    *care = (xt_care){
+        .store = store, .limits = settings->limits, .next_head_ms = xt_clock_mono_ms(&xt_clock_system) + HEAD_EVERY_MS};
     *ret = care;
     return 0;
 }

@@ -275,7 +275,17 @@ uint64_t xt_store_wait(xt_store *store, uint64_t arrival, int timeout_ms);
 typedef struct xt_ledger_check {
     uint64_t n_rows, n_received, n_sealed, n_retired, n_erased, n_pending;
     bool chain_ok, counts_ok;
+    uint64_t head_id;        /* of the last row */
+    unsigned char chain[32]; /* its chain */
 } xt_ledger_check;
-/* Reads every checksum, the ledger's chain and the counts: `verify`. Problems are given to `report`, one by one. */
+/*
+ * Reads every checksum, the ledger's chain and the counts: `verify`. Problems are given to `report`, one by one. against:
+ * also whether the ledger has that head, an earlier one, which proves that nothing before it was changed.
+ */
+XT_MUST_USE int xt_store_verify_against(xt_store *store, uint64_t head_id, const unsigned char head_chain[static 32],
+                                        void (*report)(void *context, const xt_problem *problem), void *context,
+                                        xt_ledger_check *ret, xt_problem *reterr_problem);
+/* The ledger alone: its head and what it counts; nothing is reported. */
+XT_MUST_USE int xt_store_head(xt_store *store, xt_ledger_check *ret, xt_problem *reterr_problem);
 XT_MUST_USE int xt_store_verify(xt_store *store, void (*report)(void *context, const xt_problem *problem),
                                 void *context, xt_ledger_check *ret, xt_problem *reterr_problem);

@@ -1,17 +1,30 @@
 /*
  * Everything that can be held against something else: chunks against their checksums, files against the catalog, the
  * catalog against the ledger, the ledger's rows against their chain, and its counts against what segments and pending
- * rows hold. What pending.db says is read under the write lock; the segments, which may take hours, without it, but with
- * merging held off, which would take them away.
+ * rows hold, streams against the batches that the ledger has of them. What pending.db says is read from a snapshot, so
+ * that nobody has to wait; the segments, which may take hours, with merging and retiring held off, which would take them
+ * away.
  */
 #include "store/store_private.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+/* The last batch of a stream that the ledger has. */
+typedef struct stream_end {
+    uint64_t number;
+    xt_hash128 hash;
+} stream_end;
+
 typedef struct verifying {
     xt_store *store;
+    xt_pending *snapshot;
+    const unsigned char *against; /* chain of the row `against_id`; NULL: not asked for */
+    uint64_t against_id;
+    bool against_found;
+    xt_map streams; /* stream_end by stream */
     void (*report)(void *context, const xt_problem *problem);
     void *context;
     xt_ledger_check check;
@@ -53,12 +66,67 @@ static void living_note(verifying *v, const xt_ledger_row *row)
         living_drop(v, row->first);
 }
 
+/* Batches of a stream are numbered 1, 2, 3, ... */
+static int stream_note(verifying *v, const xt_ledger_head *at, const xt_ledger_row *row)
+{
+    xt_slice key = xt_slice_of(row->subject.b, sizeof row->subject.b);
+    stream_end *end = xt_map_find(&v->streams, key);
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    if (!end) {
+        end = calloc(1, sizeof *end + key.n);
+        if (!end)
+            return xt_error_origin(-ENOMEM);
+        memcpy(end + 1, key.p, key.n);
+        int r = xt_map_put(&v->streams, xt_slice_of((const char *)(end + 1), key.n), end, NULL);
+        if (r < 0) {
+            free(end);
+            return xt_error_trace(r);
+        }
+    }
+    if (row->first != end->number + 1 || row->last < row->first) {
+        v->check.counts_ok = false;
+        xt_problem_set(&problem, "ledger row %llu has batches %llu to %llu of a stream whose last one was %llu",
+                       (unsigned long long)at->id, (unsigned long long)row->first, (unsigned long long)row->last,
+                       (unsigned long long)end->number);
+        xt_problem_source(&problem, "ledger");
+        report(v, &problem);
+    }
+    *end = (stream_end){row->last, row->hash};
+    return 0;
+}
+
+static int on_stream(void *context, const xt_pending_stream *stream)
+{
+    verifying *v = context;
+    const stream_end *end = xt_map_find(&v->streams, xt_slice_of(stream->stream.b, sizeof stream->stream.b));
+    xt_problem problem = XT_PROBLEM_INIT;
+    char name[33];
+
+    if (end && end->number == stream->number && xt_hash128_eq(end->hash, stream->hash))
+        return 0;
+    v->check.counts_ok = false;
+    xt_hash128_format(stream->stream, name);
+    xt_problem_set(&problem, "stream %s is at batch %llu, and the ledger has it at %llu", name,
+                   (unsigned long long)stream->number, (unsigned long long)(end ? end->number : 0));
+    xt_problem_source(&problem, "pending.db");
+    report(v, &problem);
+    return 0;
+}
+
 static int on_ledger(void *context, const xt_ledger_head *at, const xt_ledger_row *row, bool chained)
 {
     verifying *v = context;
     xt_problem problem = XT_PROBLEM_INIT;
 
     v->check.n_rows++;
+    v->check.head_id = at->id;
+    memcpy(v->check.chain, at->chain.b, sizeof v->check.chain);
+    if (v->against && at->id == v->against_id)
+        v->against_found = memcmp(v->against, at->chain.b, sizeof at->chain.b) == 0;
+    int r = row->kind == XT_LEDGER_RECEIVED ? stream_note(v, at, row) : 0;
+    if (r < 0)
+        return xt_error_trace(r);
     if (row->kind == XT_LEDGER_RECEIVED)
         v->check.n_received += row->n_events;
     else if (row->kind == XT_LEDGER_SEALED)
@@ -96,10 +164,11 @@ static void counts_check(verifying *v)
     xt_ledger_check *check = &v->check;
     xt_problem problem = XT_PROBLEM_INIT;
 
-    check->counts_ok = check->n_received == check->n_sealed + check->n_pending &&
-                       check->n_sealed == v->n_in_segments + check->n_retired + check->n_erased;
-    if (check->counts_ok)
+    bool agree = check->n_received == check->n_sealed + check->n_pending &&
+                 check->n_sealed == v->n_in_segments + check->n_retired + check->n_erased;
+    if (agree)
         return;
+    check->counts_ok = false;
     xt_problem_set(
         &problem,
         "the counts do not agree: received %llu, sealed %llu (in segments %llu, retired %llu, erased %llu), pending "
@@ -193,6 +262,25 @@ static int parts_check(verifying *v, const xt_segment *segment, xt_problem *prob
     return r;
 }
 
+/* The file's bytes against what the ledger has of it. */
+static int digest_check(verifying *v, const xt_pending_segment *row, const char *path)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_digest digest;
+    int r = xt_digest_of_file(v->store->vfs, path, &digest, NULL);
+
+    for (size_t at = 0; at < v->living.n && r == 0; at += sizeof(xt_ledger_row)) {
+        const xt_ledger_row *entered = (const xt_ledger_row *)(v->living.p + at);
+        if (entered->first != row->id || xt_digest_eq(&entered->digest, &digest))
+            continue;
+        v->check.counts_ok = false;
+        xt_problem_set(&problem, "its bytes are not those that the ledger has the SHA-256 of");
+        xt_problem_source(&problem, strrchr(path, '/') + 1);
+        report(v, &problem);
+    }
+    return r;
+}
+
 /* Reads all of a segment anew. */
 static int segment_check(verifying *v, const xt_pending_segment *row, const char *path)
 {
@@ -210,6 +298,8 @@ static int segment_check(verifying *v, const xt_pending_segment *row, const char
         report(v, &problem);
     }
     r = parts_check(v, segment, &problem);
+    if (r >= 0)
+        r = digest_check(v, row, path);
     xt_segment_unref(segment);
     return r < 0 ? r : 0;
 }
@@ -236,47 +326,148 @@ static int segments_check(verifying *v)
     return r;
 }
 
+static void against_check(verifying *v)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    if (!v->against || v->against_found)
+        return;
+    v->check.chain_ok = false;
+    if (v->check.head_id < v->against_id)
+        xt_problem_set(&problem, "the ledger ends at row %llu, before row %llu of the head that is held against it",
+                       (unsigned long long)v->check.head_id, (unsigned long long)v->against_id);
+    else
+        xt_problem_set(&problem,
+                       "row %llu is not that of the head that is held against it: something before was changed",
+                       (unsigned long long)v->against_id);
+    xt_problem_source(&problem, "ledger");
+    report(v, &problem);
+}
+
+/* A segment's file that neither catalog nor ledger names, and what was put aside as such. */
+static void strays_check(verifying *v)
+{
+    DIR *dir = opendir(v->store->segments_dir);
+
+    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
+        xt_slice name = xt_slice_str(e->d_name);
+        xt_problem problem = XT_PROBLEM_INIT;
+        bool known = false;
+        uint64_t id;
+        if (xt_slice_ends(name, XT_S(".tmp")) || e->d_name[0] == '.')
+            continue;
+        if (xt_slice_ends(name, XT_S(".xts")) && xt_slice_parse_hex(xt_slice_head(name, name.n - 4), &id)) {
+            known = id >= xt_pending_marks_get(v->snapshot).next_segment; /* sealed since, or being so */
+            for (size_t at = 0; at < v->catalog.n && !known; at += sizeof(xt_pending_segment))
+                known = ((const xt_pending_segment *)(v->catalog.p + at))->id == id;
+        }
+        if (known)
+            continue;
+        xt_problem_set(&problem, "no row of the catalog names this file");
+        xt_problem_source(&problem, e->d_name);
+        v->check.counts_ok = false;
+        report(v, &problem);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static int snapshot_open(verifying *v, xt_problem *reterr_problem)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/pending.db", v->store->dir) < 0)
+        return xt_error_origin(-ENOMEM);
+    pthread_mutex_lock(&v->store->write_lock);
+    int r = xt_pending_open_snapshot(path, &v->snapshot, reterr_problem);
+    pthread_mutex_unlock(&v->store->write_lock);
+    free(path);
+    return r;
+}
+
 static int records_check(verifying *v, xt_problem *reterr_problem)
 {
-    xt_pending *pending = v->store->pending;
+    int r = xt_pending_each_ledger(v->snapshot, on_ledger, v, reterr_problem);
 
-    pthread_mutex_lock(&v->store->write_lock);
-    int r = xt_pending_each_ledger(pending, on_ledger, v, reterr_problem);
     if (r == 0)
-        r = xt_pending_each_row(pending, on_row, v, reterr_problem);
+        r = xt_pending_each_stream(v->snapshot, on_stream, v, reterr_problem);
     if (r == 0)
-        r = xt_pending_each_segment(pending, on_segment, v, reterr_problem);
-    pthread_mutex_unlock(&v->store->write_lock);
+        r = xt_pending_each_row(v->snapshot, on_row, v, reterr_problem);
+    if (r == 0)
+        r = xt_pending_each_segment(v->snapshot, on_segment, v, reterr_problem);
+    return r;
+}
+
+static int all_check(verifying *v, xt_problem *reterr_problem)
+{
+    int r = records_check(v, reterr_problem);
+
+    if (r == 0)
+        r = xt_buf_done(&v->living);
+    if (r == 0)
+        r = segments_check(v);
+    if (r == 0) {
+        counts_check(v);
+        catalog_check(v);
+        strays_check(v);
+        against_check(v);
+    }
+    return r;
+}
+
+static void verifying_fini(verifying *v)
+{
+    size_t i = 0;
+
+    for (xt_map_entry *entry; (entry = xt_map_next(&v->streams, &i)) != NULL;)
+        free(entry->value);
+    xt_map_fini(&v->streams);
+    xt_pending_close(v->snapshot);
+    xt_segment_reader_free(v->reader);
+    xt_buf_fini(&v->catalog);
+    xt_buf_fini(&v->living);
+    xt_arena_fini(&v->arena);
+}
+
+static int verify(verifying *v, bool ledger_alone, xt_ledger_check *ret, xt_problem *reterr_problem)
+{
+    v->check = (xt_ledger_check){.chain_ok = true, .counts_ok = true};
+    v->reader = xt_segment_reader_new();
+    xt_arena_init(&v->arena, SIZE_MAX);
+    if (!ledger_alone)
+        pthread_mutex_lock(&v->store->merge_lock);
+    int r = v->reader ? snapshot_open(v, reterr_problem) : xt_error_origin(-ENOMEM);
+    if (r == 0)
+        r = ledger_alone ? records_check(v, reterr_problem) : all_check(v, reterr_problem);
+    if (!ledger_alone)
+        pthread_mutex_unlock(&v->store->merge_lock);
+    if (r == 0)
+        *ret = v->check;
+    verifying_fini(v);
     return r;
 }
 
 int xt_store_verify(xt_store *store, void (*report_fn)(void *context, const xt_problem *problem), void *context,
                     xt_ledger_check *ret, xt_problem *reterr_problem)
 {
-    verifying v = {.store = store,
-                   .report = report_fn,
-                   .context = context,
-                   .check = {.chain_ok = true},
-                   .reader = xt_segment_reader_new()};
+    verifying v = {.store = store, .report = report_fn, .context = context};
 
-    if (!v.reader)
-        return xt_error_origin(-ENOMEM);
-    xt_arena_init(&v.arena, SIZE_MAX);
-    pthread_mutex_lock(&store->merge_lock);
-    int r = records_check(&v, reterr_problem);
-    if (r == 0)
-        r = xt_buf_done(&v.living);
-    if (r == 0)
-        r = segments_check(&v);
-    pthread_mutex_unlock(&store->merge_lock);
-    if (r == 0) {
-        counts_check(&v);
-        catalog_check(&v);
-        *ret = v.check;
-    }
-    xt_segment_reader_free(v.reader);
-    xt_buf_fini(&v.catalog);
-    xt_buf_fini(&v.living);
-    xt_arena_fini(&v.arena);
-    return r;
+    return verify(&v, false, ret, reterr_problem);
+}
+
+int xt_store_verify_against(xt_store *store, uint64_t head_id, const unsigned char head_chain[static 32],
+                            void (*report_fn)(void *context, const xt_problem *problem), void *context,
+                            xt_ledger_check *ret, xt_problem *reterr_problem)
+{
+    verifying v = {
+        .store = store, .report = report_fn, .context = context, .against = head_chain, .against_id = head_id};
+
+    return verify(&v, false, ret, reterr_problem);
+}
+
+int xt_store_head(xt_store *store, xt_ledger_check *ret, xt_problem *reterr_problem)
+{
+    verifying v = {.store = store};
+
+    return verify(&v, true, ret, reterr_problem);
 }

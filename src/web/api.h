@@ -32,6 +32,7 @@ int xt_api_user_add(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_user_link(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_import(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_seal(xt_app *app, xt_request *request, xt_response *response); /* api_store.c */
+int xt_api_ledger_head(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_verify(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_store(xt_app *app, xt_request *request, xt_response *response); /* api_care.c */
 int xt_api_holds(xt_app *app, xt_request *request, xt_response *response);

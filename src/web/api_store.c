@@ -12,6 +12,16 @@ int xt_api_seal(xt_app *app, xt_request *request, xt_response *response)
     return r ? xt_respond_failure(response, r, 503, &problem) : xt_respond_json(response, 200, &out);
 }
 
+int xt_api_ledger_head(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    (void)request;
+    int r = xt_app_ledger_head(app, &out, &problem);
+    xt_buf_putc(&out, '\n');
+    return r ? xt_respond_failure(response, r, 500, &problem) : xt_respond_json(response, 200, &out);
+}
+
 static void on_problem(void *context, const xt_problem *problem)
 {
     xt_problem_json(problem, context);
@@ -23,9 +33,15 @@ int xt_api_verify(xt_app *app, xt_request *request, xt_response *response)
     XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT, problems = XT_BUF_INIT;
     xt_ledger_check check = {.n_rows = 0};
     xt_json list = xt_json_to(&problems), json = xt_json_to(&out);
-    (void)request;
+    xt_slice head = xt_request_get(request, "against");
+    uint64_t head_id = 0;
+    unsigned char chain[32];
+    int r = head.n ? xt_app_ledger_head_read(head, &head_id, chain, &problem) : 0;
+    if (r)
+        return xt_respond_app_failure(response, r, &problem);
     xt_json_array_begin(&list);
-    int r = xt_store_verify(xt_app_store(app), on_problem, &list, &check, &problem);
+    r = head.n ? xt_store_verify_against(xt_app_store(app), head_id, chain, on_problem, &list, &check, &problem)
+               : xt_store_verify(xt_app_store(app), on_problem, &list, &check, &problem);
     xt_json_array_end(&list);
     if (r)
         return xt_respond_failure(response, r, 500, &problem);
@@ -37,7 +53,9 @@ int xt_api_verify(xt_app *app, xt_request *request, xt_response *response)
     xt_json_field_u64(&json, "received", check.n_received);
     xt_json_field_u64(&json, "sealed", check.n_sealed);
     xt_json_field_u64(&json, "retired", check.n_retired);
+    xt_json_field_u64(&json, "erased", check.n_erased);
     xt_json_field_u64(&json, "pending", check.n_pending);
+    xt_json_field_u64(&json, "ledger_rows", check.n_rows);
     xt_json_object_end(&json);
     out.failed |= problems.failed;
     xt_buf_putc(&out, '\n');

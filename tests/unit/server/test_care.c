@@ -53,10 +53,44 @@ static void the_server_retires_but_for_what_is_held(void **state)
     fixture_close(f);
 }
 
+static void a_head_is_signed(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}};
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_buf head = XT_BUF_INIT;
+    unsigned char chain[32];
+    char path[120];
+    struct stat st;
+    uint64_t id;
+
+    fixture_open(f);
+    ingest(f, &s, T0, 10);
+    assert_int_equal(xt_app_ledger_head(f->app, &head, &problem), 0);
+    assert_int_equal(xt_app_ledger_head_read(xt_buf_slice(&head), &id, chain, &problem), 0);
+    assert_int_equal(id, 2);
+    snprintf(path, sizeof path, "%s/ledger.key", f->data);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    for (size_t i = 0; i < head.n; i++) { /* no digit of it can be changed */
+        char c = head.p[i];
+        if (c < '0' || c > '8')
+            continue;
+        head.p[i]++;
+        assert_int_equal(xt_app_ledger_head_read(xt_buf_slice(&head), &id, chain, &problem), XT_APP_E_INVALID);
+        head.p[i] = c;
+    }
+    assert_int_equal(xt_app_ledger_head_read(XT_S("{}"), &id, chain, &problem), XT_APP_E_INVALID);
+    assert_int_equal(xt_app_ledger_head_read(XT_S("no JSON"), &id, chain, &problem), XT_APP_E_INVALID);
+    xt_buf_fini(&head);
+    fixture_close(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_server_retires_but_for_what_is_held, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_head_is_signed, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
