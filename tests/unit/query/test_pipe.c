@@ -149,6 +149,9 @@ static int on_event(void *context, xt_event *event)
     asked *a = context;
 
     a->n_rows++;
+    if (a->rows)
+        xt_buf_printf(a->rows, "%llu %llu, ", (unsigned long long)event->values[XT_F_TIME].num,
+                      (unsigned long long)xt_event_num(event, XT_F_SERIAL, 0));
     return xt_event_has(event, XT_F_TIME) ? 0 : -EINVAL;
 }
 
@@ -235,6 +238,22 @@ static void test_threads(void **state)
     }
 }
 
+/* A sort that keeps the best alone gives what one of all rows begins with. */
+static void test_sort_and_limit(void **state)
+{
+    xt_buf all = XT_BUF_INIT, some = XT_BUF_INIT;
+    asked a = {.world = *state, .query = "* | sort outcome desc", .n_threads = 1, .rows = &all};
+    asked b = {.world = *state, .query = "* | sort outcome desc | limit 37", .n_threads = 1, .rows = &some};
+
+    assert_int_equal(ask(&a), 0);
+    assert_int_equal(ask(&b), 0);
+    assert_int_equal(a.n_rows, N_EVENTS);
+    assert_int_equal(b.n_rows, 37);
+    assert_true(xt_slice_starts(xt_buf_slice(&all), xt_buf_slice(&some)));
+    xt_buf_fini(&all);
+    xt_buf_fini(&some);
+}
+
 /* A table without rows still has the one that counts none. */
 static void test_none(void **state)
 {
@@ -250,7 +269,8 @@ static void test_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_goldens), cmocka_unit_test(test_cut),
-                                       cmocka_unit_test(test_threads), cmocka_unit_test(test_none)};
+                                       cmocka_unit_test(test_threads), cmocka_unit_test(test_sort_and_limit),
+                                       cmocka_unit_test(test_none)};
 
     return cmocka_run_group_tests(tests, world_new, world_free);
 }
