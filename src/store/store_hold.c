@@ -7,7 +7,7 @@
 #include "base/json_out.h"
 #include "store/store_private.h"
 
-static void note_put(xt_buf *out, const xt_pending_hold *hold, xt_slice who)
+void xt_store_hold_note(xt_buf *out, const xt_pending_hold *hold, xt_slice who)
 {
     xt_json json = xt_json_to(out);
 
@@ -32,7 +32,7 @@ static int on_hold(void *context, const xt_pending_hold *hold)
 
     if (hold->id == find->id) {
         find->found = true;
-        note_put(&find->note, hold, find->who);
+        xt_store_hold_note(&find->note, hold, find->who);
     }
     return 0;
 }
@@ -52,7 +52,7 @@ static int add_locked(xt_store *store, xt_pending_hold *hold, xt_problem *reterr
     /* The ledger's rows never go, so that an id is never given twice. */
     hold->id = xt_pending_head(pending).id + 1;
     hold->at_ms = xt_clock_wall_ms(store->clock);
-    note_put(&note, hold, hold->who);
+    xt_store_hold_note(&note, hold, hold->who);
     xt_ledger_row row = ledger_row(store, XT_LEDGER_HOLD, hold->id, &note);
     if (r == 0)
         r = xt_buf_done(&note);

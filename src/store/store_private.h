@@ -106,6 +106,8 @@ XT_MUST_USE int xt_store_merge(xt_store *store, bool in_background, bool *ret_do
 XT_MUST_USE int xt_scan_open_segment(xt_store *store, xt_segment *segment, xt_scan **ret);
 uint32_t xt_scan_group(const xt_scan *scan, size_t part);
 
+/* What the ledger says of a hold, as JSON. who: placed or removed it. */
+void xt_store_hold_note(xt_buf *out, const xt_pending_hold *hold, xt_slice who);
 /* Before SQLite is opened: gives the reserve back where it would find the disk full. */
 void xt_store_room_begin(xt_store *store);
 /* A turn of upkeep: makes the reserve, takes batches again when there is room. */

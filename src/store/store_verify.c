@@ -18,6 +18,12 @@ typedef struct stream_end {
     xt_hash128 hash;
 } stream_end;
 
+/* A hold that the ledger has. */
+typedef struct hold_seen {
+    uint64_t id;
+    xt_digest note;
+} hold_seen;
+
 typedef struct verifying {
     xt_store *store;
     xt_pending *snapshot;
@@ -25,6 +31,7 @@ typedef struct verifying {
     uint64_t against_id;
     bool against_found;
     xt_map streams; /* stream_end by stream */
+    xt_buf holds;   /* hold_seen of those in force by the ledger */
     void (*report)(void *context, const xt_problem *problem);
     void *context;
     xt_ledger_check check;
@@ -114,6 +121,73 @@ static int on_stream(void *context, const xt_pending_stream *stream)
     return 0;
 }
 
+static void hold_drop(verifying *v, uint64_t id)
+{
+    hold_seen *holds = (hold_seen *)v->holds.p;
+
+    for (size_t n = v->holds.n / sizeof *holds, i = n; i-- > 0;)
+        if (holds[i].id == id) {
+            holds[i] = holds[n - 1];
+            v->holds.n -= sizeof *holds;
+            return;
+        }
+}
+
+static int hold_note(verifying *v, const xt_ledger_row *row)
+{
+    hold_seen seen = {.id = row->first};
+    int r = 0;
+
+    if (row->kind == XT_LEDGER_RELEASED)
+        hold_drop(v, row->first);
+    if (row->kind != XT_LEDGER_HOLD)
+        return 0;
+    r = xt_digest_of(row->note, &seen.note);
+    xt_buf_put(&v->holds, xt_slice_of((const char *)&seen, sizeof seen));
+    return r < 0 ? r : xt_buf_done(&v->holds);
+}
+
+static void hold_report(verifying *v, uint64_t id, const char *what)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    v->check.counts_ok = false;
+    xt_problem_set(&problem, "hold %llu %s", (unsigned long long)id, what);
+    xt_problem_source(&problem, "pending.db");
+    report(v, &problem);
+}
+
+static int on_hold(void *context, const xt_pending_hold *hold)
+{
+    verifying *v = context;
+    const hold_seen *holds = (const hold_seen *)v->holds.p;
+    XT_CLEANUP(xt_buf_fini) xt_buf note = XT_BUF_INIT;
+    size_t n = v->holds.n / sizeof *holds, i = 0;
+    xt_digest digest;
+
+    xt_store_hold_note(&note, hold, hold->who);
+    int r = xt_buf_done(&note);
+    if (r == 0)
+        r = xt_digest_of(xt_buf_slice(&note), &digest);
+    if (r < 0)
+        return xt_error_trace(r);
+    while (i < n && holds[i].id != hold->id)
+        i++;
+    if (i == n || !xt_digest_eq(&holds[i].note, &digest))
+        hold_report(v, hold->id, "is not what the ledger says was placed");
+    hold_drop(v, hold->id);
+    return 0;
+}
+
+static int holds_check(verifying *v, xt_problem *reterr_problem)
+{
+    int r = xt_pending_each_hold(v->snapshot, on_hold, v, reterr_problem);
+
+    for (size_t at = 0; at < v->holds.n && r == 0; at += sizeof(hold_seen))
+        hold_report(v, ((const hold_seen *)(v->holds.p + at))->id, "was placed by the ledger, and is not there");
+    return r;
+}
+
 static int on_ledger(void *context, const xt_ledger_head *at, const xt_ledger_row *row, bool chained)
 {
     verifying *v = context;
@@ -125,6 +199,8 @@ static int on_ledger(void *context, const xt_ledger_head *at, const xt_ledger_ro
     if (v->against && at->id == v->against_id)
         v->against_found = memcmp(v->against, at->chain.b, sizeof at->chain.b) == 0;
     int r = row->kind == XT_LEDGER_RECEIVED ? stream_note(v, at, row) : 0;
+    if (r == 0)
+        r = hold_note(v, row);
     if (r < 0)
         return xt_error_trace(r);
     if (row->kind == XT_LEDGER_RECEIVED)
@@ -392,6 +468,8 @@ static int records_check(verifying *v, xt_problem *reterr_problem)
     if (r == 0)
         r = xt_pending_each_stream(v->snapshot, on_stream, v, reterr_problem);
     if (r == 0)
+        r = holds_check(v, reterr_problem);
+    if (r == 0)
         r = xt_pending_each_row(v->snapshot, on_row, v, reterr_problem);
     if (r == 0)
         r = xt_pending_each_segment(v->snapshot, on_segment, v, reterr_problem);
@@ -425,6 +503,7 @@ static void verifying_fini(verifying *v)
     xt_pending_close(v->snapshot);
     xt_segment_reader_free(v->reader);
     xt_buf_fini(&v->catalog);
+    xt_buf_fini(&v->holds);
     xt_buf_fini(&v->living);
     xt_arena_fini(&v->arena);
 }

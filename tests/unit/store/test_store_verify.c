@@ -58,6 +58,10 @@ static char *folder_make(void)
             must(xt_store_seal(store, &problem), &problem);
     }
     must(xt_store_maintain(store, &problem), &problem);
+    uint64_t id;
+    must(xt_store_hold_add(store, XT_S("user:al"), XT_S("case"), XT_S("me"), &id, &problem), &problem);
+    must(xt_store_hold_add(store, XT_S("user:eve"), XT_S("case"), XT_S("me"), &id, &problem), &problem);
+    must(xt_store_hold_remove(store, id, XT_S("you"), &problem), &problem);
     must(xt_store_retain(store, &limits, NULL, &why, &problem), &problem);
     xt_store_close(store);
     sender_fini(&a);
@@ -89,6 +93,9 @@ static void what_is_done_to_the_tables_is_found(void **state)
         "UPDATE pending SET n_events = n_events - 1 WHERE id = (SELECT max(id) FROM pending)",
         "UPDATE streams SET number = number + 1 WHERE stream = (SELECT min(stream) FROM streams)",
         "UPDATE streams SET hash = zeroblob(16) WHERE stream = (SELECT min(stream) FROM streams)",
+        "DELETE FROM holds",
+        "UPDATE holds SET query = 'user:bob'",
+        "INSERT INTO holds VALUES (99, 1, 'a', 'b', 'c')",
         "UPDATE marks SET value = value + 1 WHERE name = 'sealed_row'",
     };
     char *origin = folder_make();
