@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "server/alert_document.h"
 #include "server/app_parts.h"
 #include "server/secret.h"
 
@@ -29,7 +30,6 @@ static void read_row(sqlite3_stmt *stmt, xt_alert *ret)
     if (level >= XT_LEVEL_INFORMATIONAL && level <= XT_LEVEL_CRITICAL)
         xt_text_copy(ret->level, sizeof ret->level, xt_slice_str(xt_level_name((xt_level)level)));
     xt_state_text(stmt, 10, ret->event_id, sizeof ret->event_id);
-    ret->document = xt_sqlite_slice(stmt, 11);
     xt_state_text(stmt, 12, ret->acked_by, sizeof ret->acked_by);
 }
 
@@ -37,7 +37,7 @@ static void read_row(sqlite3_stmt *stmt, xt_alert *ret)
 static int read_alert(xt_app *app, int64_t id, xt_buf *document, xt_alert *ret, xt_problem *reterr_problem)
 {
     sqlite3_stmt *stmt = NULL;
-    int r;
+    int unpacked = 0, r;
 
     xt_buf_reset(document);
     xt_state_lock(app->state);
@@ -47,14 +47,18 @@ static int read_alert(xt_app *app, int64_t id, xt_buf *document, xt_alert *ret, 
         r = xt_state_next(app->state, stmt, reterr_problem);
     if (r == 1) {
         read_row(stmt, ret);
-        xt_buf_put(document, ret->document);
+        unpacked = xt_alert_document_unpack(xt_sqlite_slice(stmt, 11), document);
+        if (unpacked == -EIO) { /* damaged: the alert itself is still worth showing */
+            xt_buf_reset(document);
+            unpacked = 0;
+        }
         ret->document = xt_buf_slice(document);
     }
     xt_state_finish(&stmt);
     xt_state_unlock(app->state);
     if (r < 0)
         return xt_error_trace(r);
-    return r == 0 ? XT_APP_E_NOT_FOUND : xt_error_trace(xt_buf_done(document));
+    return r == 0 ? XT_APP_E_NOT_FOUND : xt_error_trace(unpacked);
 }
 
 static int not_found(uint64_t id, xt_problem *reterr_problem)

@@ -9,6 +9,7 @@
 #include "base/json_out.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
+#include "server/alert_document.h"
 #include "server/app_parts.h"
 #include "server/secret.h"
 
@@ -164,11 +165,16 @@ static int notify(xt_app *app, const xt_alert *alert, const xt_event *event, xt_
 
 static int insert(xt_app *app, const char *key, xt_alert *alert, xt_level level, xt_problem *reterr_problem)
 {
-    int r = xt_state_run(app->state, reterr_problem, NULL,
-                         "INSERT INTO alerts(dedupe, first_ms, last_ms, count, status, rule_id, rule_title, host, user,"
-                         " level, event_id, document) VALUES(?,?,?,1,'open',?,?,?,?,?,?,?)",
-                         "ziizzzzizb", key, alert->first_ms, alert->last_ms, alert->rule_id, alert->rule_title,
-                         alert->host, alert->user, (int64_t)level, alert->event_id, alert->document);
+    XT_CLEANUP(xt_buf_fini) xt_buf packed = XT_BUF_INIT;
+    int r = xt_alert_document_pack(alert->document, &packed);
+
+    if (r)
+        return xt_error_trace(r);
+    r = xt_state_run(app->state, reterr_problem, NULL,
+                     "INSERT INTO alerts(dedupe, first_ms, last_ms, count, status, rule_id, rule_title, host, user,"
+                     " level, event_id, document) VALUES(?,?,?,1,'open',?,?,?,?,?,?,?)",
+                     "ziizzzzizb", key, alert->first_ms, alert->last_ms, alert->rule_id, alert->rule_title, alert->host,
+                     alert->user, (int64_t)level, alert->event_id, xt_buf_slice(&packed));
     if (r == 0)
         alert->id = (uint64_t)xt_state_last_id(app->state);
     return xt_error_trace(r);
