@@ -26,7 +26,7 @@ typedef struct sealing {
     int64_t last_row;
     uint64_t n_rows_pending;
     uint64_t id;
-    bool is_small; /* nobody waits for it */
+    bool is_small;    /* nobody waits for it */
     xt_digest digest; /* of the file */
     watermark *watermarks;
     size_t n_watermarks;
