@@ -373,6 +373,10 @@ int xt_record_parse_payload(uint16_t type, xt_slice payload, xt_record *ret, xt_
         c.end--;
     if (c.p == c.end)
         return XT_RECORD_E_EMPTY;
+    if (type == XT_RECORD_NAMED) { /* stands for a name, which a datagram has not */
+        xt_problem_set(reterr_problem, "record type %u is none of the kernel's", (unsigned)type);
+        return XT_RECORD_E_CORRUPT;
+    }
     xt_record record = {.type = type};
     if (!take_stamp(&c, &record))
         return corrupt_stamp(reterr_problem, payload, &c);

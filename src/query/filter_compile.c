@@ -43,10 +43,11 @@ static int compile_chain(const compiler *c, const xt_kql_node *tree, xt_filter_n
         return xt_error_origin(-ENOMEM);
     for (; node->n_parts < n; tree = tree->left) {
         const xt_kql_node *part = tree->kind == kind && node->n_parts + 1 < n ? tree->right : tree;
-        int r = compile(c, part, &node->parts[node->n_parts]);
+        xt_filter_node **slot = &node->parts[node->n_parts++];
+        int r = compile(c, part, slot);
         if (r)
             return r;
-        node->cost += node->parts[node->n_parts++]->cost;
+        node->cost += (*slot)->cost;
     }
     qsort(node->parts, n, sizeof(*node->parts), by_cost);
     return 0;
@@ -57,15 +58,15 @@ static int compile_not(const compiler *c, const xt_kql_node *tree, xt_filter_nod
     node->parts = xt_arena_array(c->arena, 1, sizeof(*node->parts));
     if (!node->parts)
         return xt_error_origin(-ENOMEM);
+    node->n_parts = 1;
     int r = compile(c, tree->left, &node->parts[0]);
     if (r)
         return r;
-    node->n_parts = 1;
     node->cost = node->parts[0]->cost;
     return 0;
 }
 
-/* The node hangs in the tree before its match is compiled, so that an expression is freed whatever comes after. */
+/* The node hangs in the tree, and is counted there, before it is compiled: an expression is freed whatever comes after. */
 static int compile(const compiler *c, const xt_kql_node *tree, xt_filter_node **ret)
 {
     xt_filter_node *node = xt_arena_new(c->arena, xt_filter_node);
