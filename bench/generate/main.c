@@ -1,11 +1,10 @@
 /* bench-generate: realistic events of a fleet, for `./dev bench store` and for whoever wants to try a store. */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/opt.h"
+#include "program.h"
 #include "sink.h"
 
 static int run(const xt_opt_args *args);
@@ -31,17 +30,6 @@ static const xt_opt_command commands[] = {
     {NULL},
 };
 static const xt_opt_program program = {"bench-generate", "generates events", XT_VERSION, commands, NULL, NULL};
-
-static int fail(const xt_problem *problem, int r)
-{
-    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
-    xt_problem_format(problem, &text);
-    fprintf(stderr, "bench-generate: %.*s%s\n", XT_S_ARGS(xt_buf_slice(&text)),
-            xt_problem_is_set(problem) ? ""
-            : r < 0                    ? strerror(-r)
-                                       : "failed");
-    return 1;
-}
 
 static uint64_t number(const xt_opt_args *args, const char *name)
 {
@@ -154,21 +142,10 @@ static int run(const xt_opt_args *args)
     if (r == 0)
         r = generate(args, capture, &problem);
     xt_capture_free(capture);
-    return r ? fail(&problem, r) : 0;
+    return r ? xt_bench_fail(&program, &problem, r) : 0;
 }
 
 int main(int argc, char **argv)
 {
-    XT_CLEANUP(xt_buf_fini) xt_buf help = XT_BUF_INIT;
-    xt_problem problem = XT_PROBLEM_INIT;
-    xt_opt_args args;
-    signal(SIGPIPE, SIG_IGN);
-    int r = xt_opt_parse(&program, argc, argv, &args, &help, &problem);
-    if (r == XT_OPT_E_HELP)
-        return fwrite(help.p, 1, help.n, stdout) == help.n ? 0 : 1;
-    if (r != 0) {
-        xt_problem_source(&problem, ""); /* the line begins with the program's name anyway */
-        return fail(&problem, r) + (r == XT_OPT_E_USAGE);
-    }
-    return args.command->run(&args);
+    return xt_bench_main(&program, argc, argv);
 }

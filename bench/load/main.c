@@ -1,9 +1,8 @@
 /* bench-load: the agents of a whole fleet, to measure a server. */
-#include <signal.h>
 #include <stdio.h>
 
-#include "base/opt.h"
 #include "load.h"
+#include "program.h"
 
 static int run_enroll(const xt_opt_args *args);
 static int run_send(const xt_opt_args *args);
@@ -29,17 +28,6 @@ static const xt_opt_command commands[] = {
 static const xt_opt_program program = {
     "bench-load", "loads a server as a fleet's agents do", XT_VERSION, commands, NULL, NULL};
 
-static int fail(const xt_problem *problem, int r)
-{
-    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
-    xt_problem_format(problem, &text);
-    fprintf(stderr, "bench-load: %.*s%s\n", XT_S_ARGS(xt_buf_slice(&text)),
-            xt_problem_is_set(problem) ? ""
-            : r < 0                    ? strerror(-r)
-                                       : "failed");
-    return 1;
-}
-
 static int run_with(const xt_opt_args *args, xt_load_settings settings,
                     int (*work)(const xt_load_settings *, xt_problem *))
 {
@@ -55,7 +43,7 @@ static int run_with(const xt_opt_args *args, xt_load_settings settings,
         r = xt_buf_done(&names);
     if (r == 0)
         r = work(&settings, &problem);
-    return r ? fail(&problem, r) : 0;
+    return r ? xt_bench_fail(&program, &problem, r) : 0;
 }
 
 static int run_enroll(const xt_opt_args *args)
@@ -70,16 +58,5 @@ static int run_send(const xt_opt_args *args)
 
 int main(int argc, char **argv)
 {
-    XT_CLEANUP(xt_buf_fini) xt_buf help = XT_BUF_INIT;
-    xt_problem problem = XT_PROBLEM_INIT;
-    xt_opt_args args;
-    signal(SIGPIPE, SIG_IGN);
-    int r = xt_opt_parse(&program, argc, argv, &args, &help, &problem);
-    if (r == XT_OPT_E_HELP)
-        return fwrite(help.p, 1, help.n, stdout) == help.n ? 0 : 1;
-    if (r != 0) {
-        xt_problem_source(&problem, ""); /* the line begins with the program's name anyway */
-        return fail(&problem, r) + (r == XT_OPT_E_USAGE);
-    }
-    return args.command->run(&args);
+    return xt_bench_main(&program, argc, argv);
 }
