@@ -1,11 +1,11 @@
 /* Queries with stages on a store, with every request for memory refused in turn: -ENOMEM, a partial answer, or the answer. */
 #include "unit/query/query_fixture.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <unistd.h>
 
 #include "../alloc_faults.h"
+#include "../folder.h"
 #include "query/pipe.h"
 #include "store/store.h"
 
@@ -81,23 +81,6 @@ static xt_store *store_of_events(const char *dir, xt_arena *arena)
     assert_int_equal(outcome, 0);
     xt_buf_fini(&events);
     return store;
-}
-
-static void remove_folder(const char *path)
-{
-    DIR *dir = opendir(path);
-
-    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
-        char sub[512];
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        snprintf(sub, sizeof sub, "%s/%s", path, e->d_name);
-        if (unlink(sub) < 0)
-            remove_folder(sub);
-    }
-    if (dir)
-        closedir(dir);
-    rmdir(path);
 }
 
 static void test_stages(void **state)

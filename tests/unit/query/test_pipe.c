@@ -9,6 +9,7 @@
 
 #include "query/kql_pipe.h"
 #include "query/pipe.h"
+#include "unit/query/golden_queries.h"
 
 #define NOW_MS   INT64_C(1795401043120) /* 2026-11-23T02:30:43.120Z */
 #define N_EVENTS 600
@@ -44,46 +45,9 @@ static void put_case(xt_slice query, xt_arena *arena, xt_buf *out)
     xt_buf_fini(&text);
 }
 
-static void read_all(const char *path, xt_buf *out)
-{
-    FILE *f = fopen(path, "rb");
-    char piece[4096];
-
-    if (!f)
-        fail_msg("%s cannot be read", path);
-    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
-        xt_buf_put(out, xt_slice_of(piece, n));
-    fclose(f);
-}
-
 static void test_goldens(void **state)
 {
-    const char *root = getenv("XT_SOURCE");
-    char path[1024];
-    xt_buf golden = XT_BUF_INIT, now = XT_BUF_INIT;
-    xt_arena arena;
-    xt_slice line;
-
-    xt_arena_init(&arena, 1 << 20);
-    snprintf(path, sizeof path, "%s/tests/golden/query/pipe.txt", root ? root : ".");
-    read_all(path, &golden);
-    for (xt_slice rest = xt_buf_slice(&golden); xt_slice_cut(&rest, '\n', &line);) {
-        if (xt_slice_starts(line, XT_S("? ")))
-            put_case(xt_slice_skip(line, 2), &arena, &now);
-        else if (line.n == 0 || line.p[0] == '#')
-            xt_buf_put(&now, line), xt_buf_puts(&now, rest.p ? "\n" : "");
-    }
-    if (getenv("XT_GOLDEN_UPDATE")) {
-        FILE *f = fopen(path, "wb");
-        assert_non_null(f);
-        fwrite(now.p, 1, now.n, f);
-        fclose(f);
-    } else if (!xt_slice_eq(xt_buf_slice(&golden), xt_buf_slice(&now))) {
-        fail_msg("%s differs from what the parser says now:\n%.*s", path, XT_S_ARGS(xt_buf_slice(&now)));
-    }
-    xt_buf_fini(&golden);
-    xt_buf_fini(&now);
-    xt_arena_fini(&arena);
+    golden_queries("tests/golden/query/pipe.txt", 50, put_case);
 }
 
 /* ------------------------------------------------------------------------------------------------ runs */

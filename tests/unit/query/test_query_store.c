@@ -4,9 +4,9 @@
  */
 #include "unit/query/query_fixture.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
+#include "../folder.h"
 #include "query/row_order.h"
 #include "store/derived.h"
 
@@ -22,23 +22,6 @@ typedef struct world {
     uint64_t number;
     xt_hash128 last;
 } world;
-
-static void remove_folder(const char *path)
-{
-    DIR *dir = opendir(path);
-
-    for (struct dirent *e; dir && (e = readdir(dir)) != NULL;) {
-        char sub[512];
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        snprintf(sub, sizeof sub, "%s/%s", path, e->d_name);
-        if (unlink(sub) < 0)
-            remove_folder(sub);
-    }
-    if (dir)
-        closedir(dir);
-    rmdir(path);
-}
 
 static void must(int r, const xt_problem *problem)
 {
