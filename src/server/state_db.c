@@ -55,6 +55,8 @@ static const xt_sqlite_migration migrations[] = {
     {2, "DROP TABLE folded;"
         "CREATE TABLE folded(pair BLOB PRIMARY KEY, made_ms INTEGER NOT NULL) WITHOUT ROWID;"},
     {3, "CREATE INDEX alerts_status ON alerts(status);"}, /* counting reads no documents */
+    {4, "CREATE TABLE backup(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, place TEXT NOT NULL,"
+        "  generation TEXT NOT NULL, ledger_id INTEGER NOT NULL, UNIQUE(place, generation));"},
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

@@ -1,7 +1,7 @@
 /*
  * server/state_db - state.db: all that changes and is not an event
  *
- * Shape:     one SQLite connection behind one lock: hosts, tokens, users, logins, sessions, alerts, outbox. Whoever runs
+ * Shape:     one SQLite connection behind one lock: hosts, tokens, users, logins, sessions, alerts, outbox, backups. Whoever runs
  *            a statement holds the lock; what is read is copied out before the lock goes, so that a slow reader of
  *            an answer never holds up the writer.
  * Values:    `types` says what follows, a letter a parameter:  i int64_t   s xt_slice text   b xt_slice blob   z const char *
