@@ -178,8 +178,8 @@ static void test_cut(void **state)
 static void test_threads(void **state)
 {
     static const char *const queries[] = {
-        "* | stats count(), values(user), count_distinct(args), avg(argc), min(exe), max(pid), sum(exit) by key, "
-        "bin(time, 200ms)",
+        ("* | stats count(), values(user), count_distinct(args), avg(argc), min(exe), max(pid), sum(exit) by key, "
+         "bin(time, 200ms)"),
         "uid < 9 | stats count_distinct(id), values(path), min(time), max(tty) by user, host",
         "* | rare args, user",
         "* | first path | where count() > 1",

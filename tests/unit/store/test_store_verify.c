@@ -80,14 +80,14 @@ static void what_is_done_to_the_tables_is_found(void **state)
         "UPDATE ledger SET digest = zeroblob(32) WHERE kind = 2",
         "UPDATE ledger SET note = 'x' WHERE id = 2",
         "UPDATE ledger SET chain = zeroblob(32) WHERE id = 4",
-        "INSERT INTO ledger SELECT id + 1, kind, at_ms, n_events, first_arrival, subject, first, last, hash, digest, "
-        "note,"
-        " chain FROM ledger ORDER BY id DESC LIMIT 1",
+        ("INSERT INTO ledger SELECT id + 1, kind, at_ms, n_events, first_arrival, subject, first, last, hash, digest, "
+         "note,"
+         " chain FROM ledger ORDER BY id DESC LIMIT 1"),
         "DELETE FROM segments WHERE id = 2",
         "UPDATE segments SET n_rows = n_rows - 1 WHERE id = 3",
         "UPDATE segments SET hash = zeroblob(16) WHERE id = 3",
-        "INSERT INTO segments SELECT 77, n_rows, first_arrival, last_arrival, min_ms, max_ms, bytes, made_ms, hash"
-        " FROM segments LIMIT 1",
+        ("INSERT INTO segments SELECT 77, n_rows, first_arrival, last_arrival, min_ms, max_ms, bytes, made_ms, hash"
+         " FROM segments LIMIT 1"),
         "DELETE FROM pending WHERE id = (SELECT max(id) FROM pending)",
         "UPDATE pending SET frame = zeroblob(length(frame)) WHERE id = (SELECT max(id) FROM pending)",
         "UPDATE pending SET n_events = n_events - 1 WHERE id = (SELECT max(id) FROM pending)",
