@@ -1,21 +1,25 @@
 /*
  * How it works: each message is a list of its members in one order, written once as a table (X lists below) and expanded
- * twice, to put and to decode, so that the two cannot disagree. New members go to the end of a list.
+ * twice, to put and to decode, so that the two cannot disagree. New members go to the end of a list behind a LATER: there
+ * a message of a peer that does not know them yet may end.
  */
 #include "wire/message.h"
 
 /* clang-format off */
-#define ENROLL(N, S, H) N(version) S(secret) S(csr_der) S(host_name) S(machine_id) S(os)
-#define ENROLLED(N, S, H) S(host_id) S(cert_pem) S(ca_pem)
-#define HELLO(N, S, H) N(version) S(host_id) S(host_name) S(boot_id) S(agent_version) S(os) H(stream) N(dictionary) \
-    S(audit_mode) S(completeness)
-#define WELCOME(N, S, H) N(version) N(number) H(hash) N(dictionary) N(window)
-#define ACK(N, S, H) N(number)
-#define REFUSED(N, S, H) N(reason) N(retry_ms) S(sentence)
-#define HEARTBEAT(N, S, H) N(time_ms) N(enabled) N(audit_pid) N(failure) N(lost) N(backlog) N(backlog_limit) \
+#define ENROLL(N, S, H, LATER) N(version) S(secret) S(csr_der) S(host_name) S(machine_id) S(os) LATER S(host_id)
+#define ENROLLED(N, S, H, LATER) S(host_id) S(cert_pem) S(ca_pem)
+#define HELLO(N, S, H, LATER) N(version) S(host_id) S(host_name) S(boot_id) S(agent_version) S(os) H(stream) N(dictionary) \
+    S(audit_mode) S(completeness) LATER N(features) S(machine_id) N(clock_ms)
+#define WELCOME(N, S, H, LATER) N(version) N(number) H(hash) N(dictionary) N(window) LATER N(features)
+#define RENEW(N, S, H, LATER) S(csr_der)
+#define RENEWED(N, S, H, LATER) S(cert_pem) S(ca_pem)
+#define TRUST(N, S, H, LATER) S(ca_pem) N(renew) N(spread_ms)
+#define ACK(N, S, H, LATER) N(number)
+#define REFUSED(N, S, H, LATER) N(reason) N(retry_ms) S(sentence)
+#define HEARTBEAT(N, S, H, LATER) N(time_ms) N(enabled) N(audit_pid) N(failure) N(lost) N(backlog) N(backlog_limit) \
     N(backlog_wait_time) N(backlog_wait_time_actual) N(lost_since_start) N(n_events) N(n_batches) N(spool_batches) \
     N(spool_bytes) N(spool_dropped_events) N(n_truncated) N(n_forged) N(n_unparsed) N(cpu_us) N(rss_bytes) \
-    S(rules_hash) S(audit_mode) S(completeness) S(blind)
+    S(rules_hash) S(audit_mode) S(completeness) S(blind) LATER N(sent_ms)
 /* clang-format on */
 
 #define PUT_NUMBER(member) xt_buf_put_varint(out, m->member);
@@ -25,6 +29,9 @@
 #define GET_NUMBER(member) m.member = xt_reader_varint(&reader);
 #define GET_SLICE(member)  m.member = xt_reader_block(&reader);
 #define GET_HASH(member)   get_hash(&reader, &m.member);
+#define GET_LATER                     \
+    if (xt_reader_left(&reader) == 0) \
+        break;
 
 static void get_hash(xt_reader *reader, xt_hash128 *ret)
 {
@@ -44,13 +51,15 @@ static int check(const xt_reader *reader, const char *name, xt_slice payload, xt
 #define MESSAGE(name, LIST)                                                              \
     void xt_##name##_put(xt_buf *out, const xt_##name *m)                                \
     {                                                                                    \
-        LIST(PUT_NUMBER, PUT_SLICE, PUT_HASH)                                            \
+        LIST(PUT_NUMBER, PUT_SLICE, PUT_HASH, )                                          \
     }                                                                                    \
     int xt_##name##_decode(xt_slice payload, xt_##name *ret, xt_problem *reterr_problem) \
     {                                                                                    \
         xt_reader reader = xt_reader_of(payload);                                        \
         xt_##name m = {0};                                                               \
-        LIST(GET_NUMBER, GET_SLICE, GET_HASH)                                            \
+        do {                                                                             \
+            LIST(GET_NUMBER, GET_SLICE, GET_HASH, GET_LATER)                             \
+        } while (0);                                                                     \
         int r = check(&reader, #name, payload, reterr_problem);                          \
         if (r == 0)                                                                      \
             *ret = m;                                                                    \
@@ -61,6 +70,9 @@ MESSAGE(enroll, ENROLL)
 MESSAGE(enrolled, ENROLLED)
 MESSAGE(hello, HELLO)
 MESSAGE(welcome, WELCOME)
+MESSAGE(renew, RENEW)
+MESSAGE(renewed, RENEWED)
+MESSAGE(trust, TRUST)
 MESSAGE(ack, ACK)
 MESSAGE(refused, REFUSED)
 MESSAGE(heartbeat, HEARTBEAT)

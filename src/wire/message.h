@@ -1,11 +1,14 @@
 /*
  * wire/message - the payloads of frames
  *
+ * Shape:     messages grow at their end alone. What stands behind "later" in a list was added after version 1 of the protocol: a
+ *            peer that does not send it yet is understood, and its members are 0 and empty.
  * Errors:    decode: XT_MESSAGE_E_CORRUPT with a problem.
  * Ownership: slices of a decoded message point into the payload.
  */
 #pragma once
 #include "base/problem.h"
+#include "wire/refusal.h"
 
 enum {
     XT_MESSAGE_E_CORRUPT = 1,
@@ -17,10 +20,13 @@ typedef struct xt_enroll {
     xt_slice secret;  /* the token's secret part */
     xt_slice csr_der; /* PKCS#10, key made on the host, P-256 */
     xt_slice host_name, machine_id, os;
+    /* later */
+    xt_slice
+        host_id; /* who it was before, when its certificate is of no use any more and its key is the same; else empty */
 } xt_enroll;
 typedef struct xt_enrolled {
-    xt_slice host_id; /* 32 hex digits */
-    xt_slice cert_pem, ca_pem;
+    xt_slice host_id;          /* 32 hex digits */
+    xt_slice cert_pem, ca_pem; /* ca_pem: all CAs that are trusted, the first is the one of the server's certificate */
 } xt_enrolled;
 
 /* First frame over mutual TLS. The host id is the certificate's; the one here must equal it. */
@@ -31,6 +37,10 @@ typedef struct xt_hello {
     uint64_t dictionary;   /* id of the compression dictionary the agent has, 0 none */
     xt_slice audit_mode;   /* owner, plugin, multicast */
     xt_slice completeness; /* what that mode can claim, one sentence */
+    /* later */
+    uint64_t features; /* XT_FEATURE_... of the agent */
+    xt_slice machine_id;
+    uint64_t clock_ms; /* wall time of the host when this was sent */
 } xt_hello;
 typedef struct xt_welcome {
     uint64_t version;
@@ -38,27 +48,37 @@ typedef struct xt_welcome {
     xt_hash128 hash;     /* and its hash */
     uint64_t dictionary; /* id to use, 0 none */
     uint64_t window;     /* batches that may be unacknowledged at once */
+    /* later */
+    uint64_t features; /* XT_FEATURE_... of the server */
 } xt_welcome;
+
+/* A peer that does not say that it knows a message is not sent it. */
+enum {
+    XT_FEATURE_RENEWAL = 1, /* RENEW, RENEWED and TRUST */
+};
+
+/* A certificate for a new key, asked for over a welcomed connection. */
+typedef struct xt_renew {
+    xt_slice csr_der;
+} xt_renew;
+typedef struct xt_renewed {
+    xt_slice cert_pem, ca_pem;
+} xt_renewed;
+/* The CAs that are trusted from now on. */
+typedef struct xt_trust {
+    xt_slice ca_pem;
+    uint64_t renew;     /* 1: the host's certificate should be renewed now */
+    uint64_t spread_ms; /* each host waits a random part of it before */
+} xt_trust;
 
 /* Everything up to this number of the stream is durable. */
 typedef struct xt_ack {
     uint64_t number;
 } xt_ack;
 
-typedef enum xt_refusal {
-    XT_REFUSED_TOKEN_UNKNOWN = 1,
-    XT_REFUSED_TOKEN_EXPIRED = 2,
-    XT_REFUSED_TOKEN_USED = 3,
-    XT_REFUSED_REVOKED = 4,
-    XT_REFUSED_VERSION = 5,
-    XT_REFUSED_GAP = 6, /* a batch is missing before this one: say hello again */
-    XT_REFUSED_CORRUPT = 7,
-    XT_REFUSED_BUSY = 8,     /* come back after retry_ms */
-    XT_REFUSED_IDENTITY = 9, /* certificate and hello disagree */
-} xt_refusal;
 typedef struct xt_refused {
-    uint64_t reason;   /* xt_refusal */
-    uint64_t retry_ms; /* 0: do not come back by yourself */
+    uint64_t reason;   /* xt_refusal (wire/refusal.h) */
+    uint64_t retry_ms; /* not before; 0: nothing is said */
     xt_slice sentence; /* for the log: what, and what to do */
 } xt_refused;
 
@@ -74,6 +94,8 @@ typedef struct xt_heartbeat {
     xt_slice rules_hash;        /* hex, of the loaded rules */
     xt_slice audit_mode, completeness;
     xt_slice blind; /* rules of others that hide execs, one a line; empty: none */
+    /* later */
+    uint64_t sent_ms; /* wall time of the host when this was sent; time_ms is when it was measured */
 } xt_heartbeat;
 
 void xt_enroll_put(xt_buf *out, const xt_enroll *m);
@@ -84,6 +106,12 @@ void xt_hello_put(xt_buf *out, const xt_hello *m);
 XT_MUST_USE int xt_hello_decode(xt_slice payload, xt_hello *ret, xt_problem *reterr_problem);
 void xt_welcome_put(xt_buf *out, const xt_welcome *m);
 XT_MUST_USE int xt_welcome_decode(xt_slice payload, xt_welcome *ret, xt_problem *reterr_problem);
+void xt_renew_put(xt_buf *out, const xt_renew *m);
+XT_MUST_USE int xt_renew_decode(xt_slice payload, xt_renew *ret, xt_problem *reterr_problem);
+void xt_renewed_put(xt_buf *out, const xt_renewed *m);
+XT_MUST_USE int xt_renewed_decode(xt_slice payload, xt_renewed *ret, xt_problem *reterr_problem);
+void xt_trust_put(xt_buf *out, const xt_trust *m);
+XT_MUST_USE int xt_trust_decode(xt_slice payload, xt_trust *ret, xt_problem *reterr_problem);
 void xt_ack_put(xt_buf *out, const xt_ack *m);
 XT_MUST_USE int xt_ack_decode(xt_slice payload, xt_ack *ret, xt_problem *reterr_problem);
 void xt_refused_put(xt_buf *out, const xt_refused *m);

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         return 0;
     xt_slice payload = xt_slice_of(data + 1, n - 1);
     xt_buf once = XT_BUF_INIT, twice = XT_BUF_INIT;
-    switch (data[0] % 7) {
+    switch (data[0] % 10) {
         CASE(0, enroll)
         CASE(1, enrolled)
         CASE(2, hello)
@@ -30,6 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         CASE(4, ack)
         CASE(5, refused)
         CASE(6, heartbeat)
+        CASE(7, renew)
+        CASE(8, renewed)
+        CASE(9, trust)
     }
     assert(xt_slice_eq(xt_buf_slice(&once), xt_buf_slice(&twice)));
     xt_buf_fini(&once);
