@@ -676,6 +676,35 @@ static int on_ledger(void *context, sqlite3_stmt *stmt)
     return c->fn(c->context, &at, &row, chained);
 }
 
+typedef struct erased_context {
+    int (*fn)(void *context, uint64_t id, const xt_ledger_row *row);
+    void *context;
+} erased_context;
+
+static int on_erased(void *context, sqlite3_stmt *stmt)
+{
+    const erased_context *c = context;
+    xt_ledger_row row = {
+        .kind = XT_LEDGER_ERASED,
+        .at_ms = sqlite3_column_int64(stmt, 1),
+        .n_events = column_u64(stmt, 2),
+        .first_arrival = column_u64(stmt, 3),
+        .first = column_u64(stmt, 4),
+        .last = column_u64(stmt, 5),
+        .note = xt_sqlite_slice(stmt, 6),
+    };
+    return c->fn(c->context, column_u64(stmt, 0), &row);
+}
+
+int xt_pending_each_erased(xt_pending *pending, int (*fn)(void *context, uint64_t id, const xt_ledger_row *row),
+                           void *context, xt_problem *reterr_problem)
+{
+    erased_context c = {fn, context};
+    return each(pending,
+                "SELECT id, at_ms, n_events, first_arrival, first, last, note FROM ledger WHERE kind = 10 ORDER BY id",
+                NULL, on_erased, &c, reterr_problem);
+}
+
 typedef struct hold_context {
     int (*fn)(void *context, const xt_pending_hold *hold);
     void *context;

@@ -49,7 +49,7 @@ typedef enum xt_ledger_kind {
     XT_LEDGER_HOLD = 7,      /* a legal hold was placed; the note says which */
     XT_LEDGER_RELEASED = 8,  /* a legal hold was removed */
     XT_LEDGER_REWRITTEN = 9, /* a segment made of a REPLACED one without the rows that were erased */
-    XT_LEDGER_ERASED = 10,   /* a tombstone: n_events rows were erased from the REPLACED segments before it */
+    XT_LEDGER_ERASED = 10,   /* a tombstone: n_events rows were erased from the REPLACED segment before it */
 } xt_ledger_kind;
 
 typedef struct xt_ledger_row {
@@ -59,7 +59,8 @@ typedef struct xt_ledger_row {
     xt_hash128 subject; /* RECEIVED: the stream; else zero */
     /*
      * RECEIVED: batch numbers; SEALED, MERGED, HELD, REWRITTEN: segment id twice; REPLACED, RETIRED: its id, and that of
-     * the one that has its rows (0: none); HOLD, RELEASED: id of the hold twice; ERASED: 0, number of segments
+     * the one that has its rows (0: none); HOLD, RELEASED: id of the hold twice; ERASED: number of the erasure, which all
+     * its segments share; id of that segment
      */
     uint64_t first, last;
     xt_hash128 hash;  /* RECEIVED: of the last batch; of a segment its directory's; else zero */
@@ -141,6 +142,10 @@ XT_MUST_USE int xt_pending_each_row(xt_pending *pending,
                                     xt_problem *reterr_problem);
 XT_MUST_USE int xt_pending_each_hold(xt_pending *pending, int (*fn)(void *context, const xt_pending_hold *hold),
                                      void *context, xt_problem *reterr_problem);
+/* The rows of kind ERASED alone. */
+XT_MUST_USE int xt_pending_each_erased(xt_pending *pending,
+                                       int (*fn)(void *context, uint64_t id, const xt_ledger_row *row), void *context,
+                                       xt_problem *reterr_problem);
 /* chained: the row's chain is that of its content and of the row before it. */
 XT_MUST_USE int xt_pending_each_ledger(xt_pending *pending,
                                        int (*fn)(void *context, const xt_ledger_head *at, const xt_ledger_row *row,

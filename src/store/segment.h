@@ -87,5 +87,11 @@ XT_MUST_USE int xt_segment_may_hold(xt_segment_reader *reader, const xt_segment 
  */
 XT_MUST_USE int xt_segment_chunk_holds(xt_segment_reader *reader, const xt_segment *segment, xt_field field,
                                        uint32_t chunk, xt_slice literal, bool *ret, xt_problem *reterr_problem);
+/* What rewrites segments, which may take minutes, asks now and then whether to go on. */
+typedef struct xt_segment_steps {
+    int (*step)(void *context, uint64_t n_values); /* n_values: read since; non-zero ends it */
+    void *context;
+} xt_segment_steps;
+
 /* For fuzzing: checksums are computed and not compared, so that what stands behind them is reached. */
 void xt_segment_ignore_checksums(bool ignore);

@@ -11,16 +11,10 @@
 
 #define XT_SEGMENT_MERGE_MAX 64u
 
-typedef struct xt_segment_merge_steps {
-    int (*step)(void *context,
-                uint64_t n_values); /* called now and then with the values read since; non-zero ends it */
-    void *context;
-} xt_segment_merge_steps;
-
 /*
  * Writes the file at path (made anew, synced) from the inputs' rows, sorted, as one of a level above theirs. steps and
  * ret_bad may be NULL. -ECANCELED: a step ended it.
  */
 XT_MUST_USE int xt_segment_merge(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms,
-                                 xt_segment *const *inputs, size_t n, const xt_segment_merge_steps *steps,
-                                 size_t *ret_bad, xt_segment_info *ret, xt_problem *reterr_problem);
+                                 xt_segment *const *inputs, size_t n, const xt_segment_steps *steps, size_t *ret_bad,
+                                 xt_segment_info *ret, xt_problem *reterr_problem);

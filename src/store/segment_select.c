@@ -16,6 +16,7 @@ typedef struct selecting {
     uint32_t n_groups; /* of the new file */
     xt_segment_reader *reader;
     xt_segment_writer *writer;
+    const xt_segment_steps *steps;
     xt_arena arena;
     bool any;        /* a kept row has the field under way */
     uint32_t *codes; /* of the field under way: by old code, new code + 1; 0: no row has it */
@@ -45,6 +46,8 @@ static int each_group(selecting *s, unsigned f,
         int r = f == XT_SEGMENT_ARRIVAL
                     ? xt_segment_read_arrivals(s->reader, s->from, g, &s->arena, &column.numbers, s->problem)
                     : xt_segment_read(s->reader, s->from, g, (xt_field)f, &s->arena, &column, s->problem);
+        if (r == 0 && s->steps && s->steps->step(s->steps->context, group.n_rows))
+            r = xt_error_origin(-ECANCELED);
         if (r != 0)
             return r;
         fn(s, &column, first, group.n_rows);
@@ -212,10 +215,11 @@ static void selecting_fini(selecting *s)
 }
 
 int xt_segment_select(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms, const xt_segment *from,
-                      const uint64_t *keep, uint64_t n_keep, xt_segment_info *ret, xt_problem *reterr_problem)
+                      const uint64_t *keep, uint64_t n_keep, const xt_segment_steps *steps, xt_segment_info *ret,
+                      xt_problem *reterr_problem)
 {
     const xt_segment_info *info = xt_segment_info_get(from);
-    selecting s = {.from = from, .keep = keep, .problem = reterr_problem};
+    selecting s = {.from = from, .keep = keep, .steps = steps, .problem = reterr_problem};
     xt_segment_layout layout = {.id = id,
                                 .n_rows = n_keep,
                                 .first_arrival = info->first_arrival,

@@ -11,8 +11,8 @@
 
 /*
  * Writes the file at path (made anew, synced). keep: bit i mod 64 of word i / 64 says that row i stays, in the order of the
- * file; n_keep of them are set, at least one.
+ * file; n_keep of them are set, at least one. steps may be NULL. -ECANCELED: a step ended it.
  */
 XT_MUST_USE int xt_segment_select(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms,
-                                  const xt_segment *from, const uint64_t *keep, uint64_t n_keep, xt_segment_info *ret,
-                                  xt_problem *reterr_problem);
+                                  const xt_segment *from, const uint64_t *keep, uint64_t n_keep,
+                                  const xt_segment_steps *steps, xt_segment_info *ret, xt_problem *reterr_problem);

@@ -145,6 +145,66 @@ XT_MUST_USE int xt_store_each_hold(xt_store *store, int (*fn)(void *context, con
                                    xt_problem *reterr_problem);
 unsigned xt_store_hold_changes(const xt_store *store); /* grows whenever a hold is added or removed */
 
+/* -------------------------------------------------------------------------------------------------- erasing */
+
+enum {
+    XT_ERASE_E_END = 1, /* every segment was looked at */
+    XT_ERASE_E_DAMAGED =
+        2, /* this segment cannot be read whole, or nobody can tell what is meant: it was not touched */
+};
+
+/* One segment's part of an erasure, as the ledger keeps it. */
+typedef struct xt_tombstone {
+    uint64_t erasure;   /* its number, the same for all its segments */
+    uint64_t ledger_id; /* of the row; 0: it is not there yet */
+    uint64_t segment, n_rows;
+    int64_t at_ms;
+    xt_slice note; /* the caller's: who, what, why, and what signs it */
+} xt_tombstone;
+
+typedef struct xt_erase_orders {
+    const xt_store_choice *what;
+    const xt_store_choice *holds; /* what these mean stays */
+    size_t n_holds;
+    uint64_t *n_held;        /* by hold: the rows that are meant and that it keeps; set by each call */
+    unsigned n_hold_changes; /* xt_store_hold_changes before the holds were asked for */
+    bool is_dry;             /* only counted */
+    /* These rows are about to go (masks): what else is known of them goes now. Nothing comes between it and the commit. */
+    int (*before)(void *context, struct xt_scan *scan, uint64_t *const *masks, xt_problem *reterr_problem);
+    int (*note)(void *context, const xt_tombstone *tombstone, xt_buf *out, xt_problem *reterr_problem);
+    bool (*stops)(void *context);
+    void *context; /* of before, note and stops */
+} xt_erase_orders;
+
+typedef struct xt_erase_step {
+    uint64_t segment, n_rows; /* rows that went, or (dry) would */
+    uint64_t n_left;          /* segments that are still to be looked at */
+} xt_erase_step;
+
+/*
+ * An erasure takes the rows that are meant out of all segments that are there when it is opened; what is open is sealed
+ * first (when dry too). A call of next is one segment and one transaction: the rows that stay in a file of their own, the
+ * old one gone, the tombstone in the ledger. Between two calls segments may be merged and retired. What comes meanwhile is
+ * not looked at. One that was ended anywhere is completed by opening another one.
+ */
+typedef struct xt_erasing xt_erasing;
+XT_MUST_USE int xt_store_erase_open(xt_store *store, xt_erasing **ret, xt_problem *reterr_problem);
+/* XT_ERASE_E_*; -ECANCELED: it was to stop, the store is being closed, or a hold came or went: load the holds, go on. */
+XT_MUST_USE int xt_store_erase_next(xt_erasing *erasing, const xt_erase_orders *orders, xt_erase_step *ret,
+                                    xt_problem *reterr_problem);
+uint64_t xt_store_erase_number(const xt_erasing *erasing);
+uint64_t xt_store_erase_upto(const xt_erasing *erasing); /* arrivals up to here are looked at */
+xt_erasing *xt_store_erase_close(xt_erasing *erasing);   /* accepts NULL, returns NULL */
+/*
+ * After rows were erased: nothing of what is not stored any more is left in pending.db and among the segments' files. What
+ * could not be looked at, and may hold it yet, is reported (a damaged segment, a stray file, a batch that was set aside).
+ */
+XT_MUST_USE int xt_store_scrub(xt_store *store, void (*report)(void *context, const xt_problem *problem), void *context,
+                               xt_problem *reterr_problem);
+/* In the order of the ledger. */
+XT_MUST_USE int xt_store_each_tombstone(xt_store *store, int (*fn)(void *context, const xt_tombstone *tombstone),
+                                        void *context, xt_problem *reterr_problem);
+
 /* ------------------------------------------------------------------------------------------------ scanning */
 
 /*

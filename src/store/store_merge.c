@@ -10,17 +10,14 @@
  * puts the result there and writes it all to the ledger; only then the file gets its name and the inputs are unlinked. So a
  * file ID.tmp that the catalog names is a segment (opening gives it its name), one that it does not name is nothing, and an
  * input that is still there is known from the ledger. Readers hold their files open and are not disturbed.
- *
- * In the background the thread rests as long as it works, up to a twentieth of a second after each step.
  */
 #include "store/segment_merge.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
-#include "store/store_private.h"
+#include "store/store_pace.h"
 #include "store/store_replace.h"
 
 #define MAX_ROWS        (UINT64_C(16) << 20)
@@ -29,8 +26,6 @@
 #define RATIO_OF_ALL    10 /* the same when everything is to be merged, in eighths */
 #define TAIL_HORIZON_MS (10 * 60 * 1000)
 #define RETRY_AFTER_MS  (60 * 1000)
-#define STEP_VALUES     (1 << 20)
-#define MAX_REST_NS     50000000
 
 typedef struct merge_job {
     xt_store *store;
@@ -39,8 +34,6 @@ typedef struct merge_job {
     uint64_t id;
     xt_digest digest; /* of the merged file */
     bool in_background;
-    uint64_t n_values; /* since the last rest */
-    struct timespec worked_from;
 } merge_job;
 
 /* ------------------------------------------------------------------------------------------------ choice */
@@ -120,33 +113,6 @@ static void job_fini(merge_job *job)
 {
     for (size_t i = 0; i < job->n; i++)
         xt_segment_unref(job->inputs[i]);
-}
-
-/* ------------------------------------------------------------------------------------------------ steps */
-
-static int64_t ns_since(const struct timespec *from)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (now.tv_sec - from->tv_sec) * 1000000000LL + now.tv_nsec - from->tv_nsec;
-}
-
-static int merge_step(void *context, uint64_t n_values)
-{
-    merge_job *job = context;
-
-    if (atomic_load(&job->store->merging_stops))
-        return 1;
-    job->n_values += n_values;
-    if (!job->in_background || job->n_values < STEP_VALUES)
-        return 0;
-    job->n_values = 0;
-    int64_t worked = ns_since(&job->worked_from);
-    struct timespec rest = {0, worked < MAX_REST_NS ? worked : MAX_REST_NS};
-    nanosleep(&rest, NULL);
-    clock_gettime(CLOCK_MONOTONIC, &job->worked_from);
-    return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ file and catalog */
@@ -288,11 +254,11 @@ static int unmergeable_add(xt_store *store, uint64_t id)
 static int merged_make(merge_job *job, const char *beside, xt_segment **ret, xt_problem *reterr_problem)
 {
     xt_store *store = job->store;
-    xt_segment_merge_steps steps = {merge_step, job};
+    xt_store_pace pace = {.store = store, .in_background = job->in_background};
+    xt_segment_steps steps = xt_store_pace_begin(&pace);
     xt_segment_info info;
     size_t bad = SIZE_MAX;
 
-    clock_gettime(CLOCK_MONOTONIC, &job->worked_from);
     int r = xt_segment_merge(store->vfs, beside, job->id, xt_clock_wall_ms(store->clock), job->inputs, job->n, &steps,
                              &bad, &info, reterr_problem);
     if (r == 0)

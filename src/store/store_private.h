@@ -102,6 +102,11 @@ void xt_store_commit_done(xt_store *store);
 /* Merges once, if there is something to be merged: in the background slowly, and only what is worth it. */
 XT_MUST_USE int xt_store_merge(xt_store *store, bool in_background, bool *ret_done, xt_problem *reterr_problem);
 
+/* Another way into pending.db, as it is now. */
+XT_MUST_USE int xt_store_snapshot(xt_store *store, xt_pending **ret, xt_problem *reterr_problem);
+/* Deletes the pending rows that are sealed, in small steps. */
+XT_MUST_USE int xt_store_delete_sealed(xt_store *store, xt_problem *reterr_problem);
+
 /* A scan of one segment alone; which of its row groups a part is. */
 XT_MUST_USE int xt_scan_open_segment(xt_store *store, xt_segment *segment, xt_scan **ret);
 uint32_t xt_scan_group(const xt_scan *scan, size_t part);

@@ -24,11 +24,12 @@ xt_pending_segment xt_store_catalog_row(const xt_segment_info *info)
     };
 }
 
-static int kept_write(xt_store *store, xt_replaced *one, uint64_t id, const char *beside, xt_problem *reterr_problem)
+static int kept_write(xt_store *store, xt_replaced *one, uint64_t id, const char *beside, const xt_segment_steps *steps,
+                      xt_problem *reterr_problem)
 {
     xt_segment_info info;
     int r = xt_segment_select(store->vfs, beside, id, xt_clock_wall_ms(store->clock), one->old, one->keep, one->n_keep,
-                              &info, reterr_problem);
+                              steps, &info, reterr_problem);
 
     if (r == 0)
         r = xt_digest_of_file(store->vfs, beside, &one->digest, NULL);
@@ -41,7 +42,7 @@ static int kept_write(xt_store *store, xt_replaced *one, uint64_t id, const char
     return r;
 }
 
-int xt_replaced_make(xt_store *store, xt_replaced *one, xt_problem *reterr_problem)
+int xt_replaced_make(xt_store *store, xt_replaced *one, const xt_segment_steps *steps, xt_problem *reterr_problem)
 {
     if (one->n_keep == 0)
         return 0;
@@ -49,7 +50,7 @@ int xt_replaced_make(xt_store *store, xt_replaced *one, xt_problem *reterr_probl
     uint64_t id = store->next_segment++;
     pthread_mutex_unlock(&store->write_lock);
     char *beside = xt_store_segment_path(store, id, ".tmp");
-    int r = beside ? kept_write(store, one, id, beside, reterr_problem) : xt_error_origin(-ENOMEM);
+    int r = beside ? kept_write(store, one, id, beside, steps, reterr_problem) : xt_error_origin(-ENOMEM);
     if (r != 0 && beside)
         store->vfs->unlink(store->vfs, beside);
     free(beside);

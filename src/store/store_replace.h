@@ -26,8 +26,12 @@ typedef struct xt_replaced {
 /* What the catalog says of a segment. */
 xt_pending_segment xt_store_catalog_row(const xt_segment_info *info);
 
-/* Writes the file of the rows that stay; nothing is changed. >0: the old one is damaged (store/segment.h). */
-XT_MUST_USE int xt_replaced_make(xt_store *store, xt_replaced *one, xt_problem *reterr_problem);
+/*
+ * Writes the file of the rows that stay; nothing is changed. >0: the old one is damaged (store/segment.h); -ECANCELED also:
+ * a step ended it.
+ */
+XT_MUST_USE int xt_replaced_make(xt_store *store, xt_replaced *one, const xt_segment_steps *steps,
+                                 xt_problem *reterr_problem);
 /*
  * Commits them all, and more (may be NULL) as the last row of the ledger; then the files. n_hold_changes: what
  * xt_store_hold_changes was before it was asked what is held; -ECANCELED: it is another now.

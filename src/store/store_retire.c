@@ -13,7 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "store/store_private.h"
+#include "store/store_pace.h"
 #include "store/store_replace.h"
 
 #define DAY_MS           INT64_C(86400000)
@@ -208,7 +208,9 @@ uint64_t *xt_store_rows_new(const xt_segment *segment)
 
 static int retire_one(xt_store *store, xt_replaced *one, xt_problem *reterr_problem)
 {
-    int r = xt_replaced_make(store, one, reterr_problem);
+    xt_store_pace pace = {.store = store, .in_background = true};
+    xt_segment_steps steps = xt_store_pace_begin(&pace);
+    int r = xt_replaced_make(store, one, &steps, reterr_problem);
 
     if (r == 0)
         r = xt_replaced_commit(store, one, 1, NULL, store->holds_seen, reterr_problem);

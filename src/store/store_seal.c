@@ -236,7 +236,7 @@ static int delete_step(xt_store *store, bool *ret_left, xt_problem *reterr_probl
     return r;
 }
 
-static int delete_all(xt_store *store, xt_problem *reterr_problem)
+int xt_store_delete_sealed(xt_store *store, xt_problem *reterr_problem)
 {
     bool left = true;
     int r = 0;
@@ -258,7 +258,7 @@ int xt_store_compact(xt_store *store, xt_problem *reterr_problem)
     while (r == 0 && merged)
         r = xt_store_merge(store, false, &merged, reterr_problem);
     if (r == 0)
-        r = delete_all(store, reterr_problem);
+        r = xt_store_delete_sealed(store, reterr_problem);
     if (r < 0)
         return xt_error_trace(r);
     pthread_mutex_lock(&store->write_lock);
@@ -287,7 +287,7 @@ int xt_store_maintain(xt_store *store, xt_problem *reterr_problem)
         return 0; /* all of it needs room */
     int r = seal_is_due(store) ? xt_store_seal(store, reterr_problem) : 0;
     if (r == 0)
-        r = delete_all(store, reterr_problem);
+        r = xt_store_delete_sealed(store, reterr_problem);
     xt_store_note_error(store, r);
     return xt_error_trace(r);
 }

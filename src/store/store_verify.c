@@ -35,9 +35,10 @@ typedef struct verifying {
     void (*report)(void *context, const xt_problem *problem);
     void *context;
     xt_ledger_check check;
-    uint64_t n_in_segments; /* rows that the catalog says are in segments */
-    xt_buf catalog;         /* xt_pending_segment, one behind the other */
-    xt_buf living;          /* xt_ledger_row of segments that are neither replaced nor retired */
+    xt_ledger_row before[2]; /* the ledger's rows before the one at hand, the last one first; their notes are gone */
+    uint64_t n_in_segments;  /* rows that the catalog says are in segments */
+    xt_buf catalog;          /* xt_pending_segment, one behind the other */
+    xt_buf living;           /* xt_ledger_row of segments that are neither replaced nor retired */
     xt_segment_reader *reader;
     xt_arena arena;
 } verifying;
@@ -188,6 +189,26 @@ static int holds_check(verifying *v, xt_problem *reterr_problem)
     return r;
 }
 
+/* A tombstone stands behind the segment that it is for, and counts what that one had and the rewritten one has not. */
+static void erased_check(verifying *v, const xt_ledger_head *at, const xt_ledger_row *row)
+{
+    const xt_ledger_row *replaced = &v->before[0], *rewritten = &v->before[1];
+    bool has_kept = replaced->last != 0;
+    uint64_t n_kept = has_kept ? rewritten->n_events : 0;
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    if (replaced->kind == XT_LEDGER_REPLACED && replaced->first == row->last &&
+        replaced->n_events == n_kept + row->n_events &&
+        (!has_kept || (rewritten->kind == XT_LEDGER_REWRITTEN && rewritten->first == replaced->last)))
+        return;
+    v->check.counts_ok = false;
+    xt_problem_set(&problem,
+                   "ledger row %llu says that %llu rows of segment %016llx were erased, which is not what was done",
+                   (unsigned long long)at->id, (unsigned long long)row->n_events, (unsigned long long)row->last);
+    xt_problem_source(&problem, "ledger");
+    report(v, &problem);
+}
+
 static int on_ledger(void *context, const xt_ledger_head *at, const xt_ledger_row *row, bool chained)
 {
     verifying *v = context;
@@ -211,6 +232,10 @@ static int on_ledger(void *context, const xt_ledger_head *at, const xt_ledger_ro
         v->check.n_retired += row->n_events;
     else if (row->kind == XT_LEDGER_ERASED)
         v->check.n_erased += row->n_events;
+    if (row->kind == XT_LEDGER_ERASED)
+        erased_check(v, at, row);
+    v->before[1] = v->before[0];
+    v->before[0] = *row;
     living_note(v, row);
     if (!chained) {
         v->check.chain_ok = false;
@@ -448,15 +473,15 @@ static void strays_check(verifying *v)
         closedir(dir);
 }
 
-static int snapshot_open(verifying *v, xt_problem *reterr_problem)
+int xt_store_snapshot(xt_store *store, xt_pending **ret, xt_problem *reterr_problem)
 {
     char *path;
 
-    if (asprintf(&path, "%s/pending.db", v->store->dir) < 0)
+    if (asprintf(&path, "%s/pending.db", store->dir) < 0)
         return xt_error_origin(-ENOMEM);
-    pthread_mutex_lock(&v->store->write_lock);
-    int r = xt_pending_open_snapshot(path, &v->snapshot, reterr_problem);
-    pthread_mutex_unlock(&v->store->write_lock);
+    pthread_mutex_lock(&store->write_lock);
+    int r = xt_pending_open_snapshot(path, ret, reterr_problem);
+    pthread_mutex_unlock(&store->write_lock);
     free(path);
     return r;
 }
@@ -515,7 +540,7 @@ static int verify(verifying *v, bool ledger_alone, xt_ledger_check *ret, xt_prob
     xt_arena_init(&v->arena, SIZE_MAX);
     if (!ledger_alone)
         pthread_mutex_lock(&v->store->merge_lock);
-    int r = v->reader ? snapshot_open(v, reterr_problem) : xt_error_origin(-ENOMEM);
+    int r = v->reader ? xt_store_snapshot(v->store, &v->snapshot, reterr_problem) : xt_error_origin(-ENOMEM);
     if (r == 0)
         r = ledger_alone ? records_check(v, reterr_problem) : all_check(v, reterr_problem);
     if (!ledger_alone)

@@ -182,6 +182,35 @@ sqlite3 *xt_sqlite_close(sqlite3 *db)
     return NULL;
 }
 
+/* The pragma's row says whether it came to its end. */
+static int log_truncate(sqlite3 *db, xt_problem *reterr_problem)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool busy = false;
+    int r = xt_sqlite_prepare(db, "PRAGMA wal_checkpoint(TRUNCATE)", &stmt, reterr_problem);
+
+    if (r < 0)
+        return xt_error_trace(r);
+    int rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        busy = sqlite3_column_int(stmt, 0) != 0;
+    r = xt_sqlite_error(db, rc, "emptying the write-ahead log", reterr_problem);
+    sqlite3_finalize(stmt);
+    return r == 0 && busy ? -EBUSY : r;
+}
+
+int xt_sqlite_scrub(sqlite3 *db, xt_problem *reterr_problem)
+{
+    int r = xt_sqlite_exec(db, "VACUUM", reterr_problem);
+
+    if (r < 0)
+        return xt_error_trace(r);
+    sqlite3_busy_timeout(db, 0); /* who waits is the caller, without his locks */
+    r = log_truncate(db, reterr_problem);
+    sqlite3_busy_timeout(db, BUSY_MS);
+    return r;
+}
+
 void xt_sqlite_bind_slice(sqlite3_stmt *stmt, int i, xt_slice text)
 {
     if (text.p)

@@ -28,6 +28,11 @@ sqlite3 *xt_sqlite_close(sqlite3 *db); /* accepts NULL, returns NULL */
 int xt_sqlite_error(sqlite3 *db, int rc, const char *doing, xt_problem *reterr_problem);
 XT_MUST_USE int xt_sqlite_exec(sqlite3 *db, const char *sql, xt_problem *reterr_problem);
 XT_MUST_USE int xt_sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret, xt_problem *reterr_problem);
+/*
+ * Makes sure that nothing of what was deleted is left in the file or in its write-ahead log: both are written anew. -EBUSY:
+ * another connection reads; the log may hold it still. Takes memory of the database's size.
+ */
+XT_MUST_USE int xt_sqlite_scrub(sqlite3 *db, xt_problem *reterr_problem);
 void xt_sqlite_bind_slice(sqlite3_stmt *stmt, int i, xt_slice text); /* text; NULL when p is NULL */
 void xt_sqlite_bind_blob(sqlite3_stmt *stmt, int i, xt_slice bytes);
 /* Borrowed until the next step or reset. */
