@@ -74,6 +74,20 @@ static xt_slice member(const json_t *document, const char *name)
     return xt_slice_str(json_string_value(json_object_get(document, name)));
 }
 
+static void print_erasures(json_t *erasures)
+{
+    const json_t *one;
+    size_t i;
+    json_array_foreach(erasures, i, one)
+    {
+        bool is_private = json_object_get(one, "query_sha256") != NULL;
+        printf("erased: %" JSON_INTEGER_FORMAT " events on %.*s by %.*s: %s%.*s (%.*s)\n",
+               json_integer_value(json_object_get(one, "events")), XT_S_ARGS(member(one, "at")),
+               XT_S_ARGS(member(one, "who")), is_private ? "a query whose salted SHA-256 is " : "",
+               XT_S_ARGS(member(one, is_private ? "query_sha256" : "query")), XT_S_ARGS(member(one, "reason")));
+    }
+}
+
 int xt_cmd_verify(const xt_opt_args *args)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
@@ -106,6 +120,7 @@ int xt_cmd_verify(const xt_opt_args *args)
            json_integer_value(json_object_get(d, "sealed")), json_integer_value(json_object_get(d, "pending")),
            json_integer_value(json_object_get(d, "retired")), json_integer_value(json_object_get(d, "erased")),
            ok && against ? "; the ledger contains that head" : "");
+    print_erasures(json_object_get(d, "erasures"));
     size_t i;
     json_t *problem;
     json_array_foreach(json_object_get(d, "problems"), i, problem)

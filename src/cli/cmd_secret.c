@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include "base/utf8.h"
 #include "cli/call.h"
 #include "cli/commands.h"
+#include "cli/own_name.h"
 #include "cli/seal_key.h"
 #include "io/vfs.h"
 
@@ -101,18 +101,6 @@ static int read_private(const char *path, xt_hpke_key *ret)
     return xt_secret_seal_private_parse(xt_buf_slice(&text), ret, &problem) == 0 ? 0 : xt_cli_fail(&problem);
 }
 
-/* Who logged in, whatever su and sudo did since; else who runs this. */
-static const char *own_name(void)
-{
-    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
-    uint64_t uid = UINT32_MAX;
-    if (xt_vfs_read_file(&xt_vfs_system, "/proc/self/loginuid", 64, &text) < 0 ||
-        !xt_slice_parse_u64(xt_slice_trim(xt_buf_slice(&text)), &uid) || uid == UINT32_MAX)
-        uid = getuid();
-    const struct passwd *entry = getpwuid((uid_t)uid);
-    return entry ? entry->pw_name : NULL;
-}
-
 static xt_slice member(const json_t *document, const char *name)
 {
     return xt_slice_str(json_string_value(json_object_get(document, name)));
@@ -155,7 +143,7 @@ int xt_cmd_secret_unseal(const xt_opt_args *args)
     xt_call_segment(&call, args->operands[0]);
     xt_call_segment(&call, "unseal");
     xt_call_param(&call, "reason", xt_opt_get(args, "reason"));
-    xt_call_param(&call, "by", xt_opt_get(args, "server") ? NULL : own_name());
+    xt_call_param(&call, "by", xt_opt_get(args, "server") ? NULL : xt_cli_own_name());
     status = xt_call_fetch(args, &call, &answer);
     if (status != 0)
         return status;

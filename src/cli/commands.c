@@ -173,6 +173,16 @@ static const xt_opt hold_add_options[] = {
     {.name = "reason", .value = "TEXT", .required = true, .help = "why; it is kept with who and when, in the ledger"},
     END,
 };
+static const xt_opt erase_options[] = {
+    FROM_WHERE,
+    {.name = "reason", .value = "TEXT", .help = "why; it is kept with who and when, signed, in the ledger"},
+    {.name = "dry-run", .help = "say what would be erased, and erase nothing"},
+    {.name = "yes", .help = "do not ask"},
+    {.name = "private", .help = "keep a hash of the query in the ledger, and not the query"},
+    {.name = "list", .help = "what was erased until now, and how many backups hold it still"},
+    AS_FORMAT,
+    END,
+};
 static const xt_opt no_options[] = {END};
 
 static const xt_opt_command commands[] = {
@@ -216,6 +226,11 @@ static const xt_opt_command commands[] = {
     {"store hold list", "", 0, 0, "the legal holds", NULL, list_options, xt_cmd_hold_list},
     {"store hold remove", "ID", 1, 1, "remove a legal hold; the ledger keeps that it was there", NULL, where_options,
      xt_cmd_hold_remove},
+    {"store erase", "['KQL'|-]", 0, 1, "erase what a query matches, for good, from everything that is stored",
+     "  exectrail store erase --data DIR 'user:alice and cmd:*4111*' --reason 'ticket 12'\n"
+     "What a legal hold matches stays. With - the query is read from standard input, so that it is in no process list. "
+     "--format is for --list; docs/store.md says what is erased and what is not.",
+     erase_options, xt_cmd_store_erase},
     {"token new", "", 0, 0, "an enrolment token for agents", "The token is the last word on standard output.",
      token_options, xt_cmd_token_new},
     {"user add", "NAME", 1, 1, "add a user or change the role", NULL, user_add_options, xt_cmd_user_add},

@@ -34,6 +34,7 @@ int xt_cmd_store_status(const xt_opt_args *args);
 int xt_cmd_hold_add(const xt_opt_args *args);
 int xt_cmd_hold_list(const xt_opt_args *args);
 int xt_cmd_hold_remove(const xt_opt_args *args);
+int xt_cmd_store_erase(const xt_opt_args *args);
 int xt_cmd_man(const xt_opt_args *args);
 
 /* Prints the problem as one line; the exit status 1. */

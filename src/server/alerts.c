@@ -18,13 +18,13 @@ enum {
     SUMMARY_BYTES = 400,
 };
 
-static void dedupe_key(const xt_event *event, const xt_match *match, char ret[static 33])
+void xt_alert_key(const xt_event *event, xt_slice rule_id, char ret[static 33])
 {
     XT_CLEANUP(xt_buf_fini) xt_buf key = XT_BUF_INIT;
     xt_slice parent = xt_event_bytes(event, XT_F_PARENT_EXE);
 
     xt_buf_put_block(&key, xt_event_bytes(event, XT_F_HOST_ID));
-    xt_buf_put_block(&key, match->rule->id);
+    xt_buf_put_block(&key, rule_id);
     if (parent.n)
         xt_buf_put_block(&key, parent);
     else
@@ -77,7 +77,7 @@ static int find_open(xt_app *app, const char *key, xt_alert *alert, int64_t *ret
     XT_CLEANUP(xt_state_finish) sqlite3_stmt *stmt = NULL;
     int r = xt_state_select(app->state, reterr_problem, &stmt,
                             "SELECT id, first_ms, last_ms, count, level, status FROM alerts WHERE dedupe = ?1 AND"
-                            " status <> 'closed' AND first_ms - ?3 <= ?2 AND last_ms + ?3 >= ?2"
+                            " event_id <> '' AND status <> 'closed' AND first_ms - ?3 <= ?2 AND last_ms + ?3 >= ?2"
                             " ORDER BY last_ms DESC LIMIT 1",
                             "zii", key, alert->first_ms, (int64_t)WINDOW_MS);
 
@@ -224,7 +224,7 @@ int xt_alerts_raise(xt_app *app, xt_event *event, const xt_match *match, xt_aren
         r = first_time(app, &alert, &first, reterr_problem);
     if (r || !first)
         return xt_error_trace(r);
-    dedupe_key(event, match, key);
+    xt_alert_key(event, match->rule->id, key);
     r = find_open(app, key, &alert, &level, reterr_problem);
     if (r)
         return xt_error_trace(r);

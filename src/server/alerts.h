@@ -20,5 +20,7 @@ XT_MUST_USE int xt_alerts_settle(xt_app *app, bool prune, xt_problem *reterr_pro
 /* What stands for a rule and an event in the table of those that were told: the first XT_ALERT_PAIR_BYTES of this. */
 #define XT_ALERT_PAIR_BYTES 12
 xt_hash128 xt_alert_pair(xt_slice rule_id, xt_slice event_id);
+/* What the alerts are keyed by that an event is folded into: a hash of host id, rule and parent, as hex digits. */
+void xt_alert_key(const xt_event *event, xt_slice rule_id, char ret[static 33]);
 /* One alert as JSON; document as it is, or null when empty. Used by the outbox and by whoever shows alerts. */
 void xt_alert_json(const xt_alert *alert, xt_buf *out);

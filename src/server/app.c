@@ -66,8 +66,11 @@ static void keep_alerts(xt_app *app, uint64_t turn, int *last)
     xt_problem problem = XT_PROBLEM_INIT;
     int r = 0;
 
-    if (atomic_load(&app->alerts_failed) != atomic_load(&app->alerts_repaired))
+    if (atomic_load(&app->alerts_failed) != atomic_load(&app->alerts_repaired)) {
+        pthread_mutex_lock(&app->erase_lock);
         r = xt_alerts_refill(app, &problem);
+        pthread_mutex_unlock(&app->erase_lock);
+    }
     if (r == 0)
         r = xt_alerts_settle(app, turn % PRUNE_EVERY == 0, &problem);
     report(r, "alerts", &problem, last);
@@ -252,6 +255,8 @@ static xt_app *app_new(const xt_app_settings *settings)
     if (settings->seal_to)
         app->seal_to = *settings->seal_to;
     pthread_mutex_init(&app->keeper_lock, NULL);
+    pthread_mutex_init(&app->erase_one, NULL);
+    pthread_mutex_init(&app->erase_lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&app->keeper_wake, &attr);
@@ -301,6 +306,8 @@ xt_app *xt_app_close(xt_app *app)
     xt_store_close(app->store);
     pthread_cond_destroy(&app->keeper_wake);
     pthread_mutex_destroy(&app->keeper_lock);
+    pthread_mutex_destroy(&app->erase_one);
+    pthread_mutex_destroy(&app->erase_lock);
     free(app->data);
     free(app);
     return NULL;

@@ -1,7 +1,7 @@
 /*
  * server/app_parts - the inside of xt_app, for the files of this floor alone
  *
- * Locks:     order: agents, writer, state, hosts, rules, outbox. A lock of a part is held during its own calls only, but the
+ * Locks:     order: agents, writer, erase_lock, state, hosts, rules, outbox. A lock of a part is held during its own calls only, but the
  *            state's, which a transaction keeps. The store is called with none of them but the state's.
  */
 #pragma once
@@ -36,6 +36,9 @@ struct xt_app {
     xt_demo *demo;
     xt_care *care;
 
+    pthread_mutex_t erase_one; /* one erasure at a time */
+    pthread_mutex_t
+        erase_lock; /* from taking what alerts say of rows until these are gone: no hold comes, no alert is made anew */
     atomic_uint_least64_t alerts_arrival; /* alerts of all that arrived up to here are in state.db */
     atomic_uint alerts_failed;            /* times that alerts could not be written */
     atomic_uint alerts_repaired;          /* up to which of these times they were looked for again */

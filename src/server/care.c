@@ -144,7 +144,10 @@ int xt_app_hold_add(xt_app *app, xt_slice query, xt_slice reason, xt_slice who, 
     if (r)
         return r < 0 ? xt_error_trace(r) : XT_APP_E_INVALID;
     xt_filter_free(filter);
-    return xt_store_hold_add(app->store, query, reason, who, ret_id, reterr_problem);
+    pthread_mutex_lock(&app->erase_lock);
+    r = xt_store_hold_add(app->store, query, reason, who, ret_id, reterr_problem);
+    pthread_mutex_unlock(&app->erase_lock);
+    return r;
 }
 
 int xt_app_hold_remove(xt_app *app, uint64_t id, xt_slice who, xt_problem *reterr_problem)

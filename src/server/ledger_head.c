@@ -1,46 +1,23 @@
 /*
  * The signed head of the ledger: a JSON object whose signature (Ed25519) is over one line of text made of its members, so
- * that it can be checked with any tool. The key is made when it is first needed (DIR/ledger.key, 0600). Its public half is
- * in the head: a head that was kept elsewhere says by itself which key made it.
+ * that it can be checked with any tool. The key's public half is in the head: a head that was kept elsewhere says by itself
+ * which key made it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "base/json_out.h"
 #include "base/timestamp.h"
 #include "server/app_parts.h"
+#include "server/ledger_key.h"
 
 #define FORMAT "exectrail-head-1"
 
 typedef struct head_text {
-    char chain[65], at[25], key[65], signature[129];
+    char chain[65], at[25], key[XT_LEDGER_KEY_HEX], signature[XT_LEDGER_SIGNATURE_HEX];
     uint64_t id, received, sealed, retired, erased;
 } head_text;
-
-static void hex(char *to, const unsigned char *bytes, size_t n)
-{
-    xt_buf out = {.p = to, .cap = 2 * n + 1, .max_bytes = 2 * n};
-
-    xt_buf_put_hex(&out, xt_slice_of((const char *)bytes, n));
-    to[2 * n] = '\0';
-}
-
-static bool unhex(const char *text, unsigned char *to, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint64_t byte;
-        if (strnlen(text, 2 * n + 1) != 2 * n || !xt_slice_parse_hex(xt_slice_of(text + 2 * i, 2), &byte))
-            return false;
-        to[i] = (unsigned char)byte;
-    }
-    return true;
-}
 
 /* What is signed. */
 static void signed_line(const head_text *h, xt_buf *out)
@@ -50,88 +27,23 @@ static void signed_line(const head_text *h, xt_buf *out)
                   (unsigned long long)h->erased, h->key);
 }
 
-/* ------------------------------------------------------------------------------------------------ key */
-
-static EVP_PKEY *key_read(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
-
-    if (f)
-        fclose(f);
-    return key;
-}
-
-static EVP_PKEY *key_make(const char *path)
-{
-    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    BIO *pem = BIO_new(BIO_s_mem());
-    char *text;
-    bool made = key && pem && PEM_write_bio_PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL) == 1;
-
-    if (made) {
-        long n = BIO_get_mem_data(pem, &text);
-        made = xt_vfs_replace_file(&xt_vfs_system, path, xt_slice_of(text, (size_t)n), 0600) == 0;
-    }
-    BIO_free(pem);
-    if (!made) {
-        EVP_PKEY_free(key);
-        return NULL;
-    }
-    return key;
-}
-
-static int key_get(const xt_app *app, EVP_PKEY **ret, xt_problem *reterr_problem)
-{
-    char *path;
-
-    if (asprintf(&path, "%s/ledger.key", app->data) < 0)
-        return xt_error_origin(-ENOMEM);
-    EVP_PKEY *key = key_read(path);
-    if (!key && access(path, F_OK) < 0)
-        key = key_make(path);
-    if (!key) {
-        xt_problem_set(reterr_problem, "the key that signs the ledger's head cannot be read or made");
-        xt_problem_source(reterr_problem, path);
-    }
-    free(path);
-    *ret = key;
-    return key ? 0 : xt_error_origin(-EIO);
-}
-
-static bool head_sign(EVP_PKEY *key, head_text *h)
+static int head_sign(const xt_ledger_key *key, head_text *h)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf line = XT_BUF_INIT;
-    unsigned char public[32], signature[64];
-    size_t n_public = sizeof public, n = sizeof signature;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-    bool done = context && EVP_PKEY_get_raw_public_key(key, public, &n_public) == 1;
-    hex(h->key, public, sizeof public);
+    snprintf(h->key, sizeof h->key, "%s", xt_ledger_key_public(key));
     signed_line(h, &line);
-    done = done && xt_buf_done(&line) == 0 && EVP_DigestSignInit(context, NULL, NULL, NULL, key) == 1 &&
-           EVP_DigestSign(context, signature, &n, (const unsigned char *)line.p, line.n) == 1;
-    EVP_MD_CTX_free(context);
-    hex(h->signature, signature, sizeof signature);
-    return done;
+    int r = xt_buf_done(&line);
+    return r == 0 ? xt_ledger_key_sign(key, xt_buf_slice(&line), h->signature) : r;
 }
 
 static bool signature_holds(const head_text *h)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf line = XT_BUF_INIT;
-    unsigned char public[32], signature[64];
 
-    if (!unhex(h->key, public, sizeof public) || !unhex(h->signature, signature, sizeof signature))
-        return false;
     signed_line(h, &line);
-    EVP_PKEY *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public, sizeof public);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool holds = key && context && xt_buf_done(&line) == 0 &&
-                 EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1 &&
-                 EVP_DigestVerify(context, signature, sizeof signature, (const unsigned char *)line.p, line.n) == 1;
-    EVP_MD_CTX_free(context);
-    EVP_PKEY_free(key);
-    return holds;
+    return xt_buf_done(&line) == 0 &&
+           xt_ledger_signature_holds(xt_slice_str(h->key), xt_buf_slice(&line), xt_slice_str(h->signature));
 }
 
 /* ------------------------------------------------------------------------------------------------ out and in */
@@ -158,7 +70,7 @@ int xt_app_ledger_head(xt_app *app, xt_buf *out, xt_problem *reterr_problem)
 {
     xt_ledger_check check;
     head_text h = {{0}};
-    EVP_PKEY *key = NULL;
+    xt_ledger_key *key = NULL;
     int r = xt_store_head(app->store, &check, reterr_problem);
 
     if (r == 0 && !check.chain_ok) {
@@ -166,7 +78,7 @@ int xt_app_ledger_head(xt_app *app, xt_buf *out, xt_problem *reterr_problem)
         r = xt_error_origin(-EBADMSG);
     }
     if (r == 0)
-        r = key_get(app, &key, reterr_problem);
+        r = xt_ledger_key_get(app, &key, reterr_problem);
     if (r < 0)
         return xt_error_trace(r);
     h.id = check.head_id;
@@ -174,10 +86,10 @@ int xt_app_ledger_head(xt_app *app, xt_buf *out, xt_problem *reterr_problem)
     h.sealed = check.n_sealed;
     h.retired = check.n_retired;
     h.erased = check.n_erased;
-    hex(h.chain, check.chain, sizeof check.chain);
+    xt_hex_format(h.chain, check.chain, sizeof check.chain);
     xt_timestamp_format(xt_clock_wall_ms(app->clock), h.at);
-    r = head_sign(key, &h) ? 0 : xt_error_origin(-ENOMEM);
-    EVP_PKEY_free(key);
+    r = head_sign(key, &h);
+    xt_ledger_key_free(key);
     if (r == 0)
         head_put(&h, out);
     return r == 0 ? xt_buf_done(out) : r;
@@ -213,7 +125,7 @@ int xt_app_ledger_head_read(xt_slice text, uint64_t *ret_id, unsigned char ret_c
     text_get(d, "signature", h.signature, sizeof h.signature);
     json_decref(d);
     unsigned char chain[32];
-    if (strcmp(format, FORMAT) != 0 || !unhex(h.chain, chain, sizeof chain))
+    if (strcmp(format, FORMAT) != 0 || !xt_hex_parse(xt_slice_str(h.chain), chain, sizeof chain))
         xt_problem_set(reterr_problem, "this is no head of a ledger, as exectrail verify --head prints it");
     else if (!signature_holds(&h))
         xt_problem_set(reterr_problem, "the head's signature does not hold: it was changed after it was signed");

@@ -57,6 +57,7 @@ static const xt_sqlite_migration migrations[] = {
     {3, "CREATE INDEX alerts_status ON alerts(status);"}, /* counting reads no documents */
     {4, "CREATE TABLE backup(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, place TEXT NOT NULL,"
         "  generation TEXT NOT NULL, ledger_id INTEGER NOT NULL, UNIQUE(place, generation));"},
+    {5, "CREATE INDEX alerts_event ON alerts(event_id);"}, /* erasing finds those of an event */
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)
@@ -249,6 +250,14 @@ int xt_state_number(xt_state *state, xt_problem *reterr_problem, int64_t *ret, c
     give_back(stmt, kept);
     xt_state_unlock(state);
     return r < 0 ? xt_error_trace(r) : 0;
+}
+
+int xt_state_scrub(xt_state *state, xt_problem *reterr_problem)
+{
+    xt_state_lock(state);
+    int r = xt_sqlite_scrub(state->db, reterr_problem);
+    xt_state_unlock(state);
+    return r;
 }
 
 int64_t xt_state_last_id(xt_state *state)

@@ -35,6 +35,8 @@ XT_MUST_USE int xt_state_select(xt_state *state, xt_problem *reterr_problem, sql
 /* 1: a row is there; 0: no more; <0 errno. */
 XT_MUST_USE int xt_state_next(xt_state *state, sqlite3_stmt *stmt, xt_problem *reterr_problem);
 void xt_state_finish(sqlite3_stmt **stmt); /* for XT_CLEANUP */
+/* As xt_sqlite_scrub. */
+XT_MUST_USE int xt_state_scrub(xt_state *state, xt_problem *reterr_problem);
 int64_t xt_state_last_id(xt_state *state);
 /* Column i as text, cut to what fits, NUL-ended. */
 void xt_state_text(sqlite3_stmt *stmt, int i, char *ret, size_t n);

@@ -2,7 +2,10 @@
  * web/api - the handlers behind the table of routes, one file a resource; docs/api.md says what each answers
  */
 #pragma once
+#include "server/erase.h"
 #include "web/route.h"
+
+struct xt_json;
 
 int xt_api_login(xt_app *app, xt_request *request, xt_response *response); /* api_login.c */
 int xt_api_logout(xt_app *app, xt_request *request, xt_response *response);
@@ -36,6 +39,9 @@ int xt_api_ledger_head(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_verify(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_store(xt_app *app, xt_request *request, xt_response *response); /* api_care.c */
 int xt_api_holds(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_erasures(xt_app *app, xt_request *request, xt_response *response); /* api_erase.c */
+int xt_api_erase(xt_app *app, xt_request *request, xt_response *response);
+void xt_erasure_json(const xt_erasure *erasure, struct xt_json *json); /* its members, in an object that is open */
 int xt_api_hold_add(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_hold_remove(xt_app *app, xt_request *request, xt_response *response);
 int xt_page_index(xt_app *app, xt_request *request, xt_response *response); /* page_files.c */

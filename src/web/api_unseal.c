@@ -3,9 +3,8 @@
 
 #include "base/base64.h"
 #include "web/api.h"
+#include "web/request.h"
 #include "web/respond.h"
-
-#define MAX_WHO 128
 
 static int find(xt_app *app, const xt_request *request, xt_event *ret, xt_problem *problem)
 {
@@ -24,13 +23,6 @@ static int find(xt_app *app, const xt_request *request, xt_event *ret, xt_proble
         return 0;
     xt_problem_excerpt(problem, request->params[0]);
     return XT_APP_E_NOT_FOUND;
-}
-
-/* Who asks on this machine is an administrator anyway, and says which one. */
-static xt_slice asker(const xt_request *request)
-{
-    xt_slice user = xt_slice_str(request->user), by = xt_request_get(request, "by");
-    return xt_slice_eq(user, XT_S("local")) && by.n > 0 ? xt_slice_head(by, MAX_WHO) : user;
 }
 
 static int answer(xt_request *request, xt_response *response, xt_slice id, const xt_event *event)
@@ -59,8 +51,8 @@ int xt_api_event_unseal(xt_app *app, xt_request *request, xt_response *response)
     int r = find(app, request, &event, &problem);
     if (r == 0 && xt_hash128_parse(request->params[0], &hash)) {
         xt_hash128_format(hash, id);
-        r = xt_app_note_unsealing(app, &event, xt_slice_str(id), asker(request), xt_request_get(request, "reason"),
-                                  &problem);
+        r = xt_app_note_unsealing(app, &event, xt_slice_str(id), xt_request_asker(request),
+                                  xt_request_get(request, "reason"), &problem);
     }
     return r ? xt_respond_app_failure(response, r, &problem) : answer(request, response, xt_slice_str(id), &event);
 }

@@ -20,6 +20,8 @@ XT_MUST_USE const xt_param *xt_query_parse(xt_slice text, xt_arena *arena);
 
 /* name=1 (or name=true). */
 bool xt_request_flag(const xt_request *request, const char *name);
+/* Who asks; on this machine, where everybody is an administrator, who `by` says. */
+xt_slice xt_request_asker(const xt_request *request);
 /* A whole number of at most max; `otherwise` when it is not there. */
 XT_MUST_USE int xt_request_number(const xt_request *request, const char *name, uint64_t otherwise, uint64_t max,
                                   uint64_t *ret, xt_problem *reterr_problem);

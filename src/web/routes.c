@@ -38,6 +38,8 @@ const xt_route xt_routes[] = {
     {"GET",  API "/holds",                       XT_ROLE_ADMIN,   xt_api_holds,        "legal holds"},
     {"POST", API "/holds",                       XT_ROLE_ADMIN,   xt_api_hold_add,     "places a legal hold"},
     {"POST", API "/holds/{id}/remove",           XT_ROLE_ADMIN,   xt_api_hold_remove,  "removes it"},
+    {"GET",  API "/erasures",                    XT_ROLE_ADMIN,   xt_api_erasures,     "what was erased, by whom, when and why"},
+    {"POST", API "/erasures",                    XT_ROLE_ADMIN,   xt_api_erase,        "erases what a query matches"},
     {"GET",  API "/verify/head",                 XT_ROLE_ADMIN,   xt_api_ledger_head,  "the ledger's head, signed"},
     {"GET",  API "/verify",                      XT_ROLE_ADMIN,   xt_api_verify,       "checks what is stored"},
     {0},

@@ -46,6 +46,8 @@ static const struct {
     {"GET", "/api/v1/holds", XT_ROLE_ADMIN},
     {"POST", "/api/v1/holds", XT_ROLE_ADMIN},
     {"POST", "/api/v1/holds/{id}/remove", XT_ROLE_ADMIN},
+    {"GET", "/api/v1/erasures", XT_ROLE_ADMIN},
+    {"POST", "/api/v1/erasures", XT_ROLE_ADMIN},
     {"GET", "/api/v1/verify/head", XT_ROLE_ADMIN},
     {"GET", "/api/v1/verify", XT_ROLE_ADMIN},
 };
