@@ -117,13 +117,14 @@ static int file_look(const scrubbing *s, const char *name)
 static int folder_look(const scrubbing *s)
 {
     DIR *dir = opendir(s->store->segments_dir);
-    int r = dir ? 0 : xt_error_origin(-errno);
+    int r = 0;
 
+    if (!dir)
+        return xt_error_origin(-errno);
     for (struct dirent *e; r == 0 && (e = readdir(dir)) != NULL;)
         if (e->d_name[0] != '.')
             r = file_look(s, e->d_name);
-    if (dir)
-        closedir(dir);
+    closedir(dir);
     return r == 0 ? s->store->vfs->sync_folder(s->store->vfs, s->store->segments_dir) : r;
 }
 
