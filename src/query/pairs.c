@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FREE        UINT32_MAX
 #define FIRST_SLOTS 1024
@@ -34,8 +35,7 @@ static int grow(xt_pairs *pairs)
     xt_pair *slots = malloc(n_slots * sizeof *slots);
     if (!slots)
         return xt_error_origin(-ENOMEM);
-    for (size_t i = 0; i < n_slots; i++)
-        slots[i].group = FREE;
+    memset(slots, 0xff, n_slots * sizeof *slots); /* FREE */
     pairs->slots = slots;
     pairs->n_slots = n_slots;
     for (size_t i = 0; i < old.n_slots; i++)

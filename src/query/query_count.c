@@ -2,6 +2,7 @@
  * Counts and histograms: bits of the mask, and the time of each row where a part reaches over a bucket's edge. Rows that
  * follow each other lie in the same bucket nearly always, so that a division is rare.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "query/walk.h"
@@ -60,13 +61,13 @@ static void count_times(const histogram *h, const xt_walk_part *part, const uint
     int64_t begin_ms = h->from_ms;
     size_t bucket = 0;
 
-    XT_WALK_ROWS(part, row)
-    {
-        int64_t t = (int64_t)times[row];
-        if ((uint64_t)(t - begin_ms) >= (uint64_t)h->interval_ms)
-            bucket = bucket_of(h, t, &begin_ms);
-        h->buckets[bucket].count++;
-    }
+    for (size_t w = 0; w < part->n_words; w++)
+        for (uint64_t bits = part->mask[w]; bits; bits &= bits - 1) {
+            int64_t t = (int64_t)times[w * 64 + (size_t)__builtin_ctzll(bits)];
+            if ((uint64_t)(t - begin_ms) >= (uint64_t)h->interval_ms)
+                bucket = bucket_of(h, t, &begin_ms);
+            h->buckets[bucket].count++;
+        }
 }
 
 static int count_part(void *state, const xt_walk_part *part)
@@ -106,11 +107,13 @@ static int states_make(const xt_walk *walk, histogram *states, void **pointers, 
 
 static void states_merge(const xt_walk *walk, histogram *states)
 {
-    for (unsigned i = 1; i < walk->n_threads; i++)
+    for (unsigned i = 1; i < walk->n_threads; i++) {
+        assert(states[i].buckets);
         for (size_t b = 0; b < states[0].n; b++) {
             states[0].buckets[b].count += states[i].buckets[b].count;
             states[0].buckets[b].n_alerts += states[i].buckets[b].n_alerts;
         }
+    }
 }
 
 int xt_query_histogram(xt_store *store, const xt_query *query, int64_t interval_ms, xt_query_bucket *buckets, size_t n,
@@ -123,6 +126,7 @@ int xt_query_histogram(xt_store *store, const xt_query *query, int64_t interval_
     xt_arena arena;
     int64_t end;
 
+    assert(buckets);
     memset(buckets, 0, n * sizeof *buckets);
     if (!__builtin_mul_overflow(interval_ms, (int64_t)n, &end) &&
         !__builtin_add_overflow(end, query->from_ms - 1, &end) && end < walk.to_ms)

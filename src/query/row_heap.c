@@ -5,6 +5,7 @@
  */
 #include "query/row_heap.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -13,8 +14,11 @@
 static void entry_fini(xt_row_heap *heap, xt_row_entry *e)
 {
     heap->n_bytes -= e->n_event;
-    free(e->texts);
+    /* The analyzer does not see that each entry of the heap has texts of its own. */
+    free(e->texts); /* NOLINT(clang-analyzer-unix.Malloc) */
     free(e->event);
+    e->texts = e->event = NULL;
+    e->n_event = 0;
 }
 
 void xt_row_heap_begin(xt_row_heap *heap, size_t limit)
@@ -158,6 +162,14 @@ static int grow(xt_row_heap *heap)
     return 0;
 }
 
+static void entry_move(xt_row_entry *to, xt_row_entry *from)
+{
+    *to = *from;
+    from->texts = from->event = NULL;
+    from->n_event = 0;
+}
+
+/* What `e` holds is the heap's then, or freed. */
 static int entry_offer(xt_row_heap *heap, xt_row_entry *e)
 {
     if (heap->n == heap->limit) {
@@ -167,13 +179,15 @@ static int entry_offer(xt_row_heap *heap, xt_row_entry *e)
             return 0;
         }
         entry_fini(heap, &heap->items[0]);
-        heap->items[0] = *e;
+        entry_move(&heap->items[0], e);
         sift_down(heap);
     } else {
         int r = heap->n == heap->cap ? grow(heap) : 0;
-        if (r)
+        if (r) {
+            entry_fini(heap, e);
             return xt_error_trace(r);
-        heap->items[heap->n++] = *e;
+        }
+        entry_move(&heap->items[heap->n++], e);
         sift_up(heap);
     }
     return heap->result;
@@ -190,9 +204,9 @@ int xt_row_heap_offer(xt_row_heap *heap, const xt_row_key *key, size_t part, uin
 int xt_row_heap_merge(xt_row_heap *heap, xt_row_heap *from)
 {
     heap->refused |= from->refused;
-    while (from->n > 0) {
-        xt_row_entry e = from->items[--from->n];
-        int r = entry_offer(heap, &e);
+    for (; from->n > 0; from->n--) {
+        xt_row_entry *e = &from->items[from->n - 1];
+        int r = entry_offer(heap, e);
         if (r)
             return xt_error_trace(r);
     }
@@ -302,12 +316,8 @@ static void drop_worst(fetch *f)
 {
     xt_row_heap *heap = f->heap;
 
-    while (heap->n_bytes > heap->max_bytes && f->n_dropped + 1 < heap->n) {
-        xt_row_entry *e = &heap->items[f->n_dropped++];
-        entry_fini(heap, e);
-        e->texts = e->event = NULL;
-        e->n_event = 0;
-    }
+    while (heap->n_bytes > heap->max_bytes && f->n_dropped + 1 < heap->n)
+        entry_fini(heap, &heap->items[f->n_dropped++]);
 }
 
 static void close_ranks(fetch *f)
@@ -329,6 +339,7 @@ static int fetch_all(fetch *f, xt_row_entry *const *places, size_t n, const atom
 
     for (size_t i = 0; i < n; i++) {
         xt_row_entry *e = places[i];
+        assert(e);
         if ((size_t)(e - f->heap->items) < f->n_dropped || e->part == damaged)
             continue;
         if (e->part != part && cancel && atomic_load_explicit(cancel, memory_order_relaxed)) {

@@ -6,6 +6,7 @@
  */
 #include "query/stats_parts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -71,6 +72,7 @@ static void local_set(stats_state *s, uint32_t row, uint32_t *slot, uint64_t tup
         *slot = s->n_locals;
         s->tuples[s->n_locals++] = tuple;
     }
+    assert(s->locals);
     s->locals[row] = *slot;
     s->counts[*slot]++;
 }
@@ -563,6 +565,7 @@ static int run(xt_walk *walk, const stats_plan *plan, stats_state *states, xt_pr
 {
     void *pointers[XT_WALK_MAX_THREADS];
 
+    assert(walk->n_threads > 0);
     for (unsigned i = 0; i < walk->n_threads; i++) {
         states[i] = (stats_state){.plan = plan, .groups = {.keys = plan->keys}, .pairs = {.keys = plan->keys}};
         pointers[i] = &states[i];

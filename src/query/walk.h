@@ -85,11 +85,6 @@ static inline uint32_t xt_column_code(const xt_column *column, uint32_t local)
 {
     return column->values ? column->values[local - 1] : local - 1;
 }
-/* Each row that counts. */
-#define XT_WALK_ROWS(part, row)                                                                                    \
-    for (size_t w_ = 0; w_ < (part)->n_words; w_++)                                                                \
-        for (uint64_t bits_ = (part)->mask[w_], row = bits_ ? w_ * 64 + (size_t)__builtin_ctzll(bits_) : 0; bits_; \
-             bits_ &= bits_ - 1, row = w_ * 64 + (size_t)__builtin_ctzll(bits_ | UINT64_C(1) << 63))
 /* The next row from `row` on that counts; n_rows of the zone at the end. */
 static inline uint32_t xt_walk_row(const xt_walk_part *part, uint32_t row)
 {

@@ -4,6 +4,7 @@
  * group by row group each column is gathered in the order of the rows, with the views' codes turned into the
  * dictionary's.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -283,11 +284,12 @@ static void build_fini(build *b)
 
 static int build_init(build *b, xt_open_view *const *views, size_t n)
 {
+    assert(n > 0);
     *b = (build){.views = views, .n_views = n};
     for (size_t i = 0; i < n; i++)
         b->n_rows += views[i]->n_rows;
     b->n_groups = (uint32_t)((b->n_rows + XT_STORE_GROUP_ROWS - 1) / XT_STORE_GROUP_ROWS);
-    b->rows = calloc(b->n_rows, sizeof *b->rows);
+    b->rows = calloc(b->n_rows + 1, sizeof *b->rows);
     b->firsts = calloc(n, sizeof *b->firsts);
     b->row_codes = calloc(XT_STORE_GROUP_ROWS, sizeof *b->row_codes);
     b->row_numbers = calloc(XT_STORE_GROUP_ROWS, sizeof *b->row_numbers);

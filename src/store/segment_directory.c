@@ -18,7 +18,7 @@ static uint64_t form_of(const xt_segment_chunk *chunk)
 
 /* ------------------------------------------------------------------------------------------------ encoding */
 
-/* Member `field` of each of n items. */
+/* A member of each of n items; a part of a member that is a chunk. */
 #define PUT_EACH(out, items, n, member, scratch)          \
     do {                                                  \
         for (uint32_t i_ = 0; i_ < (n); i_++)             \
@@ -26,14 +26,21 @@ static uint64_t form_of(const xt_segment_chunk *chunk)
         xt_segment_put_for((out), (scratch), (n));        \
     } while (0)
 
-#define PUT_CHUNKS(out, items, n, member, scratch)                     \
-    do {                                                               \
-        PUT_EACH((out), (items), (n), member.stored_bytes, (scratch)); \
-        PUT_EACH((out), (items), (n), member.raw_bytes, (scratch));    \
-        for (uint32_t i_ = 0; i_ < (n); i_++)                          \
-            (scratch)[i_] = form_of(&(items)[i_].member);              \
-        xt_segment_put_for((out), (scratch), (n));                     \
-        PUT_EACH((out), (items), (n), member.checksum, (scratch));     \
+#define PUT_PART(out, items, n, member, part, scratch)         \
+    do {                                                       \
+        for (uint32_t i_ = 0; i_ < (n); i_++)                  \
+            (scratch)[i_] = (uint64_t)(items)[i_].member.part; \
+        xt_segment_put_for((out), (scratch), (n));             \
+    } while (0)
+
+#define PUT_CHUNKS(out, items, n, member, scratch)                      \
+    do {                                                                \
+        PUT_PART((out), (items), (n), member, stored_bytes, (scratch)); \
+        PUT_PART((out), (items), (n), member, raw_bytes, (scratch));    \
+        for (uint32_t i_ = 0; i_ < (n); i_++)                           \
+            (scratch)[i_] = form_of(&(items)[i_].member);               \
+        xt_segment_put_for((out), (scratch), (n));                      \
+        PUT_PART((out), (items), (n), member, checksum, (scratch));     \
     } while (0)
 
 static void put_field(const xt_segment_field *field, uint32_t n_groups, xt_buf *out, uint64_t *scratch)
@@ -92,28 +99,45 @@ static const uint64_t *next_array(decoding *d, uint32_t n)
     return n <= d->cap_scratch && xt_segment_next_for(&d->reader, d->scratch, n) ? d->scratch : NULL;
 }
 
+/* The same; NULL too when one is greater than `max`. */
+static const uint64_t *next_within(decoding *d, uint32_t n, uint64_t max)
+{
+    const uint64_t *values = next_array(d, n);
+
+    for (uint32_t i = 0; values && i < n; i++)
+        if (values[i] > max)
+            return NULL;
+    return values;
+}
+
 #define GET_EACH(d, items, n, member, max)                                  \
     do {                                                                    \
-        const uint64_t *from_ = next_array((d), (n));                       \
-        for (uint32_t i_ = 0; from_ && i_ < (n); i_++) {                    \
-            if (from_[i_] > (max))                                          \
-                return false;                                               \
-            (items)[i_].member = (__typeof__((items)[i_].member))from_[i_]; \
-        }                                                                   \
+        const uint64_t *from_ = next_within((d), (n), (max));               \
         if (!from_)                                                         \
             return false;                                                   \
+        for (uint32_t i_ = 0; i_ < (n); i_++)                               \
+            (items)[i_].member = (__typeof__((items)[i_].member))from_[i_]; \
     } while (0)
 
-#define GET_CHUNKS(d, items, n, member)                                             \
-    do {                                                                            \
-        GET_EACH((d), (items), (n), member.stored_bytes, XT_SEGMENT_MAX_CHUNK_RAW); \
-        GET_EACH((d), (items), (n), member.raw_bytes, XT_SEGMENT_MAX_CHUNK_RAW);    \
-        const uint64_t *form_ = next_array((d), (n));                               \
-        for (uint32_t i_ = 0; form_ && i_ < (n); i_++) {                            \
-            (items)[i_].member.encoding = (uint8_t)form_[i_];                       \
-            (items)[i_].member.codec = (uint8_t)(form_[i_] >> 8);                   \
-        }                                                                           \
-        GET_EACH((d), (items), (n), member.checksum, UINT64_MAX);                   \
+#define GET_PART(d, items, n, member, part, max)                                      \
+    do {                                                                              \
+        const uint64_t *from_ = next_within((d), (n), (max));                         \
+        if (!from_)                                                                   \
+            return false;                                                             \
+        for (uint32_t i_ = 0; i_ < (n); i_++)                                         \
+            (items)[i_].member.part = (__typeof__((items)[i_].member.part))from_[i_]; \
+    } while (0)
+
+#define GET_CHUNKS(d, items, n, member)                                              \
+    do {                                                                             \
+        GET_PART((d), (items), (n), member, stored_bytes, XT_SEGMENT_MAX_CHUNK_RAW); \
+        GET_PART((d), (items), (n), member, raw_bytes, XT_SEGMENT_MAX_CHUNK_RAW);    \
+        const uint64_t *form_ = next_array((d), (n));                                \
+        for (uint32_t i_ = 0; form_ && i_ < (n); i_++) {                             \
+            (items)[i_].member.encoding = (uint8_t)form_[i_];                        \
+            (items)[i_].member.codec = (uint8_t)(form_[i_] >> 8);                    \
+        }                                                                            \
+        GET_PART((d), (items), (n), member, checksum, UINT64_MAX);                   \
     } while (0)
 
 /* Takes the chunk's bytes from the file. */

@@ -333,7 +333,7 @@ static int merging_init(merging *m, xt_segment *const *inputs, size_t n)
         xt_arena_init(&m->inputs[i].arena, SIZE_MAX);
         m->n_rows += xt_segment_info_get(inputs[i])->n_rows;
     }
-    m->order = calloc(m->n_rows, 1);
+    m->order = calloc(m->n_rows + 1, 1);
     m->reader = xt_segment_reader_new();
     m->row_codes = calloc(XT_STORE_GROUP_ROWS, sizeof *m->row_codes);
     m->row_numbers = calloc(XT_STORE_GROUP_ROWS, sizeof *m->row_numbers);
