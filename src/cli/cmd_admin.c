@@ -36,6 +36,17 @@ int xt_cmd_hosts(const xt_opt_args *args)
     return list(args, "/api/v1/hosts", "format");
 }
 
+int xt_cmd_hosts_group(const xt_opt_args *args)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
+    xt_call call;
+    xt_call_init(&call, "POST", "/api/v1/hosts");
+    xt_call_segment(&call, args->operands[0]);
+    xt_call_segment(&call, "group");
+    xt_call_param(&call, "group", args->operands[1]);
+    return xt_call_fetch(args, &call, &answer);
+}
+
 int xt_cmd_user_list(const xt_opt_args *args)
 {
     return list(args, "/api/v1/users", "format");
@@ -151,6 +162,7 @@ int xt_cmd_token_new(const xt_opt_args *args)
     xt_call_init(&call, "POST", "/api/v1/tokens");
     xt_call_param(&call, "valid", xt_opt_get(args, "valid"));
     xt_call_param(&call, "uses", xt_opt_get(args, "uses"));
+    xt_call_param(&call, "group", xt_opt_get(args, "group"));
     return print_secret(args, &call, "token", "",
                         "exectrail-agent --server HOST:PORT --state DIR --token with this token, once:");
 }

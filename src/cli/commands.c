@@ -137,6 +137,7 @@ static const xt_opt token_options[] = {
     FROM_WHERE,
     {.name = "valid", .value = "TIME", .fallback = "1h", .help = "how long: 30m, 1h, 7d"},
     {.name = "uses", .value = "N", .fallback = "1", .help = "how many hosts may enrol with it; 0: any number"},
+    {.name = "group", .value = "G", .help = "group of the hosts that enrol with it: host.group of their events"},
     END,
 };
 static const xt_opt user_add_options[] = {
@@ -214,6 +215,11 @@ static const xt_opt_command commands[] = {
     {"alerts reopen", "ID", 1, 1, "open an alert again", NULL, where_options, xt_cmd_alerts_set},
     {"hosts", "", 0, 0, "the fleet: last seen, lost, backlog, how audit is read and what that can claim", NULL,
      list_options, xt_cmd_hosts},
+    {"hosts group", "HOST GROUP", 2, 2, "put a host into a group; \"\": into none",
+     "What the host sends from then on carries it as host.group; retention by group (server --retain-days) goes by the "
+     "group that "
+     "a host is in now.",
+     where_options, xt_cmd_hosts_group},
     {"verify", "", 0, 0, "every checksum, the ledger's chain and the counts",
      "  exectrail verify --data DIR --head > head.json    kept on another machine, and later there:\n"
      "  exectrail verify --data DIR --against head.json   proves that nothing before it was changed",

@@ -368,6 +368,11 @@ int xt_app_hosts_list(xt_app *app, int (*each)(void *context, const xt_host *hos
     return xt_hosts_list(app->hosts, each, context);
 }
 
+int xt_app_host_group(xt_app *app, xt_slice host, xt_slice group, xt_problem *reterr_problem)
+{
+    return xt_hosts_set_group(app->hosts, host, group, reterr_problem);
+}
+
 int xt_app_host_revoke(xt_app *app, xt_slice host, bool revoked, xt_problem *reterr_problem)
 {
     return xt_hosts_revoke(app->hosts, host, revoked, reterr_problem);

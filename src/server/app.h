@@ -125,13 +125,16 @@ typedef struct xt_host {
 } xt_host;
 /* Refuses a host from now on (or takes that back): its connection is closed, its certificate no longer opens the door. host: id or name. */
 XT_MUST_USE int xt_app_host_revoke(xt_app *app, xt_slice host, bool revoked, xt_problem *reterr_problem);
+/* Puts a host (id or name; imported ones too) into a group, or into none (empty). What it sends from now on carries it. */
+XT_MUST_USE int xt_app_host_group(xt_app *app, xt_slice host, xt_slice group, xt_problem *reterr_problem);
 XT_MUST_USE int xt_app_hosts_list(xt_app *app, int (*each)(void *context, const xt_host *host), void *context,
                                   xt_problem *reterr_problem);
 
 /* ---------------------------------------------------------------------------------- tokens, users, logins */
 
-/* An enrolment token as text. uses 0: any number while it lasts. */
-XT_MUST_USE int xt_app_token_new(xt_app *app, int64_t valid_ms, uint64_t uses, xt_buf *out, xt_problem *reterr_problem);
+/* An enrolment token as text. uses 0: any number while it lasts. group: of the hosts that enrol with it; empty: none. */
+XT_MUST_USE int xt_app_token_new(xt_app *app, int64_t valid_ms, uint64_t uses, xt_slice group, xt_buf *out,
+                                 xt_problem *reterr_problem);
 
 typedef enum xt_role { XT_ROLE_NONE, XT_ROLE_VIEWER, XT_ROLE_ANALYST, XT_ROLE_ADMIN } xt_role;
 const char *xt_role_name(xt_role role);

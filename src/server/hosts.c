@@ -27,6 +27,7 @@ struct xt_hosts {
     xt_map by_id;
     host_entry **entries;
     size_t n, cap;
+    unsigned n_group_changes;
 };
 
 static xt_slice id_of(const host_entry *entry)
@@ -175,8 +176,9 @@ static int make_id(char ret[static 33])
     return xt_error_trace(r);
 }
 
-static void fill(host_entry *entry, const xt_enroll *enroll, const char *address, int64_t now_ms)
+static void fill(host_entry *entry, const xt_enroll *enroll, const char *address, const char *group, int64_t now_ms)
 {
+    xt_text_copy(entry->host.group, sizeof entry->host.group, xt_slice_str(group));
     xt_text_copy(entry->host.name, sizeof entry->host.name, enroll->host_name);
     xt_text_copy(entry->host.os, sizeof entry->host.os, enroll->os);
     xt_text_copy(entry->machine_id, sizeof entry->machine_id, enroll->machine_id);
@@ -184,13 +186,13 @@ static void fill(host_entry *entry, const xt_enroll *enroll, const char *address
     entry->host.enrolled_ms = entry->host.last_seen_ms = now_ms;
 }
 
-int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *address, char ret_id[static 33],
-                    xt_problem *reterr_problem)
+int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *address, const char *group,
+                    char ret_id[static 33], xt_problem *reterr_problem)
 {
     host_entry entry = {0};
     int r = make_id(entry.host.id);
 
-    fill(&entry, enroll, address, xt_clock_wall_ms(hosts->clock));
+    fill(&entry, enroll, address, group, xt_clock_wall_ms(hosts->clock));
     if (r == 0)
         r = save(hosts, &entry, reterr_problem);
     if (r == 0)
@@ -198,7 +200,7 @@ int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *addres
     return xt_error_trace(r);
 }
 
-int xt_hosts_admit(xt_hosts *hosts, const xt_enroll *enroll, const char *address, const char *id)
+int xt_hosts_admit(xt_hosts *hosts, const xt_enroll *enroll, const char *address, const char *group, const char *id)
 {
     host_entry *entry = calloc(1, sizeof *entry);
     int r;
@@ -206,7 +208,7 @@ int xt_hosts_admit(xt_hosts *hosts, const xt_enroll *enroll, const char *address
     if (!entry)
         return xt_error_origin(-ENOMEM);
     xt_text_copy(entry->host.id, sizeof entry->host.id, xt_slice_str(id));
-    fill(entry, enroll, address, xt_clock_wall_ms(hosts->clock));
+    fill(entry, enroll, address, group, xt_clock_wall_ms(hosts->clock));
     pthread_mutex_lock(&hosts->lock);
     r = add(hosts, entry);
     pthread_mutex_unlock(&hosts->lock);
@@ -354,6 +356,88 @@ int xt_hosts_revoke(xt_hosts *hosts, xt_slice host, bool revoked, xt_problem *re
     }
     return xt_error_trace(xt_state_run(hosts->state, reterr_problem, NULL, "UPDATE hosts SET revoked = ? WHERE id = ?",
                                        "iz", (int64_t)revoked, id));
+}
+
+/* ------------------------------------------------------------------------------------------------ groups */
+
+int xt_host_group_check(xt_slice group, xt_problem *reterr_problem)
+{
+    bool good = group.n < XT_HOST_GROUP_BYTES;
+
+    for (size_t i = 0; i < group.n; i++) {
+        char c = group.p[i], low = (char)(c | 0x20);
+        good &= (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || (c == '-' && i > 0);
+    }
+    if (good)
+        return 0;
+    xt_problem_source(reterr_problem, "group");
+    xt_problem_set(reterr_problem,
+                   "the name of a group of hosts has at most %d letters, digits, dots, dashes and underscores",
+                   XT_HOST_GROUP_BYTES - 1);
+    xt_problem_excerpt(reterr_problem, group);
+    return XT_APP_E_INVALID;
+}
+
+static host_entry *find_any(xt_hosts *hosts, xt_slice host)
+{
+    host_entry *entry = find_enrolled(hosts, host);
+
+    if (!entry)
+        entry = find(hosts, host);
+    for (size_t i = hosts->n; i-- > 0 && !entry;)
+        if (xt_slice_eq(xt_slice_str(hosts->entries[i]->host.name), host))
+            entry = hosts->entries[i];
+    return entry;
+}
+
+/* The whole row is written: an imported host may have none yet. */
+static int group_save(xt_hosts *hosts, const host_entry *entry, xt_problem *reterr_problem)
+{
+    int r = xt_state_begin(hosts->state, reterr_problem);
+
+    if (r)
+        return xt_error_trace(r);
+    return xt_state_end(hosts->state, save(hosts, entry, reterr_problem), reterr_problem);
+}
+
+int xt_hosts_set_group(xt_hosts *hosts, xt_slice host, xt_slice group, xt_problem *reterr_problem)
+{
+    host_entry copy = {0};
+    int r = xt_host_group_check(group, reterr_problem);
+
+    if (r)
+        return r;
+    pthread_mutex_lock(&hosts->lock);
+    host_entry *entry = find_any(hosts, host);
+    if (entry) {
+        xt_text_copy(entry->host.group, sizeof entry->host.group, group);
+        entry->dirty = true; /* what is being written down may be the row as it was */
+        hosts->n_group_changes++;
+        copy = *entry;
+    }
+    pthread_mutex_unlock(&hosts->lock);
+    if (!entry) {
+        xt_problem_set(reterr_problem, "no host has this id or name");
+        xt_problem_excerpt(reterr_problem, host);
+        return XT_APP_E_NOT_FOUND;
+    }
+    return group_save(hosts, &copy, reterr_problem);
+}
+
+void xt_hosts_group_of(xt_hosts *hosts, xt_slice id, char ret[static XT_HOST_GROUP_BYTES])
+{
+    pthread_mutex_lock(&hosts->lock);
+    const host_entry *entry = find(hosts, id);
+    xt_text_copy(ret, XT_HOST_GROUP_BYTES, xt_slice_str(entry ? entry->host.group : ""));
+    pthread_mutex_unlock(&hosts->lock);
+}
+
+unsigned xt_hosts_group_changes(xt_hosts *hosts)
+{
+    pthread_mutex_lock(&hosts->lock);
+    unsigned n = hosts->n_group_changes;
+    pthread_mutex_unlock(&hosts->lock);
+    return n;
 }
 
 int xt_hosts_list(xt_hosts *hosts, int (*each)(void *context, const xt_host *host), void *context)

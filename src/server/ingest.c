@@ -50,7 +50,7 @@ static int keep_hit(xt_ingest *in, xt_ingest_job *job, xt_slice bytes, xt_slice 
     if (!hit || !copy)
         return xt_error_origin(-ENOMEM);
     memcpy(copy, matches, n * sizeof *copy);
-    *hit = (xt_ingest_hit){.event = bytes, .noise = noise, .n_matches = n, .matches = copy};
+    *hit = (xt_ingest_hit){.event = bytes, .noise = noise, .n_matches = n, .matches = copy, .group = job->runs->group};
     *job->hits_end = hit;
     job->hits_end = &hit->next;
     return 0;
@@ -61,13 +61,19 @@ static int count(xt_ingest *in, xt_ingest_job *job, const xt_event *event)
 {
     xt_slice host_id = xt_event_bytes(event, XT_F_HOST_ID);
     int64_t t = (int64_t)xt_event_num(event, XT_F_TIME, 0);
+    char group[XT_HOST_GROUP_BYTES];
 
     if (!job->runs || !xt_slice_eq(job->runs->host_id, host_id)) {
         xt_ingest_run *run = xt_arena_new(&in->group_arena, xt_ingest_run);
         if (!run)
             return xt_error_origin(-ENOMEM);
-        *run = (xt_ingest_run){job->runs, host_id, xt_event_bytes(event, XT_F_HOST), 0, t};
+        *run = (xt_ingest_run){
+            .next = job->runs, .host_id = host_id, .host_name = xt_event_bytes(event, XT_F_HOST), .last_ms = t};
         job->runs = run;
+        xt_hosts_group_of(in->app->hosts, host_id, group);
+        run->group = group[0] ? xt_arena_copy(&in->group_arena, xt_slice_str(group)) : XT_S("");
+        if (!run->group.p)
+            return xt_error_origin(-ENOMEM);
     }
     job->runs->n_events++;
     if (t > job->runs->last_ms)
@@ -76,7 +82,8 @@ static int count(xt_ingest *in, xt_ingest_job *job, const xt_event *event)
 }
 
 /* The fields that the server adds; bytes are in in->scratch until the next call. */
-static int server_fields(xt_ingest *in, xt_slice noise, const xt_match *matches, size_t n, xt_event *fields)
+static int server_fields(xt_ingest *in, xt_slice noise, xt_slice group, const xt_match *matches, size_t n,
+                         xt_event *fields)
 {
     xt_slice ids[XT_DETECT_MAX_MATCHES];
 
@@ -90,6 +97,8 @@ static int server_fields(xt_ingest *in, xt_slice noise, const xt_match *matches,
         return xt_error_trace(r);
     if (noise.n)
         xt_event_set_bytes(fields, XT_F_NOISE, noise);
+    if (group.n)
+        xt_event_set_bytes(fields, XT_F_HOST_GROUP, group);
     if (n) {
         xt_event_set_bytes(fields, XT_F_RULES, xt_buf_slice(&in->scratch));
         xt_event_set_bytes(fields, XT_F_RULE_LEVEL, xt_slice_str(xt_level_name(matches[0].level)));
@@ -112,13 +121,16 @@ static int judge(xt_ingest *in, xt_ingest_job *job, uint64_t index, xt_slice byt
         r = count(in, job, &event);
     if (r)
         return r;
+    xt_slice group = job->runs->group;
+    if (group.n)
+        xt_event_set_bytes(&event, XT_F_HOST_GROUP, group); /* for rules that ask for it */
     r = xt_noise_tag(in->rules, in->noise, &event, &in->event_arena, &noise);
     if (r == 0)
         r = xt_ruleset_match(in->rules, &event, &in->event_arena, matches, &n);
-    if (r || (!n && !noise.n))
+    if (r || (!n && !noise.n && !group.n))
         return xt_error_fold(r);
     xt_event_reset(&fields);
-    r = server_fields(in, noise, matches, n, &fields);
+    r = server_fields(in, noise, group, matches, n, &fields);
     if (r == 0)
         xt_derived_put(derived, index, &fields);
     if (r == 0 && n)
@@ -176,6 +188,6 @@ int xt_ingest_hit_event(xt_ingest *in, const xt_ingest_hit *hit, xt_event *ret)
     int r = xt_event_decode(hit->event, ret, NULL);
 
     if (r == 0)
-        r = server_fields(in, hit->noise, hit->matches, hit->n_matches, ret);
+        r = server_fields(in, hit->noise, hit->group, hit->matches, hit->n_matches, ret);
     return xt_error_fold(r);
 }

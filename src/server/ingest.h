@@ -17,12 +17,14 @@ typedef struct xt_ingest_hit {
     xt_slice noise; /* borrowed from the rules */
     size_t n_matches;
     xt_match *matches;
+    xt_slice group; /* in the group_arena */
 } xt_ingest_hit;
 
 /* Events of one host that follow each other. */
 typedef struct xt_ingest_run {
     struct xt_ingest_run *next;
     xt_slice host_id, host_name; /* in the job's events */
+    xt_slice group;              /* of that host, in the group_arena */
     uint64_t n_events;
     int64_t last_ms;
 } xt_ingest_run;

@@ -58,6 +58,7 @@ static const xt_sqlite_migration migrations[] = {
     {4, "CREATE TABLE backup(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, place TEXT NOT NULL,"
         "  generation TEXT NOT NULL, ledger_id INTEGER NOT NULL, UNIQUE(place, generation));"},
     {5, "CREATE INDEX alerts_event ON alerts(event_id);"}, /* erasing finds those of an event */
+    {6, "ALTER TABLE tokens ADD COLUMN host_group TEXT NOT NULL DEFAULT '';"},
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

@@ -5,22 +5,28 @@
 #include "server/secret.h"
 #include "wire/token.h"
 
-int xt_app_token_new(xt_app *app, int64_t valid_ms, uint64_t uses, xt_buf *out, xt_problem *reterr_problem)
+int xt_app_token_new(xt_app *app, int64_t valid_ms, uint64_t uses, xt_slice group, xt_buf *out,
+                     xt_problem *reterr_problem)
 {
     xt_token token;
     uint8_t hash[32];
     int64_t now = xt_clock_wall_ms(app->clock);
-    int r = xt_secret_random(token.id, sizeof token.id);
+    int r = group.n ? xt_host_group_check(group, reterr_problem) : 0;
+
+    if (r)
+        return r;
+    r = xt_secret_random(token.id, sizeof token.id);
 
     if (r == 0)
         r = xt_secret_random(token.secret, sizeof token.secret);
     if (r == 0)
         r = xt_secret_hash(xt_slice_of(token.secret, sizeof token.secret), hash);
     if (r == 0)
-        r = xt_state_run(app->state, reterr_problem, NULL,
-                         "INSERT INTO tokens(id, secret, made_ms, expires_ms, max_uses) VALUES(?,?,?,?,?)", "bbiii",
-                         xt_slice_of(token.id, sizeof token.id), xt_slice_of(hash, sizeof hash), now, now + valid_ms,
-                         (int64_t)uses);
+        r = xt_state_run(
+            app->state, reterr_problem, NULL,
+            "INSERT INTO tokens(id, secret, made_ms, expires_ms, max_uses, host_group) VALUES(?,?,?,?,?,?)", "bbiiis",
+            xt_slice_of(token.id, sizeof token.id), xt_slice_of(hash, sizeof hash), now, now + valid_ms, (int64_t)uses,
+            group.n ? group : XT_S(""));
     if (r)
         return xt_error_trace(r);
     memcpy(token.ca_sha256, app->pki.ca_sha256, sizeof token.ca_sha256);
@@ -58,8 +64,8 @@ static int judge(xt_app *app, sqlite3_stmt *stmt, xt_slice secret, xt_problem *r
     return r;
 }
 
-/* The token of ENROLL.secret (id and secret, 16 bytes each): is it good, and one use less. */
-static int redeem(xt_app *app, xt_slice secret, xt_problem *reterr_problem)
+/* The token of ENROLL.secret (id and secret, 16 bytes each): is it good, and one use less; and the group it is for. */
+static int redeem(xt_app *app, xt_slice secret, char ret_group[static XT_HOST_GROUP_BYTES], xt_problem *reterr_problem)
 {
     XT_CLEANUP(xt_state_finish) sqlite3_stmt *stmt = NULL;
     xt_slice id = xt_slice_head(secret, 16);
@@ -68,7 +74,7 @@ static int redeem(xt_app *app, xt_slice secret, xt_problem *reterr_problem)
     if (secret.n != 32)
         return unknown(reterr_problem);
     r = xt_state_select(app->state, reterr_problem, &stmt,
-                        "SELECT secret, expires_ms, max_uses, n_used FROM tokens WHERE id = ?", "b", id);
+                        "SELECT secret, expires_ms, max_uses, n_used, host_group FROM tokens WHERE id = ?", "b", id);
     if (r == 0)
         r = xt_state_next(app->state, stmt, reterr_problem);
     if (r < 0)
@@ -78,18 +84,19 @@ static int redeem(xt_app *app, xt_slice secret, xt_problem *reterr_problem)
     r = judge(app, stmt, xt_slice_skip(secret, 16), reterr_problem);
     if (r)
         return r < 0 ? xt_error_trace(r) : r;
+    xt_state_text(stmt, 4, ret_group, XT_HOST_GROUP_BYTES);
     return xt_error_trace(
         xt_state_run(app->state, reterr_problem, NULL, "UPDATE tokens SET n_used = n_used + 1 WHERE id = ?", "b", id));
 }
 
-static int enroll_in(xt_app *app, const xt_enroll *enroll, const char *address, char ret_id[static 33], xt_buf *ret_pem,
-                     xt_problem *reterr_problem)
+static int enroll_in(xt_app *app, const xt_enroll *enroll, const char *address, char group[static XT_HOST_GROUP_BYTES],
+                     char ret_id[static 33], xt_buf *ret_pem, xt_problem *reterr_problem)
 {
-    int r = redeem(app, enroll->secret, reterr_problem);
+    int r = redeem(app, enroll->secret, group, reterr_problem);
 
     if (r)
         return r < 0 ? xt_error_trace(r) : r;
-    r = xt_hosts_enroll(app->hosts, enroll, address, ret_id, reterr_problem);
+    r = xt_hosts_enroll(app->hosts, enroll, address, group, ret_id, reterr_problem);
     if (r)
         return xt_error_trace(r);
     r = xt_pki_sign(&app->pki, enroll->csr_der, xt_slice_str(ret_id), ret_pem, reterr_problem);
@@ -101,13 +108,14 @@ static int enroll_in(xt_app *app, const xt_enroll *enroll, const char *address, 
 int xt_tokens_enroll(xt_app *app, const xt_enroll *enroll, const char *address, char ret_id[static 33], xt_buf *ret_pem,
                      xt_problem *reterr_problem)
 {
+    char group[XT_HOST_GROUP_BYTES] = "";
     int r = xt_state_begin(app->state, reterr_problem);
 
     if (r)
         return xt_error_trace(r);
-    r = enroll_in(app, enroll, address, ret_id, ret_pem, reterr_problem);
+    r = enroll_in(app, enroll, address, group, ret_id, ret_pem, reterr_problem);
     r = xt_state_end(app->state, r, reterr_problem);
     if (r)
         return r;
-    return xt_error_trace(xt_hosts_admit(app->hosts, enroll, address, ret_id));
+    return xt_error_trace(xt_hosts_admit(app->hosts, enroll, address, group, ret_id));
 }

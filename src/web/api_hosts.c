@@ -2,8 +2,8 @@
 #include "web/list_writer.h"
 #include "web/respond.h"
 
-static const char *const columns[] = {"host",    "connected", "last seen", "audit",  "completeness", "lost",
-                                      "backlog", "spool",     "dropped",   "events", "version",      "blind"};
+static const char *const columns[] = {"host",    "group", "connected", "last seen", "audit",   "completeness", "lost",
+                                      "backlog", "spool", "dropped",   "events",    "version", "blind"};
 
 static void put_text(xt_json *json, const char *key, const char *value)
 {
@@ -46,6 +46,7 @@ static void put_cells(xt_list *list, const xt_host *host)
 {
     const char *connected = host->revoked ? "revoked" : host->imported ? "imported" : host->connected ? "yes" : "no";
     put_word(list, host->name);
+    put_word(list, host->group);
     xt_list_cell(list, xt_slice_str(connected));
     xt_list_cell_time(list, host->last_seen_ms);
     put_word(list, host->audit_mode);
@@ -102,4 +103,13 @@ int xt_api_host_revoke(xt_app *app, xt_request *request, xt_response *response)
 int xt_api_host_restore(xt_app *app, xt_request *request, xt_response *response)
 {
     return revoke(app, request, response, false);
+}
+
+int xt_api_host_group(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    int r = xt_app_host_group(app, request->params[0], xt_request_get(request, "group"), &problem);
+    xt_buf_puts(&out, "{}\n");
+    return r ? xt_respond_app_failure(response, r, &problem) : xt_respond_json(response, 200, &out);
 }

@@ -33,7 +33,7 @@ int xt_api_token_new(xt_app *app, xt_request *request, xt_response *response)
         r = xt_request_number(request, "uses", 1, UINT32_MAX, &uses, &problem);
     if (r)
         return xt_respond_failure(response, r, 400, &problem);
-    r = xt_app_token_new(app, valid_ms, uses, &token, &problem);
+    r = xt_app_token_new(app, valid_ms, uses, xt_request_get(request, "group"), &token, &problem);
     return r ? xt_respond_app_failure(response, r, &problem) : answer_field(response, "token", xt_buf_slice(&token));
 }
 

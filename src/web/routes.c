@@ -26,6 +26,7 @@ const xt_route xt_routes[] = {
     {"GET",  API "/hosts",                       XT_ROLE_VIEWER,  xt_api_hosts,        "the fleet"},
     {"POST", API "/hosts/{host}/revoke",         XT_ROLE_ADMIN,   xt_api_host_revoke,  "refuses a host from now on"},
     {"POST", API "/hosts/{host}/restore",        XT_ROLE_ADMIN,   xt_api_host_restore, "takes that back"},
+    {"POST", API "/hosts/{host}/group",          XT_ROLE_ADMIN,   xt_api_host_group,   "puts it into a group"},
     {"GET",  API "/rules",                       XT_ROLE_VIEWER,  xt_api_rules,        "the rules in force"},
     {"POST", API "/rules/reload",                XT_ROLE_ADMIN,   xt_api_rules_reload, "reads the rules again"},
     {"POST", API "/tokens",                      XT_ROLE_ADMIN,   xt_api_token_new,    "an enrolment token"},

@@ -166,7 +166,7 @@ static void host_fini(host *h)
 static void token_make(fixture *f, int64_t valid_ms, uint64_t uses, xt_token *ret)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
-    assert_int_equal(xt_app_token_new(f->app, valid_ms, uses, &text, NULL), 0);
+    assert_int_equal(xt_app_token_new(f->app, valid_ms, uses, XT_S(""), &text, NULL), 0);
     assert_int_equal(xt_token_parse(xt_buf_slice(&text), ret, NULL), 0);
 }
 

@@ -117,13 +117,18 @@ static int enroll_with(fixture *f, const char *token_text, char host_id[33])
     return r;
 }
 
-static char *new_token(fixture *f, int64_t valid_ms, uint64_t uses)
+static char *new_token_for(fixture *f, int64_t valid_ms, uint64_t uses, const char *group)
 {
     xt_buf text = XT_BUF_INIT;
-    assert_int_equal(xt_app_token_new(f->app, valid_ms, uses, &text, NULL), 0);
+    assert_int_equal(xt_app_token_new(f->app, valid_ms, uses, xt_slice_str(group), &text, NULL), 0);
     xt_buf_putc(&text, '\0');
     assert_int_equal(xt_buf_done(&text), 0);
     return text.p;
+}
+
+static char *new_token(fixture *f, int64_t valid_ms, uint64_t uses)
+{
+    return new_token_for(f, valid_ms, uses, "");
 }
 
 static int count_host(void *context, const xt_host *host)
@@ -166,6 +171,62 @@ static void token_life(void **state)
     assert_int_equal(xt_app_host_revoke(f->app, XT_S("no-such"), true, NULL), XT_APP_E_NOT_FOUND);
     free(once);
     free(brief);
+}
+
+static void send_one(fixture *f, fixture_stream *s, const char *host_id, uint32_t serial)
+{
+    xt_buf events = XT_BUF_INIT, payload = XT_BUF_INIT;
+
+    fixture_event(&events, host_id, T0 + serial, serial, "/bin/echo", serial == 2 ? "evil" : "x", "/bin/sh");
+    fixture_batch(s, xt_buf_slice(&events), 1, &payload);
+    assert_int_equal(fixture_ingest(f, host_id, xt_buf_slice(&payload)), 0);
+    xt_buf_fini(&events);
+    xt_buf_fini(&payload);
+}
+
+static int find_group(void *context, const xt_host *host)
+{
+    assert_string_equal(host->group, context);
+    return 1;
+}
+
+/* The token says which group a host comes into; what it sends carries the one it is in then. */
+static void hosts_have_groups(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}};
+    xt_buf text = XT_BUF_INIT;
+    fixture_alerts alerts;
+    char id[33];
+
+    fixture_open(f);
+    assert_int_equal(xt_app_token_new(f->app, 60000, 1, XT_S("a b"), &text, NULL), XT_APP_E_INVALID);
+    assert_int_equal(xt_app_token_new(f->app, 60000, 1, XT_S("a=b"), &text, NULL), XT_APP_E_INVALID);
+    char *token = new_token_for(f, 60000, 1, "web.eu-1");
+    assert_int_equal(enroll_with(f, token, id), 0);
+    send_one(f, &s, id, 1);
+    assert_int_equal(fixture_count(f, "group:web.eu-1"), 1);
+    fixture_close(f);
+    fixture_open(f);
+    char before[] = "web.eu-1", behind[] = "db";
+    assert_int_equal(xt_app_hosts_list(f->app, find_group, before, NULL), 1);
+    assert_int_equal(xt_app_host_group(f->app, XT_S("web-1"), XT_S("d b"), NULL), XT_APP_E_INVALID);
+    assert_int_equal(xt_app_host_group(f->app, XT_S("web-2"), XT_S("db"), NULL), XT_APP_E_NOT_FOUND);
+    assert_int_equal(xt_app_host_group(f->app, XT_S("web-1"), XT_S("db"), NULL), 0);
+    send_one(f, &s, id, 2);
+    assert_int_equal(fixture_count(f, "group:db"), 1);
+    assert_int_equal(fixture_count(f, "group:web.eu-1"), 1);
+    fixture_alerts_get(f, NULL, &alerts);
+    assert_int_equal(alerts.n, 1);
+    assert_non_null(strstr(alerts.document, "\"group\":\"db\""));
+    fixture_close(f);
+    fixture_open(f);
+    assert_int_equal(fixture_count(f, "group:db"), 1); /* from pending rows too */
+    assert_int_equal(xt_app_hosts_list(f->app, find_group, behind, NULL), 1);
+    assert_int_equal(xt_app_host_group(f->app, xt_slice_str(id), XT_S(""), NULL), 0);
+    send_one(f, &s, id, 3);
+    assert_int_equal(fixture_count(f, "not group:*"), 1);
+    free(token);
 }
 
 static void unknown_token_and_wrong_secret(void **state)
@@ -296,6 +357,7 @@ int main(void)
         TEST(a_lost_ca_key_is_an_error),
         TEST(admin_token_is_admin),
         TEST(token_life),
+        TEST(hosts_have_groups),
         TEST(unknown_token_and_wrong_secret),
         TEST(bad_request_uses_nothing),
         TEST(link_becomes_a_session_once),

@@ -34,6 +34,7 @@ static const struct {
     {"GET", "/api/v1/hosts", XT_ROLE_VIEWER},
     {"POST", "/api/v1/hosts/{host}/revoke", XT_ROLE_ADMIN},
     {"POST", "/api/v1/hosts/{host}/restore", XT_ROLE_ADMIN},
+    {"POST", "/api/v1/hosts/{host}/group", XT_ROLE_ADMIN},
     {"GET", "/api/v1/rules", XT_ROLE_VIEWER},
     {"POST", "/api/v1/rules/reload", XT_ROLE_ADMIN},
     {"POST", "/api/v1/tokens", XT_ROLE_ADMIN},
