@@ -33,6 +33,10 @@ static void print_limits(const json_t *d)
     uint64_t age = number_of(d, "retain_ms"), bytes = number_of(d, "retain_bytes");
     uint64_t min_free = number_of(d, "min_free_bytes");
 
+    const json_t *groups = json_object_get(d, "retain_groups");
+    const char *group;
+    json_t *ms;
+
     printf("retention:");
     if (age)
         printf(" older than %.1f days", (double)age / 86400000);
@@ -40,7 +44,10 @@ static void print_limits(const json_t *d)
         print_bytes(age ? ", more than " : " more than ", bytes, "");
     if (min_free)
         print_bytes(age || bytes ? ", less free than " : " less free than ", min_free, "");
-    printf("%s\n", age || bytes || min_free ? "" : " none (server --retain-days, --retain-bytes, --min-free-bytes)");
+    json_object_foreach((json_t *)(uintptr_t)groups, group, ms)
+        printf("%s %s: %.1f days", age || bytes || min_free ? ";" : "", group, json_number_value(ms) / 86400000);
+    printf("%s\n",
+           age || bytes || min_free || groups ? "" : " none (server --retain-days, --retain-bytes, --min-free-bytes)");
 }
 
 static void print_next(const json_t *d)

@@ -17,6 +17,7 @@
 #include "io/vfs.h"
 #include "server/agents.h"
 #include "server/app_tls.h"
+#include "server/hosts.h"
 #include "web/door.h"
 
 typedef struct server {
@@ -110,16 +111,51 @@ static int read_bytes(const xt_opt_args *args, const char *name, uint64_t *ret, 
     return 0;
 }
 
-static int read_limits(const xt_opt_args *args, xt_store_limits *ret, xt_problem *problem)
+/* What the server keeps for how long, by group. */
+typedef struct group_ages {
+    xt_group_age items[XT_GROUP_AGES_MAX];
+    size_t n;
+} group_ages;
+
+static int bad_days(xt_slice text, xt_problem *problem)
 {
-    xt_slice days = xt_slice_str(xt_opt_get(args, "retain-days"));
+    xt_problem_set(problem, "--retain-days: %.*s is no number of days from 1 to 100000, nor GROUP=DAYS",
+                   XT_S_ARGS(text));
+    xt_problem_hint(problem, "for example 90, or 90,web=30,db=400; with 0 a group is kept for ever");
+    return -EINVAL;
+}
+
+/* One of 90,web=30,db=0: the hosts of a group, or all that are in none of those. */
+static int read_days(xt_slice item, int64_t *ret_ms, group_ages *ages, xt_problem *problem)
+{
+    xt_slice days = item, group = XT_S_NULL;
     uint64_t n = 0;
-    if (days.n && (!xt_slice_parse_u64(days, &n) || n == 0 || n > 100000)) {
-        xt_problem_set(problem, "--retain-days %.*s is no number of days from 1 to 100000", XT_S_ARGS(days));
-        return -EINVAL;
+    if (xt_slice_find_byte(item, '=') >= 0)
+        (void)xt_slice_cut(&days, '=', &group);
+    if (!xt_slice_parse_u64(days, &n) || n > 100000 || (!group.p && n == 0))
+        return bad_days(item, problem);
+    if (!group.p) {
+        *ret_ms = (int64_t)n * 86400000;
+        return 0;
     }
-    ret->max_age_ms = (int64_t)n * 86400000;
-    int r = read_bytes(args, "retain-bytes", &ret->max_bytes, problem);
+    if (group.n == 0 || ages->n == XT_GROUP_AGES_MAX || xt_host_group_check(group, problem) != 0)
+        return xt_problem_is_set(problem) ? -EINVAL : bad_days(item, problem);
+    xt_group_age *age = &ages->items[ages->n++];
+    memcpy(age->group, group.p, group.n);
+    age->group[group.n] = '\0';
+    age->max_age_ms = (int64_t)n * 86400000;
+    return 0;
+}
+
+static int read_limits(const xt_opt_args *args, xt_store_limits *ret, group_ages *ages, xt_problem *problem)
+{
+    xt_slice days = xt_slice_str(xt_opt_get(args, "retain-days")), item;
+    int r = 0;
+    while (r == 0 && days.n && xt_slice_cut(&days, ',', &item))
+        r = read_days(item, &ret->max_age_ms, ages, problem);
+    if (r < 0)
+        return r;
+    r = read_bytes(args, "retain-bytes", &ret->max_bytes, problem);
     return r == 0 ? read_bytes(args, "min-free-bytes", &ret->min_free_bytes, problem) : r;
 }
 
@@ -130,9 +166,10 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
     bool seals;
     xt_secret_seal_key key;
     xt_store_limits limits = {0};
+    group_ages ages = {.n = 0};
     int r = read_secrets(args, &seals, &key, problem);
     if (r == 0)
-        r = read_limits(args, &limits, problem);
+        r = read_limits(args, &limits, &ages, problem);
     if (r < 0)
         return r;
     for (const char *path; (path = xt_opt_nth(args, "rules", (unsigned)n)) != NULL;)
@@ -148,6 +185,8 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
         .secret_rules = xt_opt_get(args, "secret-rules"),
         .server_names = xt_opt_get(args, "names"),
         .limits = limits,
+        .group_ages = ages.items,
+        .n_group_ages = ages.n,
         .keeps_reserve = true,
     };
     return xt_app_open(&settings, &s->app, problem);

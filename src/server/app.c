@@ -104,7 +104,7 @@ static void *keep(void *context)
         problem = XT_PROBLEM_INIT;
         keep_told(app, &told);
         xt_care_tell_head(app);
-        report(xt_care_keep(app->care, &problem), "retention", &problem, &last_care);
+        report(xt_care_keep(app, &problem), "retention", &problem, &last_care);
         problem = XT_PROBLEM_INIT;
         if (turn % RULES_EVERY == 0)
             report(keep_rules(app, &problem), "rules", &problem, &last_rules);

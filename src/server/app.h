@@ -29,6 +29,13 @@ enum {
 
 typedef struct xt_app xt_app;
 
+/* How long events of the hosts of a group are kept. */
+typedef struct xt_group_age {
+    char group[64];
+    int64_t max_age_ms; /* 0: for ever */
+} xt_group_age;
+#define XT_GROUP_AGES_MAX 64
+
 typedef struct xt_app_settings {
     const char *data; /* folder, made when absent */
     /* folders and files; besides them the rules built in (rules/ of this project) unless no_own_rules */
@@ -43,6 +50,8 @@ typedef struct xt_app_settings {
     const char *secret_rules;          /* the table to do it by, NULL: the one built in */
     const xt_secret_seal_key *seal_to; /* they are sealed to it; NULL: they are gone; copied */
     xt_store_limits limits;            /* what is older or more than this is retired; all 0: nothing ever is */
+    const xt_group_age *group_ages;    /* instead of limits.max_age_ms for hosts of these groups; copied */
+    size_t n_group_ages;               /* at most XT_GROUP_AGES_MAX */
     bool keeps_reserve;                /* of room on disk (store/store.h): for who runs long */
     uint64_t seal_rows;                /* 0: the store's own */
     int64_t seal_after_ms;
@@ -77,6 +86,7 @@ XT_MUST_USE int xt_app_hold_add(xt_app *app, xt_slice query, xt_slice reason, xt
                                 xt_problem *reterr_problem);
 XT_MUST_USE int xt_app_hold_remove(xt_app *app, uint64_t id, xt_slice who, xt_problem *reterr_problem);
 const xt_store_limits *xt_app_limits(const xt_app *app);
+const xt_group_age *xt_app_group_ages(const xt_app *app, size_t *ret_n);
 
 /* The ledger's head, signed, as one JSON object: to be kept where this machine's owner cannot change it. */
 XT_MUST_USE int xt_app_ledger_head(xt_app *app, xt_buf *out, xt_problem *reterr_problem);

@@ -42,10 +42,11 @@ typedef struct xt_pending_segment {
 typedef enum xt_ledger_kind {
     XT_LEDGER_RECEIVED = 1,
     XT_LEDGER_SEALED = 2,
-    XT_LEDGER_RETIRED = 3,   /* a segment is gone; n_events: its rows, but for those that are in the HELD one before */
-    XT_LEDGER_MERGED = 4,    /* a segment made of the REPLACED ones that follow, which are gone */
-    XT_LEDGER_REPLACED = 5,  /* a segment whose rows are in the merged or rewritten one */
-    XT_LEDGER_HELD = 6,      /* a segment of those rows of a RETIRED one, which follows, that a legal hold matches */
+    XT_LEDGER_RETIRED = 3,  /* a segment is gone; n_events: its rows, but for those that are in the HELD one before */
+    XT_LEDGER_MERGED = 4,   /* a segment made of the REPLACED ones that follow, which are gone */
+    XT_LEDGER_REPLACED = 5, /* a segment whose rows are in the merged or rewritten one */
+    XT_LEDGER_HELD =
+        6, /* a segment of those rows of a RETIRED one, which follows, that a legal hold or their host's age keeps */
     XT_LEDGER_HOLD = 7,      /* a legal hold was placed; the note says which */
     XT_LEDGER_RELEASED = 8,  /* a legal hold was removed */
     XT_LEDGER_REWRITTEN = 9, /* a segment made of a REPLACED one without the rows that were erased */

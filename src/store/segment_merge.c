@@ -32,7 +32,7 @@ typedef struct merging {
     uint8_t *order; /* by row: the input that it comes from */
     xt_segment_reader *reader;
     xt_segment_writer *writer;
-    const xt_segment_merge_steps *steps;
+    const xt_segment_steps *steps;
     uint32_t *row_codes; /* XT_STORE_GROUP_ROWS */
     uint64_t *row_numbers;
     uint8_t *row_present;
@@ -415,7 +415,7 @@ static int merge(merging *m, const xt_vfs *vfs, const char *path, const xt_segme
 }
 
 int xt_segment_merge(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms, xt_segment *const *inputs,
-                     size_t n, const xt_segment_merge_steps *steps, size_t *ret_bad, xt_segment_info *ret,
+                     size_t n, const xt_segment_steps *steps, size_t *ret_bad, xt_segment_info *ret,
                      xt_problem *reterr_problem)
 {
     merging m = {.steps = steps, .problem = reterr_problem};

@@ -11,8 +11,6 @@
 
 #define XT_SEGMENT_MERGE_MAX 64u
 
-typedef xt_segment_steps xt_segment_merge_steps;
-
 /*
  * Writes the file at path (made anew, synced) from the inputs' rows, sorted, as one of a level above theirs. steps and
  * ret_bad may be NULL. -ECANCELED: a step ended it.

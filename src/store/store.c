@@ -225,6 +225,7 @@ xt_store *xt_store_close(xt_store *store)
     pthread_mutex_destroy(&store->merge_lock);
     free(store->unmergeable);
     free(store->held_whole);
+    free(store->age_looks);
     free(store->failed_ids);
     free(store->segments_dir);
     free(store->dir);

@@ -123,6 +123,23 @@ typedef enum xt_retire_why { XT_RETIRE_NOT, XT_RETIRE_AGE, XT_RETIRE_BYTES, XT_R
 XT_MUST_USE int xt_store_retain(xt_store *store, const xt_store_limits *limits, const xt_store_choice *held,
                                 xt_retire_why *ret_why, xt_problem *reterr_problem);
 
+/* How long the rows of each host stay. */
+typedef struct xt_store_ages {
+    int64_t (*of_host)(void *context, xt_slice host_id); /* in ms; 0: for ever */
+    void *context;
+    unsigned version; /* another one when of_host may answer otherwise than before */
+    int64_t least_ms; /* no age but 0 is less */
+} xt_store_ages;
+
+/*
+ * Retention by host, beside xt_store_retain (whose max_age_ms is then 0): looks for a segment whose rows have expired, each
+ * by its host's age, and retires them: all of it, or it is rewritten without them. That is done when half of its rows have
+ * expired, or one that is not held is older than its age and a tenth. A row's age counts as that of a segment does.
+ * *ret_why: AGE: something went, and there may be more. held, and what stays: as for xt_store_retain.
+ */
+XT_MUST_USE int xt_store_retain_ages(xt_store *store, const xt_store_ages *ages, const xt_store_choice *held,
+                                     xt_retire_why *ret_why, xt_problem *reterr_problem);
+
 typedef struct xt_store_room {
     uint64_t bytes_used, bytes_free, bytes_total; /* below DIR; of its file system */
     uint64_t bytes_a_day;                         /* that segments grew by, lately; 0: not known yet */

@@ -66,6 +66,8 @@ struct xt_store {
     uint64_t *held_whole;   /* ids of segments of which a hold wants every row, while holds_seen is the count */
     size_t n_held_whole;
     unsigned holds_seen;
+    struct xt_age_look *age_looks; /* store_ages.c: when a segment has to be looked at again */
+    size_t n_age_looks;
 
     /* under write_lock */
     xt_pending *pending;

@@ -12,6 +12,20 @@ static void put_limit(xt_json *json, const char *key, uint64_t limit)
         xt_json_field_u64(json, key, limit);
 }
 
+static void put_group_ages(xt_json *json, const xt_app *app)
+{
+    size_t n;
+    const xt_group_age *ages = xt_app_group_ages(app, &n);
+
+    if (n == 0)
+        return;
+    xt_json_key(json, XT_S("retain_groups"));
+    xt_json_object_begin(json);
+    for (size_t i = 0; i < n; i++)
+        xt_json_field_u64(json, ages[i].group, (uint64_t)ages[i].max_age_ms);
+    xt_json_object_end(json);
+}
+
 /* What retention would do next, and how long it is until then at the present rate; -1: never, or nobody knows. */
 static void put_forecast(xt_json *json, const xt_store_limits *limits, const xt_store_room *room, int64_t now_ms)
 {
@@ -90,6 +104,7 @@ int xt_api_store(xt_app *app, xt_request *request, xt_response *response)
     xt_json_field_u64(&json, "bytes_a_day", room.bytes_a_day);
     xt_json_field_u64(&json, "holds", n_holds);
     put_limit(&json, "retain_ms", (uint64_t)limits->max_age_ms);
+    put_group_ages(&json, app);
     put_limit(&json, "retain_bytes", limits->max_bytes);
     put_limit(&json, "min_free_bytes", limits->min_free_bytes);
     put_forecast(&json, limits, &room, xt_clock_wall_ms(xt_app_clock(app)));

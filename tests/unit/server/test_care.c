@@ -53,6 +53,49 @@ static void the_server_retires_but_for_what_is_held(void **state)
     fixture_close(f);
 }
 
+/* The host's group decides, the one that it is in now. */
+static void rows_go_by_the_group_of_their_host(void **state)
+{
+    static const xt_group_age ages[] = {{.group = "web", .max_age_ms = 10 * DAY_MS}, {.group = "vault"}};
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}}, o = {.stream = {{2}}};
+    xt_buf events = XT_BUF_INIT, payload = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    f->settings.group_ages = ages;
+    f->settings.n_group_ages = XT_COUNT_OF(ages);
+    f->settings.limits.max_age_ms = 20 * DAY_MS;
+    fixture_open(f);
+    for (uint32_t i = 0; i < 10; i++)
+        fixture_event(&events, OTHER, T0 + i, i, "/bin/echo", "other", "/bin/bash");
+    fixture_batch(&o, xt_buf_slice(&events), 10, &payload);
+    assert_int_equal(fixture_ingest(f, OTHER, xt_buf_slice(&payload)), 0);
+    ingest(f, &s, T0, 10);
+    assert_int_equal(xt_store_compact(xt_app_store(f->app), &problem), 0);
+    assert_int_equal(xt_app_host_group(f->app, XT_S(HOST), XT_S("web"), &problem), 0);
+    fixture_close(f);
+    atomic_store(&fixture_now, T0 + 12 * DAY_MS);
+    fixture_open(f);
+    wait_for(f, "", 10);
+    assert_int_equal(fixture_count(f, "cmd:other"), 10);
+    assert_int_equal(xt_app_host_group(f->app, XT_S(OTHER), XT_S("vault"), &problem), 0);
+    fixture_close(f);
+    atomic_store(&fixture_now, T0 + 500 * DAY_MS);
+    fixture_open(f);
+    usleep(1200000); /* it has looked */
+    assert_int_equal(fixture_count(f, ""), 10);
+    assert_int_equal(xt_app_host_group(f->app, XT_S(OTHER), XT_S(""), &problem), 0);
+    fixture_close(f);
+    fixture_open(f);
+    wait_for(f, "", 0);
+    xt_ledger_check check;
+    assert_int_equal(xt_store_verify(xt_app_store(f->app), NULL, NULL, &check, &problem), 0);
+    assert_true(check.chain_ok && check.counts_ok && check.n_retired == 20);
+    xt_buf_fini(&events);
+    xt_buf_fini(&payload);
+    fixture_close(f);
+}
+
 static void a_head_is_signed(void **state)
 {
     fixture *f = *state;
@@ -90,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_server_retires_but_for_what_is_held, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(rows_go_by_the_group_of_their_host, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_head_is_signed, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,6 +237,158 @@ static void what_is_held_stays(void **state)
     folder_drop(dir);
 }
 
+/* ------------------------------------------------------------------------------------------------ ages of hosts */
+
+#define DAY_MS (24 * HOUR_MS)
+
+/* A batch of one event of each host a day, from day 0 on, as the sender's next batch; host h has the id "h". */
+static void fill_days(xt_store *store, sender *s, unsigned n_days, unsigned n_hosts, truth *t)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    int64_t first_ms = s->time_ms;
+    xt_event event;
+
+    xt_buf_reset(&s->events);
+    xt_buf_reset(&s->derived);
+    for (unsigned i = 0; i < n_days * n_hosts; i++) {
+        char host[8];
+        snprintf(host, sizeof host, "%u", i % n_hosts);
+        xt_event_reset(&event);
+        xt_event_set_num(&event, XT_F_TIME, (uint64_t)first_ms + (uint64_t)(i / n_hosts) * (uint64_t)DAY_MS);
+        xt_event_set_num(&event, XT_F_PID, i);
+        xt_event_set_bytes(&event, XT_F_HOST_ID, xt_slice_str(host));
+        xt_event_batch_put(&s->events, &event);
+        truth_add(t, &event);
+    }
+    s->time_ms = first_ms + n_days * DAY_MS;
+    now_ms = s->time_ms;
+    xt_store_batch batch = sender_batch(s, n_days * n_hosts, true);
+    assert_int_equal(append_one(store, &batch), 0);
+    must(xt_store_seal(store, &problem), &problem);
+}
+
+/* Host 0: 10 days; host 1: for ever; the others 100 days. */
+static int64_t age_of(void *context, xt_slice host_id)
+{
+    if (context)
+        ++*(unsigned *)context;
+    return xt_slice_eq(host_id, XT_S("0")) ? 10 * DAY_MS : xt_slice_eq(host_id, XT_S("1")) ? 0 : 100 * DAY_MS;
+}
+
+static unsigned retain_all(xt_store *store, const xt_store_ages *ages, const xt_store_choice *held)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_retire_why why;
+    unsigned n = 0;
+
+    for (;; n++) {
+        must(xt_store_retain_ages(store, ages, held, &why, &problem), &problem);
+        if (why == XT_RETIRE_NOT)
+            return n;
+    }
+}
+
+/* What is there, held against what has to go and what has to stay. */
+typedef struct ages_seen {
+    bool odd_is_held;
+    uint64_t n, n_must_stay;
+} ages_seen;
+
+static int see_row(void *context, const xt_event *event, uint64_t arrival)
+{
+    ages_seen *seen = context;
+    int64_t age = age_of(NULL, xt_event_bytes(event, XT_F_HOST_ID));
+    int64_t old = now_ms - (int64_t)xt_event_num(event, XT_F_TIME, 0);
+    bool held = seen->odd_is_held && xt_event_num(event, XT_F_PID, 0) & 1;
+
+    seen->n++;
+    assert_true(held || age == 0 || old < age + age / 10);
+    seen->n_must_stay += held || age == 0 || old < age;
+    return 0;
+}
+
+static uint64_t must_stay(const truth *t, bool odd_is_held)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < t->n; i++) {
+        xt_event event;
+        assert_int_equal(xt_event_decode(t->events[i], &event, NULL), 0);
+        int64_t age = age_of(NULL, xt_event_bytes(&event, XT_F_HOST_ID));
+        n += (odd_is_held && xt_event_num(&event, XT_F_PID, 0) & 1) || age == 0 ||
+             now_ms - (int64_t)xt_event_num(&event, XT_F_TIME, 0) < age;
+    }
+    return n;
+}
+
+static uint64_t ages_check(xt_store *store, const truth *t, bool odd_is_held)
+{
+    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS};
+    xt_problem problem = XT_PROBLEM_INIT;
+    ages_seen seen = {.odd_is_held = odd_is_held};
+
+    must(xt_scan_each(store, &spec, ALL_FIELDS, see_row, &seen, NULL, &problem), &problem);
+    assert_int_equal(seen.n_must_stay, must_stay(t, odd_is_held));
+    assert_int_equal(truth_compare(t, store, NULL), seen.n);
+    assert_int_equal(verify(store).n_retired, t->n - seen.n);
+    return seen.n;
+}
+
+static void days_pass(bool odd_is_held, uint64_t n_at_last, unsigned max_rewrites)
+{
+    char *dir = folder_new();
+    xt_store_settings settings = {.clock = &clock_set};
+    xt_store *store = store_open(dir, &settings);
+    xt_problem problem = XT_PROBLEM_INIT;
+    unsigned n_asked = 0, n_done = 0;
+    xt_store_ages ages = {.of_host = age_of, .context = &n_asked, .least_ms = 10 * DAY_MS};
+    uint64_t id;
+    sender s;
+    truth t;
+
+    truth_init(&t);
+    sender_init(&s, 95);
+    now_ms = s.time_ms;
+    fill_days(store, &s, 8, 5, &t);
+    fill_days(store, &s, 8, 5, &t);
+    if (odd_is_held)
+        must(xt_store_hold_add(store, XT_S("pid:odd"), XT_S("case"), XT_S("me"), &id, &problem), &problem);
+    for (unsigned day = 0; day < 130; day++) {
+        n_done += retain_all(store, &ages, odd_is_held ? &odd : NULL);
+        ages_check(store, &t, odd_is_held);
+        n_asked = 0; /* a second look on the same day is free */
+        assert_int_equal(retain_all(store, &ages, odd_is_held ? &odd : NULL), 0);
+        assert_int_equal(n_asked, 0);
+        if (day % 40 == 7) {
+            store = xt_store_close(store);
+            store = store_open(dir, &settings);
+        }
+        now_ms += DAY_MS;
+    }
+    assert_int_equal(ages_check(store, &t, odd_is_held), n_at_last);
+    assert_in_range(n_done, 3, max_rewrites);
+    ages.version++; /* asked again, and nothing to do */
+    n_asked = 0;
+    assert_int_equal(retain_all(store, &ages, odd_is_held ? &odd : NULL), 0);
+    assert_true(n_asked > 0);
+    xt_store_close(store);
+    sender_fini(&s);
+    truth_fini(&t);
+    folder_drop(dir);
+}
+
+/* 16 days of five hosts: 16 rows of host 1 are for ever. */
+static void rows_go_by_the_age_of_their_host(void **state)
+{
+    days_pass(false, 16, 24);
+}
+
+/* Every other row is held, whatever its age: 40 and those of host 1 that are not. */
+static void what_is_held_stays_whatever_its_age(void **state)
+{
+    days_pass(true, 48, 24);
+}
+
 /* ------------------------------------------------------------------------------------------------ faults */
 
 /* Retires the first segment but for what is held, by a store whose calls may fail. */
@@ -319,8 +471,12 @@ static void the_disk_fills_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_oldest_go_by_age), cmocka_unit_test(the_oldest_go_by_room),
-        cmocka_unit_test(what_is_held_stays),   cmocka_unit_test(one_call_fails),
+        cmocka_unit_test(the_oldest_go_by_age),
+        cmocka_unit_test(the_oldest_go_by_room),
+        cmocka_unit_test(what_is_held_stays),
+        cmocka_unit_test(rows_go_by_the_age_of_their_host),
+        cmocka_unit_test(what_is_held_stays_whatever_its_age),
+        cmocka_unit_test(one_call_fails),
         cmocka_unit_test(the_disk_fills_up),
     };
     fault_sqlite_register();
