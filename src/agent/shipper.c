@@ -207,11 +207,33 @@ static void on_heartbeat(shipper *s, xt_slice payload)
     report(s);
 }
 
+/* What was acknowledged is not here any more: an event says that the server does not have it either. */
+static int lost_put(shipper *s, uint64_t known, uint64_t acked, xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf events = XT_BUF_INIT;
+    const xt_event_origin origin = origin_of(s);
+    char text[256];
+    xt_buf message = XT_BUF_ON(text);
+
+    xt_buf_printf(&message,
+                  "%llu batches, %llu to %llu of this host's stream, were acknowledged and the server does not know "
+                  "them: it was restored from a backup, or is not the one that acknowledged them",
+                  (unsigned long long)(acked - known), (unsigned long long)known + 1, (unsigned long long)acked);
+    xt_own_event_put(&events, &origin, xt_clock_wall_ms(&xt_clock_system), "lost-by-server", xt_buf_slice(&message));
+    int r = xt_buf_done(&events);
+    return r == 0 ? xt_spool_put(s->spool, xt_buf_slice(&events), 1, reterr_problem) : r;
+}
+
 static void on_welcome(void *context, const xt_welcome *welcome)
 {
     shipper *s = context;
     xt_problem problem = XT_PROBLEM_INIT;
+    uint64_t acked = xt_spool_stats_get(s->spool).acked_number;
     int r = xt_spool_welcome(s->spool, welcome->number, welcome->hash, &problem);
+    if (r == XT_SPOOL_E_RENEWED && welcome->number < acked) {
+        int put = lost_put(s, welcome->number, acked, &problem);
+        r = put < 0 ? put : r;
+    }
     if (r < 0) {
         xt_log_problem(XT_LOG_ERROR, &problem);
         stop(s, true);
