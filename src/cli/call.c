@@ -32,6 +32,15 @@ typedef struct answer {
     xt_buf summary; /* JSON behind streamed rows: whether they are all */
 } answer;
 
+/* --server and what belongs to it: NULL also where the command has no such option. */
+static const char *place_option(const xt_opt_args *args, const char *name)
+{
+    for (const xt_opt *opt = args->command->options; opt->name; opt++)
+        if (strcmp(opt->name, name) == 0)
+            return xt_opt_get(args, name);
+    return NULL;
+}
+
 void xt_call_init(xt_call *call, const char *method, const char *path)
 {
     *call = (xt_call){.method = method};
@@ -184,7 +193,7 @@ static size_t on_curl_header(char *p, size_t size, size_t n, void *context)
 
 static struct curl_slist *headers_of(const xt_opt_args *args)
 {
-    const char *token = xt_opt_get(args, "token") ? xt_opt_get(args, "token") : getenv("EXECTRAIL_TOKEN");
+    const char *token = place_option(args, "token") ? place_option(args, "token") : getenv("EXECTRAIL_TOKEN");
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
     if (token) {
         XT_CLEANUP(xt_buf_fini) xt_buf line = XT_BUF_INIT;
@@ -199,7 +208,7 @@ static struct curl_slist *headers_of(const xt_opt_args *args)
 static int http_once(const xt_opt_args *args, const char *socket_path, answer *a, xt_slice body, const char *more)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf url = XT_BUF_INIT;
-    const char *base = socket_path ? "http://localhost" : xt_opt_get(args, "server");
+    const char *base = socket_path ? "http://localhost" : place_option(args, "server");
     char why[CURL_ERROR_SIZE] = "";
     size_t n_base = strcspn(base, "?#");
     while (n_base > 0 && base[n_base - 1] == '/')
@@ -221,8 +230,8 @@ static int http_once(const xt_opt_args *args, const char *socket_path, answer *a
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     if (socket_path)
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
-    if (xt_opt_get(args, "ca"))
-        curl_easy_setopt(curl, CURLOPT_CAINFO, xt_opt_get(args, "ca"));
+    if (place_option(args, "ca"))
+        curl_easy_setopt(curl, CURLOPT_CAINFO, place_option(args, "ca"));
     if (strcmp(a->call->method, "POST") == 0) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.p ? body.p : "");
@@ -363,7 +372,7 @@ bool xt_call_is_remote(const xt_opt_args *args)
 {
     char path[4096];
     const char *data = xt_opt_get(args, "data");
-    return xt_opt_get(args, "server") || (data && control_socket(data, path, sizeof path));
+    return place_option(args, "server") || (data && control_socket(data, path, sizeof path));
 }
 
 static int no_place(void)
@@ -381,12 +390,12 @@ int xt_call_run(const xt_opt_args *args, xt_call *call)
     answer a = {.call = call};
     const char *data = xt_opt_get(args, "data");
     int status;
-    if (!data && !xt_opt_get(args, "server")) {
+    if (!data && !place_option(args, "server")) {
         status = no_place();
     } else if (!xt_call_is_remote(args)) {
         status = in_process(args, &a);
     } else {
-        const char *through = xt_opt_get(args, "server") ? NULL : path;
+        const char *through = place_option(args, "server") ? NULL : path;
         if (through)
             (void)control_socket(data, path, sizeof path);
         status = call->next_body ? http_with_body(args, through, &a) : http_once(args, through, &a, XT_S_NULL, "");

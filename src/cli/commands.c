@@ -186,6 +186,22 @@ static const xt_opt erase_options[] = {
     AS_FORMAT,
     END,
 };
+static const xt_opt backup_options[] = {
+    {.name = "data", .value = "DIR", .required = true, .help = "data folder, of a running server or of none"},
+    {.name = "keep", .value = "N", .help = "generations that stay; older ones are removed. Without it all stay"},
+    END,
+};
+#define GENERATION(help_text)                                 \
+    {                                                         \
+        .name = "generation", .value = "G", .help = help_text \
+    }
+static const xt_opt backup_list_options[] = {AS_FORMAT, END};
+static const xt_opt backup_verify_options[] = {GENERATION("this one alone; without it all"), END};
+static const xt_opt restore_options[] = {
+    {.name = "data", .value = "NEWDIR", .required = true, .help = "the folder to be: absent or empty"},
+    GENERATION("which; without it the newest"),
+    END,
+};
 static const xt_opt no_options[] = {END};
 
 static const xt_opt_command commands[] = {
@@ -239,6 +255,22 @@ static const xt_opt_command commands[] = {
      "What a legal hold matches stays. With - the query is read from standard input, so that it is in no process list. "
      "--format is for --list; docs/store.md says what is erased and what is not.",
      erase_options, xt_cmd_store_erase},
+    {"store backup", "TO", 1, 1,
+     "a consistent copy in the folder TO, beside a running server too; only what is new is copied",
+     "  exectrail store backup --data DIR --keep 30 /mnt/backup/exectrail\n"
+     "TO holds secrets: the keys of the CA, the server and the ledger, and the administrator's token. It is written by "
+     "the "
+     "process that has DIR. A damaged segment is named and does not end it, but the exit status is 1. docs/store.md "
+     "says "
+     "more.",
+     backup_options, xt_cmd_backup},
+    {"store backup list", "TO", 1, 1, "the generations in it", NULL, backup_list_options, xt_cmd_backup_list},
+    {"store backup verify", "TO", 1, 1, "every file against its SHA-256, and the ledger in it", NULL,
+     backup_verify_options, xt_cmd_backup_verify},
+    {"store restore", "TO", 1, 1, "a generation of a backup becomes a data folder",
+     "  exectrail store restore --data NEWDIR /mnt/backup/exectrail\n"
+     "The server that was backed up has to be stopped, or agents will talk to two that are one.",
+     restore_options, xt_cmd_restore},
     {"token new", "", 0, 0, "an enrolment token for agents", "The token is the last word on standard output.",
      token_options, xt_cmd_token_new},
     {"user add", "NAME", 1, 1, "add a user or change the role", NULL, user_add_options, xt_cmd_user_add},

@@ -36,6 +36,10 @@ int xt_cmd_hold_add(const xt_opt_args *args);
 int xt_cmd_hold_list(const xt_opt_args *args);
 int xt_cmd_hold_remove(const xt_opt_args *args);
 int xt_cmd_store_erase(const xt_opt_args *args);
+int xt_cmd_backup(const xt_opt_args *args);
+int xt_cmd_backup_list(const xt_opt_args *args);
+int xt_cmd_backup_verify(const xt_opt_args *args);
+int xt_cmd_restore(const xt_opt_args *args);
 int xt_cmd_man(const xt_opt_args *args);
 
 /* Prints the problem as one line; the exit status 1. */

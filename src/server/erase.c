@@ -110,7 +110,7 @@ static int run_init(erase_run *run)
     if (r == 0 && args->is_private && !args->is_dry)
         r = query_hide(run);
     if (r == 0 && !args->is_dry)
-        r = xt_ledger_key_get(run->app, &run->key, run->problem);
+        r = xt_ledger_key_get(run->app->data, &run->key, run->problem);
     return r;
 }
 

@@ -52,7 +52,7 @@ static int on_tombstone(void *context, const xt_tombstone *t)
     erasures *e = context;
     xt_tombstone_text text;
     json_t *document;
-    int r = e->key ? 0 : xt_ledger_key_get(e->app, &e->key, e->problem);
+    int r = e->key ? 0 : xt_ledger_key_get(e->app->data, &e->key, e->problem);
 
     if (r < 0)
         return xt_error_trace(r);

@@ -10,6 +10,7 @@
 #include "base/json_out.h"
 #include "base/timestamp.h"
 #include "server/app_parts.h"
+#include "server/ledger_head.h"
 #include "server/ledger_key.h"
 
 #define FORMAT "exectrail-head-1"
@@ -66,33 +67,40 @@ static void head_put(const head_text *h, xt_buf *out)
     xt_json_object_end(&json);
 }
 
+int xt_ledger_head_sign(const char *data, int64_t at_ms, const xt_ledger_check *check, xt_buf *out,
+                        xt_problem *reterr_problem)
+{
+    head_text h = {.id = check->head_id,
+                   .received = check->n_received,
+                   .sealed = check->n_sealed,
+                   .retired = check->n_retired,
+                   .erased = check->n_erased};
+    xt_ledger_key *key = NULL;
+    int r = xt_ledger_key_get(data, &key, reterr_problem);
+
+    if (r < 0)
+        return xt_error_trace(r);
+    xt_hex_format(h.chain, check->chain, sizeof check->chain);
+    xt_timestamp_format(at_ms, h.at);
+    r = head_sign(key, &h);
+    xt_ledger_key_free(key);
+    if (r == 0)
+        head_put(&h, out);
+    return r == 0 ? xt_buf_done(out) : r;
+}
+
 int xt_app_ledger_head(xt_app *app, xt_buf *out, xt_problem *reterr_problem)
 {
     xt_ledger_check check;
-    head_text h = {{0}};
-    xt_ledger_key *key = NULL;
     int r = xt_store_head(app->store, &check, reterr_problem);
 
     if (r == 0 && !check.chain_ok) {
         xt_problem_set(reterr_problem, "the ledger's chain is broken: it is not signed; exectrail verify says more");
         r = xt_error_origin(-EBADMSG);
     }
-    if (r == 0)
-        r = xt_ledger_key_get(app, &key, reterr_problem);
     if (r < 0)
         return xt_error_trace(r);
-    h.id = check.head_id;
-    h.received = check.n_received;
-    h.sealed = check.n_sealed;
-    h.retired = check.n_retired;
-    h.erased = check.n_erased;
-    xt_hex_format(h.chain, check.chain, sizeof check.chain);
-    xt_timestamp_format(xt_clock_wall_ms(app->clock), h.at);
-    r = head_sign(key, &h);
-    xt_ledger_key_free(key);
-    if (r == 0)
-        head_put(&h, out);
-    return r == 0 ? xt_buf_done(out) : r;
+    return xt_ledger_head_sign(app->data, xt_clock_wall_ms(app->clock), &check, out, reterr_problem);
 }
 
 static void text_get(const json_t *d, const char *name, char *to, size_t room)

@@ -84,11 +84,11 @@ static int key_wrap(EVP_PKEY *pkey, xt_ledger_key **ret)
     return 0;
 }
 
-int xt_ledger_key_get(const xt_app *app, xt_ledger_key **ret, xt_problem *reterr_problem)
+int xt_ledger_key_get(const char *data, xt_ledger_key **ret, xt_problem *reterr_problem)
 {
     char *path;
 
-    if (asprintf(&path, "%s/ledger.key", app->data) < 0)
+    if (asprintf(&path, "%s/ledger.key", data) < 0)
         return xt_error_origin(-ENOMEM);
     EVP_PKEY *key = key_read(path);
     if (!key && access(path, F_OK) < 0)

@@ -14,7 +14,7 @@ typedef struct xt_ledger_key xt_ledger_key;
 #define XT_LEDGER_KEY_HEX       65 /* a public key, with its NUL */
 #define XT_LEDGER_SIGNATURE_HEX 129
 
-XT_MUST_USE int xt_ledger_key_get(const xt_app *app, xt_ledger_key **ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_ledger_key_get(const char *data, xt_ledger_key **ret, xt_problem *reterr_problem);
 xt_ledger_key *xt_ledger_key_free(xt_ledger_key *key); /* accepts NULL, returns NULL */
 /* The public half. */
 const char *xt_ledger_key_public(const xt_ledger_key *key);

@@ -2,45 +2,10 @@
  * The event comes before the answer: it is a batch of one in a stream of its own, by the same writer as all others, so it
  * is in the ledger, can be searched, matched by rules, and cannot be taken out again.
  */
-#include <errno.h>
-
 #include "server/app_parts.h"
-#include "server/secret.h"
-#include "wire/batch.h"
+#include "server/own_batch.h"
 
 #define MAX_REASON 500
-
-typedef struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t settled;
-    bool done;
-    int outcome;
-} waiter;
-
-static void on_done(void *context, int outcome, uint64_t number)
-{
-    waiter *w = context;
-    (void)number;
-    pthread_mutex_lock(&w->lock);
-    w->done = true;
-    w->outcome = outcome;
-    pthread_cond_signal(&w->settled);
-    pthread_mutex_unlock(&w->lock);
-}
-
-static int put_and_wait(xt_app *app, xt_slice payload)
-{
-    waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .settled = PTHREAD_COND_INITIALIZER};
-    xt_writer_put_args args = {.payload = payload, .done = on_done, .context = &w, .wait = true};
-    int r = xt_writer_put(app->writer, &args);
-    pthread_mutex_lock(&w.lock);
-    while (r == 0 && !w.done)
-        pthread_cond_wait(&w.settled, &w.lock);
-    pthread_mutex_unlock(&w.lock);
-    pthread_cond_destroy(&w.settled);
-    pthread_mutex_destroy(&w.lock);
-    return r == 0 ? w.outcome : r;
-}
 
 static void fill(xt_event *ret, const xt_event *of, xt_slice event_id, xt_slice own_id, int64_t now_ms, xt_slice who,
                  xt_slice message)
@@ -65,22 +30,13 @@ static void fill(xt_event *ret, const xt_event *of, xt_slice event_id, xt_slice 
 
 static int enter(xt_app *app, const xt_event *of, xt_slice event_id, xt_slice who, xt_slice message)
 {
-    XT_CLEANUP(xt_buf_fini) xt_buf events = XT_BUF_INIT, payload = XT_BUF_INIT;
-    xt_hash128 stream, id, chain = {.b = {0}};
     xt_event event;
     char own_id[33];
-    int r = xt_secret_random(stream.b, sizeof stream.b);
-    if (r == 0)
-        r = xt_secret_random(id.b, sizeof id.b);
+    int r = xt_own_batch_id(own_id);
     if (r < 0)
         return xt_error_trace(r);
-    xt_hash128_format(id, own_id);
     fill(&event, of, event_id, xt_slice_of(own_id, 32), xt_clock_wall_ms(app->clock), who, message);
-    xt_event_batch_put(&events, &event);
-    r = xt_buf_done(&events);
-    if (r == 0)
-        r = xt_batch_encode(stream, 1, 1, chain, xt_buf_slice(&events), &payload);
-    return r == 0 ? xt_error_fold(put_and_wait(app, xt_buf_slice(&payload))) : xt_error_trace(r);
+    return xt_own_batch_enter(app, &event);
 }
 
 int xt_app_note_unsealing(xt_app *app, const xt_event *event, xt_slice event_id, xt_slice who, xt_slice reason,

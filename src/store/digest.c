@@ -8,6 +8,28 @@
 
 #define PIECE_BYTES ((size_t)256 << 10)
 
+void xt_digest_format(const xt_digest *digest, char ret[static 65])
+{
+    xt_buf out = {.p = ret, .cap = 65, .max_bytes = 64};
+
+    xt_buf_put_hex(&out, xt_slice_of(digest->b, sizeof digest->b));
+    ret[64] = '\0';
+}
+
+bool xt_digest_parse(xt_slice text, xt_digest *ret)
+{
+    xt_digest digest;
+
+    for (size_t i = 0; i < sizeof digest.b; i++) {
+        uint64_t byte;
+        if (text.n != 2 * sizeof digest.b || !xt_slice_parse_hex(xt_slice_of(text.p + 2 * i, 2), &byte))
+            return false;
+        digest.b[i] = (unsigned char)byte;
+    }
+    *ret = digest;
+    return true;
+}
+
 int xt_digest_of(xt_slice bytes, xt_digest *ret)
 {
     xt_digest digest;

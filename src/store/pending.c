@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "io/sqlite/sqlite_copy.h"
+
 static const xt_sqlite_migration migrations[] = {
     {1, "CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE pending(id INTEGER PRIMARY KEY, stream BLOB NOT NULL, number INTEGER NOT NULL,"
@@ -234,16 +236,14 @@ int xt_pending_open(const char *path, xt_pending **ret, xt_problem *reterr_probl
     return 0;
 }
 
-int xt_pending_open_snapshot(const char *path, xt_pending **ret, xt_problem *reterr_problem)
+static int open_to_read(const char *path, int (*open)(const char *path, sqlite3 **ret, xt_problem *reterr_problem),
+                        xt_pending **ret, xt_problem *reterr_problem)
 {
     xt_pending *pending = calloc(1, sizeof *pending);
 
     if (!pending)
         return xt_error_origin(-ENOMEM);
-    int rc = sqlite3_open_v2(path, &pending->db, SQLITE_OPEN_READONLY, NULL);
-    int r = xt_sqlite_error(pending->db, rc, "opening pending.db", reterr_problem);
-    if (r == 0)
-        r = xt_sqlite_exec(pending->db, "BEGIN", reterr_problem);
+    int r = open(path, &pending->db, reterr_problem);
     if (r == 0)
         r = state_load(pending, reterr_problem);
     if (r != 0) {
@@ -252,6 +252,16 @@ int xt_pending_open_snapshot(const char *path, xt_pending **ret, xt_problem *ret
     }
     *ret = pending;
     return 0;
+}
+
+int xt_pending_open_snapshot(const char *path, xt_pending **ret, xt_problem *reterr_problem)
+{
+    return open_to_read(path, xt_sqlite_open_snapshot, ret, reterr_problem);
+}
+
+int xt_pending_open_still(const char *path, xt_pending **ret, xt_problem *reterr_problem)
+{
+    return open_to_read(path, xt_sqlite_open_still, ret, reterr_problem);
 }
 
 xt_ledger_head xt_pending_head(const xt_pending *pending)
@@ -541,7 +551,10 @@ int xt_pending_delete_sealed(xt_pending *pending, unsigned n, bool *ret_left, xt
 
 int xt_pending_checkpoint(xt_pending *pending, xt_problem *reterr_problem)
 {
-    return xt_sqlite_exec(pending->db, "PRAGMA wal_checkpoint(TRUNCATE)", reterr_problem);
+    sqlite3_busy_timeout(pending->db, 0); /* what a snapshot needs stays in the log: nobody waits for its end */
+    int r = xt_sqlite_exec(pending->db, "PRAGMA wal_checkpoint(TRUNCATE)", reterr_problem);
+    sqlite3_busy_timeout(pending->db, XT_SQLITE_BUSY_MS);
+    return r;
 }
 
 int xt_pending_shrink(xt_pending *pending, xt_problem *reterr_problem)

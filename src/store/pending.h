@@ -91,6 +91,8 @@ typedef struct xt_pending_marks {
 XT_MUST_USE int xt_pending_open(const char *path, xt_pending **ret, xt_problem *reterr_problem);
 /* Another way into the same file, for reading alone: what it shows is as it was now, whatever is written from now on. */
 XT_MUST_USE int xt_pending_open_snapshot(const char *path, xt_pending **ret, xt_problem *reterr_problem);
+/* A copy of such a file, which nobody writes; for reading alone. */
+XT_MUST_USE int xt_pending_open_still(const char *path, xt_pending **ret, xt_problem *reterr_problem);
 xt_pending *xt_pending_close(xt_pending *pending); /* accepts NULL, returns NULL */
 xt_pending_marks xt_pending_marks_get(const xt_pending *pending);
 xt_ledger_head xt_pending_head(const xt_pending *pending);

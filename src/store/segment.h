@@ -46,6 +46,8 @@ xt_segment *xt_segment_ref(xt_segment *segment);
 xt_segment *xt_segment_unref(xt_segment *segment); /* accepts NULL, returns NULL */
 const xt_segment_info *xt_segment_info_get(const xt_segment *segment);
 const char *xt_segment_name(const xt_segment *segment); /* ID.xts */
+/* Bytes of the file as they are, like pread; to be copied. */
+XT_MUST_USE ssize_t xt_segment_pread(const xt_segment *segment, void *p, size_t n, uint64_t at);
 xt_segment_group xt_segment_group_get(const xt_segment *segment, uint32_t group);
 /* Least and greatest number of a column in a row group; false: no such number column there. */
 bool xt_segment_range(const xt_segment *segment, uint32_t group, xt_field field, uint64_t *ret_min, uint64_t *ret_max);

@@ -222,6 +222,11 @@ const char *xt_segment_name(const xt_segment *segment)
     return segment->name;
 }
 
+ssize_t xt_segment_pread(const xt_segment *segment, void *p, size_t n, uint64_t at)
+{
+    return segment->vfs->pread(segment->vfs, segment->fd, p, n, at);
+}
+
 xt_segment_group xt_segment_group_get(const xt_segment *segment, uint32_t group)
 {
     const xt_segment_rows *rows = &segment->directory.groups[group];

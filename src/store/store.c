@@ -55,6 +55,23 @@ static int folder_make(xt_store *store, const char *path, xt_problem *reterr_pro
     return 0;
 }
 
+/* Half of what was restored would be taken for all there is. */
+static int restore_check(const xt_store *store, xt_problem *reterr_problem)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/" XT_STORE_RESTORING, store->dir) < 0)
+        return xt_error_origin(-ENOMEM);
+    int r = access(path, F_OK) == 0 ? XT_STORE_E_RESTORING : 0;
+    if (r) {
+        xt_problem_set(reterr_problem, "a backup is being restored into this folder, or was not to its end");
+        xt_problem_source(reterr_problem, store->dir);
+        xt_problem_hint(reterr_problem, "empty it, and restore again");
+    }
+    free(path);
+    return r;
+}
+
 static int folder_lock(xt_store *store, xt_problem *reterr_problem)
 {
     char *path;
@@ -135,6 +152,8 @@ static int load(xt_store *store, xt_problem *reterr_problem)
 
     if (r == 0)
         r = folder_make(store, store->segments_dir, reterr_problem);
+    if (r == 0)
+        r = restore_check(store, reterr_problem);
     if (r == 0)
         r = folder_lock(store, reterr_problem);
     if (r == 0)

@@ -31,7 +31,11 @@ enum {
     XT_STORE_E_LOCKED = 4,    /* another process has the folder */
     XT_STORE_E_NEWER = 5,     /* written by a later version */
     XT_STORE_E_UNKNOWN = 6,   /* there is no such hold */
+    XT_STORE_E_RESTORING = 7, /* the folder has XT_STORE_RESTORING */
 };
+
+/* A file of DIR: a backup is being restored there, or was not to its end. */
+#define XT_STORE_RESTORING "restoring"
 
 typedef struct xt_store xt_store;
 

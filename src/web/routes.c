@@ -41,6 +41,7 @@ const xt_route xt_routes[] = {
     {"POST", API "/holds/{id}/remove",           XT_ROLE_ADMIN,   xt_api_hold_remove,  "removes it"},
     {"GET",  API "/erasures",                    XT_ROLE_ADMIN,   xt_api_erasures,     "what was erased, by whom, when and why"},
     {"POST", API "/erasures",                    XT_ROLE_ADMIN,   xt_api_erase,        "erases what a query matches"},
+    {"POST", API "/backup",                      XT_ROLE_ADMIN,   xt_api_backup,       "a generation of a backup; from this machine alone"},
     {"GET",  API "/verify/head",                 XT_ROLE_ADMIN,   xt_api_ledger_head,  "the ledger's head, signed"},
     {"GET",  API "/verify",                      XT_ROLE_ADMIN,   xt_api_verify,       "checks what is stored"},
     {0},

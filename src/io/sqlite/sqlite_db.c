@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define BUSY_MS 5000
-
 static int errno_of(int rc)
 {
     switch (rc & 0xff) {
@@ -140,7 +138,7 @@ static int set_up(sqlite3 *db, xt_problem *reterr_problem)
     int rc = sqlite3_extended_result_codes(db, 1);
 
     if (rc == SQLITE_OK)
-        rc = sqlite3_busy_timeout(db, BUSY_MS);
+        rc = sqlite3_busy_timeout(db, XT_SQLITE_BUSY_MS);
     if (rc == SQLITE_OK)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK)
@@ -207,7 +205,7 @@ int xt_sqlite_scrub(sqlite3 *db, xt_problem *reterr_problem)
         return xt_error_trace(r);
     sqlite3_busy_timeout(db, 0); /* who waits is the caller, without his locks */
     r = log_truncate(db, reterr_problem);
-    sqlite3_busy_timeout(db, BUSY_MS);
+    sqlite3_busy_timeout(db, XT_SQLITE_BUSY_MS);
     return r;
 }
 

@@ -11,6 +11,8 @@
 
 #include "base/problem.h"
 
+#define XT_SQLITE_BUSY_MS 5000 /* so long a statement waits for another process */
+
 enum {
     XT_SQLITE_E_NEWER = 1, /* user_version is above the last migration: a later version wrote it */
 };

@@ -49,6 +49,7 @@ static const struct {
     {"POST", "/api/v1/holds/{id}/remove", XT_ROLE_ADMIN},
     {"GET", "/api/v1/erasures", XT_ROLE_ADMIN},
     {"POST", "/api/v1/erasures", XT_ROLE_ADMIN},
+    {"POST", "/api/v1/backup", XT_ROLE_ADMIN},
     {"GET", "/api/v1/verify/head", XT_ROLE_ADMIN},
     {"GET", "/api/v1/verify", XT_ROLE_ADMIN},
 };

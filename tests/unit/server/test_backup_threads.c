@@ -1,0 +1,136 @@
+/*
+ * Backups beside a writer, a thread that seals and merges and one that retires: meant for ThreadSanitizer, and true without
+ * it. Each generation, restored, is whole and has all that was acknowledged before it was begun, but for what was retired.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "backup_fixture.h"
+
+#define N_BACKUPS 5
+
+static atomic_bool ended;
+static _Atomic(uint64_t) n_appended;
+
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){0, ms * 1000000}, NULL);
+}
+
+static void *writer(void *context)
+{
+    box *b = context;
+    uint64_t serial = 0;
+
+    while (!atomic_load(&ended)) {
+        uint64_t n = 1 + dice_below(&b->s.d, 300);
+        xt_event event;
+        xt_buf_reset(&b->s.events);
+        for (uint64_t i = 0; i < n; i++) {
+            xt_event_reset(&event);
+            xt_event_set_num(&event, XT_F_TIME, 1000000 + ++serial);
+            xt_event_set_num(&event, XT_F_SERIAL, serial);
+            xt_event_set_bytes(&event, XT_F_EXE, xt_slice_str(serial % 3 ? "/bin/sh" : "/bin/true"));
+            xt_event_batch_put(&b->s.events, &event);
+        }
+        xt_store_batch batch = sender_batch(&b->s, n, true);
+        assert_int_equal(append_one(b->store, &batch), 0);
+        atomic_store(&n_appended, serial);
+        pause_ms(1);
+    }
+    return NULL;
+}
+
+static void *sealer(void *context)
+{
+    box *b = context;
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    for (int turn = 1; !atomic_load(&ended); turn++) {
+        must((turn % 6 ? xt_store_maintain : xt_store_compact)(b->store, &problem), &problem); /* which merges */
+        must(xt_store_seal(b->store, &problem), &problem);
+        pause_ms(15);
+    }
+    return NULL;
+}
+
+static void *retirer(void *context)
+{
+    box *b = context;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_store_limits limits = {.max_bytes = 200000};
+    xt_retire_why why;
+
+    while (!atomic_load(&ended)) {
+        must(xt_store_retain(b->store, &limits, NULL, &why, &problem), &problem);
+        pause_ms(10);
+    }
+    return NULL;
+}
+
+static int count_row(void *context, const xt_event *event, uint64_t arrival)
+{
+    ++*(uint64_t *)context;
+    return 0;
+}
+
+static void restored_check(box *b, const char *generation, uint64_t n_acknowledged)
+{
+    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS};
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_ledger_check ledger;
+    xt_restored restored;
+    uint64_t n = 0;
+
+    must(restore_with(b, generation, &restored, &problem), &problem);
+    xt_store *store = store_open(b->back, NULL);
+    must(xt_store_verify(store, box_tell, b, &ledger, &problem), &problem);
+    if (!ledger.chain_ok || !ledger.counts_ok || b->told.n)
+        fail_msg("%.*s", XT_S_ARGS(xt_buf_slice(&b->told)));
+    must(xt_scan_each(store, &spec, ALL_FIELDS, count_row, &n, NULL, &problem), &problem);
+    assert_int_equal(n, ledger.n_received - ledger.n_retired);
+    assert_int_equal(n, restored.n_events);
+    assert_true(ledger.n_received >= n_acknowledged);
+    xt_store_close(store);
+    folder_remove(b->back);
+}
+
+static void backups_beside_a_writer(void **state)
+{
+    pthread_t threads[3];
+    void *(*const runs[])(void *) = {writer, sealer, retirer};
+    char names[N_BACKUPS][XT_BACKUP_NAME_BYTES + 1];
+    uint64_t acknowledged[N_BACKUPS];
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_ledger_check ledger;
+    box b;
+
+    box_init(&b, 81);
+    for (size_t i = 0; i < XT_COUNT_OF(runs); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, runs[i], &b), 0);
+    for (size_t i = 0; i < N_BACKUPS; i++) {
+        pause_ms(200);
+        acknowledged[i] = atomic_load(&n_appended);
+        xt_backup_result result = take(&b);
+        if (result.n_problems)
+            fail_msg("%.*s", XT_S_ARGS(xt_buf_slice(&b.told)));
+        memcpy(names[i], result.generation, sizeof names[i]);
+    }
+    atomic_store(&ended, true);
+    for (size_t i = 0; i < XT_COUNT_OF(runs); i++)
+        pthread_join(threads[i], NULL);
+    if (check(&b, NULL).n_problems)
+        fail_msg("%.*s", XT_S_ARGS(xt_buf_slice(&b.told)));
+    for (size_t i = 0; i < N_BACKUPS; i++)
+        restored_check(&b, names[i], acknowledged[i]);
+    must(xt_store_verify(b.store, NULL, NULL, &ledger, &problem), &problem);
+    assert_true(ledger.chain_ok && ledger.counts_ok && ledger.n_retired > 0);
+    box_fini(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(backups_beside_a_writer)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
