@@ -13,7 +13,7 @@
 #include "base/timestamp.h"
 #include "server/backup_place.h"
 #include "server/backup_rows.h"
-#include "server/own_batch.h"
+#include "server/note.h"
 
 typedef struct restoring {
     const xt_vfs *vfs;
@@ -302,49 +302,27 @@ int xt_restore(const xt_vfs *vfs, const xt_restore_wish *wish, xt_restored *ret,
 
 /* ------------------------------------------------------------------------------------------------ told */
 
-static void note_fill(xt_event *ret, xt_slice id, int64_t now_ms, xt_slice host, xt_slice host_id, xt_slice message)
-{
-    xt_event_reset(ret);
-    xt_event_set_num(ret, XT_F_TIME, (uint64_t)now_ms);
-    xt_event_set_bytes(ret, XT_F_EVENT_ID, id);
-    xt_event_set_bytes(ret, XT_F_ACTION, XT_S("restored-store"));
-    /* lists of one: count, length, bytes */
-    xt_event_set_bytes(ret, XT_F_CATEGORY, XT_S("\x01\x04host"));
-    xt_event_set_bytes(ret, XT_F_EVENT_TYPE,
-                       XT_S("\x01\x06"
-                            "change"));
-    xt_event_set_bytes(ret, XT_F_OUTCOME, XT_S("success"));
-    xt_event_set_bytes(ret, XT_F_HOST, host);
-    xt_event_set_bytes(ret, XT_F_HOST_ID, host_id);
-    xt_event_set_bytes(ret, XT_F_MESSAGE, message);
-}
-
 int xt_restore_note(const char *data, const xt_restored *restored, xt_problem *reterr_problem)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf message = XT_BUF_INIT;
     xt_app_settings settings = {.data = data};
     xt_app *app = NULL;
-    xt_event event;
-    char id[33], at[25], host[256] = "", host_id[33];
+    char at[25], host[256] = "";
     int r = xt_app_open(&settings, &app, reterr_problem);
 
     if (r != 0)
         return r;
     if (gethostname(host, sizeof host - 1) < 0 || !host[0])
         snprintf(host, sizeof host, "localhost");
-    xt_hash128_format(xt_event_import_host_id(xt_slice_str(host)), host_id);
     xt_timestamp_format(restored->at_ms, at);
     xt_buf_printf(&message,
                   "this store was restored from the backup %s, taken at %s: what was received after that is not in it",
                   restored->generation, at);
     r = xt_buf_done(&message);
+    const xt_note note = {
+        .host_name = xt_slice_str(host), .action = XT_S("restored-store"), .message = xt_buf_slice(&message)};
     if (r == 0)
-        r = xt_own_batch_id(id);
-    if (r == 0) {
-        note_fill(&event, xt_slice_of(id, 32), xt_clock_wall_ms(xt_app_clock(app)), xt_slice_str(host),
-                  xt_slice_str(host_id), xt_buf_slice(&message));
-        r = xt_own_batch_enter(app, &event);
-    }
+        r = xt_error_fold(xt_note_enter(app, &note));
     if (r < 0)
         xt_problem_set(reterr_problem, "the restored store cannot be written: %s", strerror(-r));
     xt_app_close(app);
