@@ -45,8 +45,16 @@ def named_functions():
                 yield f"ARCHITECTURE.md:{number}: {name} is not in {' or '.join(str(p.relative_to(ROOT)) for p in files)}"
 
 
+def refusals():
+    """Every reason to refuse an agent has its row in docs/fleet.md."""
+    text = (ROOT / "docs/fleet.md").read_text()
+    for name in re.findall(r'^ *\[\w+\] = \{"([a-z-]+)"', (ROOT / "src/wire/refusal.c").read_text(), re.M):
+        if f"| `{name}` |" not in text:
+            yield f"docs/fleet.md: no row explains {name}"
+
+
 def main():
-    wrong = [*generated("--write" in sys.argv), *named_paths(), *named_functions()]
+    wrong = [*refusals(), *generated("--write" in sys.argv), *named_paths(), *named_functions()]
     print("\n".join(wrong) if wrong else "documents are current")
     return 1 if wrong else 0
 

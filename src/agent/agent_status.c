@@ -74,6 +74,14 @@ static void put_server(xt_buf *out, const xt_state_file *file)
     put_text(out, file, "server");
     xt_buf_puts(out, ": ");
     put_text(out, file, "connection");
+    if (number(file, "retry_ms")) {
+        xt_buf_puts(out, "\nnext try       ");
+        put_time(out, number(file, "retry_ms"));
+    }
+    if (number(file, "certificate_ms")) {
+        xt_buf_puts(out, "\ncertificate    until ");
+        put_time(out, number(file, "certificate_ms"));
+    }
     xt_buf_puts(out, "\nlast ack       ");
     put_time(out, number(file, "acked_ms"));
     xt_buf_printf(out, ", batch %llu\nspool          %llu batches, %llu events, %llu bytes; %llu events dropped\n",

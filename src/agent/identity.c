@@ -1,8 +1,13 @@
+/*
+ * Key and certificate stand in one file, so that one rename exchanges both: a key without its certificate opens no door.
+ */
 #include "agent/identity.h"
 
 #include <errno.h>
+#include <sys/random.h>
 
 #include "io/tls.h"
+#include "io/tls_trust.h"
 #include "io/vfs.h"
 
 #define MAX_PEM_BYTES 65536
@@ -40,25 +45,63 @@ static bool set_host_id(xt_identity *identity, xt_slice text)
     return true;
 }
 
+/* A file of key and certificate. A half one (there is none: it is renamed whole) counts as none. */
+static int read_pair(const char *name, xt_buf *key, xt_buf *cert, xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    int r = read_one(name, &text, reterr_problem);
+    if (r != 0)
+        return r;
+    xt_slice rest = xt_buf_slice(&text), first, second;
+    if (!xt_tls_pem_next(&rest, &first) || !xt_tls_pem_next(&rest, &second))
+        return XT_IDENTITY_E_NONE;
+    xt_buf_reset(key);
+    xt_buf_reset(cert);
+    xt_buf_put(key, first);
+    xt_buf_put(cert, second);
+    return xt_buf_done(key) < 0 ? -ENOMEM : xt_buf_done(cert);
+}
+
+static int write_pair(const char *name, xt_slice key, xt_slice cert, xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    xt_buf_put(&text, key);
+    xt_buf_put(&text, cert);
+    int r = xt_buf_done(&text);
+    return r < 0 ? xt_error_trace(r) : write_one(name, xt_buf_slice(&text), 0600, reterr_problem);
+}
+
+static int read_own(xt_identity *identity, xt_problem *reterr_problem)
+{
+    int r = read_pair("identity.pem", &identity->key, &identity->cert, reterr_problem);
+    if (r != XT_IDENTITY_E_NONE)
+        return r;
+    r = read_one("cert.pem", &identity->cert, reterr_problem);
+    return r == 0 ? read_one("key.pem", &identity->key, reterr_problem) : r;
+}
+
 int xt_identity_read(xt_identity *identity, xt_problem *reterr_problem)
 {
     xt_buf id = XT_BUF_INIT;
-    int r = read_one("cert.pem", &identity->cert, reterr_problem);
-    if (r == 0)
-        r = read_one("key.pem", &identity->key, reterr_problem);
+    int r = read_own(identity, reterr_problem);
     if (r == 0)
         r = read_one("ca.pem", &identity->ca, reterr_problem);
     if (r == 0)
         r = read_one("host-id", &id, reterr_problem);
     if (r == 0 && !set_host_id(identity, xt_buf_slice(&id)))
         r = XT_IDENTITY_E_NONE;
+    if (r == 0) {
+        r = read_pair("next.pem", &identity->next_key, &identity->next_cert, reterr_problem);
+        if (r == XT_IDENTITY_E_NONE)
+            r = 0;
+    }
     xt_buf_fini(&id);
     return r;
 }
 
 int xt_identity_request(xt_identity *identity, xt_slice host_name, xt_buf *ret_csr_der, xt_problem *reterr_problem)
 {
-    int r = read_one("key.pem", &identity->key, reterr_problem);
+    int r = identity->host_id[0] ? 0 : read_one("key.pem", &identity->key, reterr_problem);
     if (r == XT_IDENTITY_E_NONE) {
         r = xt_tls_key_make(&identity->key);
         if (r == 0)
@@ -69,30 +112,130 @@ int xt_identity_request(xt_identity *identity, xt_slice host_name, xt_buf *ret_c
     return r;
 }
 
+static bool answer_fits(const xt_identity *identity, const xt_enrolled *enrolled, const uint8_t ca_sha256[static 32])
+{
+    uint8_t fingerprint[32];
+    bool stays = !identity->host_id[0] || xt_slice_eq(enrolled->host_id, xt_slice_str(identity->host_id));
+    return stays && enrolled->ca_pem.n < MAX_PEM_BYTES / 2 && enrolled->cert_pem.n < MAX_PEM_BYTES / 2 &&
+           xt_tls_fingerprint(enrolled->ca_pem, fingerprint) == 0 && memcmp(fingerprint, ca_sha256, 32) == 0 &&
+           xt_tls_bundle_is_good(enrolled->ca_pem) &&
+           xt_tls_cert_fits(enrolled->cert_pem, xt_buf_slice(&identity->key), enrolled->host_id) == 0;
+}
+
 int xt_identity_accept(xt_identity *identity, const xt_enrolled *enrolled, const uint8_t ca_sha256[static 32],
                        xt_problem *reterr_problem)
 {
-    uint8_t fingerprint[32];
-    if (xt_tls_fingerprint(enrolled->ca_pem, fingerprint) < 0 || memcmp(fingerprint, ca_sha256, 32) != 0 ||
-        !set_host_id(identity, enrolled->host_id)) {
+    if (!answer_fits(identity, enrolled, ca_sha256) || !set_host_id(identity, enrolled->host_id)) {
         xt_problem_set(reterr_problem, "the server's answer to the enrolment does not fit the token");
         return xt_error_origin(-EBADMSG);
     }
+    xt_identity_next_drop(identity);
     xt_buf_reset(&identity->cert);
     xt_buf_reset(&identity->ca);
     xt_buf_put(&identity->cert, enrolled->cert_pem);
     xt_buf_put(&identity->ca, enrolled->ca_pem);
-    int r = write_one("ca.pem", enrolled->ca_pem, 0644, reterr_problem);
+    int r = xt_buf_done(&identity->cert) < 0 ? -ENOMEM : xt_buf_done(&identity->ca);
+    if (r == 0)
+        r = write_one("ca.pem", enrolled->ca_pem, 0644, reterr_problem);
     if (r == 0)
         r = write_one("host-id", xt_slice_str(identity->host_id), 0644, reterr_problem);
     if (r == 0)
-        r = write_one("cert.pem", enrolled->cert_pem, 0644, reterr_problem);
+        r = write_pair("identity.pem", xt_buf_slice(&identity->key), enrolled->cert_pem, reterr_problem);
+    if (r == 0)
+        (void)xt_vfs_system.unlink(&xt_vfs_system, "key.pem"); /* it stands in the other now */
     return r;
+}
+
+int64_t xt_identity_renewal_ms(const xt_identity *identity, int64_t *ret_span_ms)
+{
+    int64_t from_ms, to_ms;
+    uint32_t chance = 0;
+    *ret_span_ms = 0;
+    if (xt_tls_cert_span(xt_buf_slice(&identity->cert), &from_ms, &to_ms) < 0 || to_ms <= from_ms)
+        return INT64_MAX;
+    if (getrandom(&chance, sizeof chance, 0) != sizeof chance)
+        chance = 0;
+    *ret_span_ms = to_ms - from_ms;
+    /* from 60 to 67 hundredths: a fleet that was enrolled in an hour does not renew in an hour */
+    return from_ms + *ret_span_ms / 100 * 60 + *ret_span_ms / 100 * (chance % 1000) * 7 / 1000;
+}
+
+int xt_identity_next_request(xt_slice host_name, xt_buf *ret_key_pem, xt_buf *ret_csr_der)
+{
+    int r = xt_tls_key_make(ret_key_pem);
+    return r < 0 ? xt_error_trace(r)
+                 : xt_tls_csr_make(xt_buf_slice(ret_key_pem), xt_slice_head(host_name, 64), ret_csr_der);
+}
+
+int xt_identity_next_accept(xt_identity *identity, xt_slice key_pem, xt_slice cert_pem, xt_problem *reterr_problem)
+{
+    if (cert_pem.n > MAX_PEM_BYTES / 2 || xt_tls_cert_fits(cert_pem, key_pem, xt_slice_str(identity->host_id)) != 0) {
+        xt_problem_set(reterr_problem, "the server's new certificate is not one for this host's new key");
+        return XT_IDENTITY_E_REFUSED;
+    }
+    int r = write_pair("next.pem", key_pem, cert_pem, reterr_problem);
+    if (r < 0)
+        return r;
+    xt_buf_reset(&identity->next_key);
+    xt_buf_reset(&identity->next_cert);
+    xt_buf_put(&identity->next_key, key_pem);
+    xt_buf_put(&identity->next_cert, cert_pem);
+    return xt_buf_done(&identity->next_key) < 0 ? -ENOMEM : xt_buf_done(&identity->next_cert);
+}
+
+static void swap(xt_buf *a, xt_buf *b)
+{
+    xt_buf kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+int xt_identity_next_keep(xt_identity *identity, xt_problem *reterr_problem)
+{
+    int r = xt_vfs_system.rename(&xt_vfs_system, "next.pem", "identity.pem");
+    if (r == 0)
+        r = xt_vfs_system.sync_folder(&xt_vfs_system, ".");
+    if (r < 0)
+        return failed(r, "identity.pem", "written", reterr_problem);
+    swap(&identity->key, &identity->next_key);
+    swap(&identity->cert, &identity->next_cert);
+    xt_buf_reset(&identity->next_key);
+    xt_buf_reset(&identity->next_cert);
+    (void)xt_vfs_system.unlink(&xt_vfs_system, "cert.pem");
+    (void)xt_vfs_system.unlink(&xt_vfs_system, "key.pem");
+    return 0;
+}
+
+void xt_identity_next_drop(xt_identity *identity)
+{
+    xt_buf_reset(&identity->next_key);
+    xt_buf_reset(&identity->next_cert);
+    (void)xt_vfs_system.unlink(&xt_vfs_system, "next.pem");
+}
+
+int xt_identity_trust(xt_identity *identity, const xt_trust *trust, bool *ret_changed, xt_problem *reterr_problem)
+{
+    xt_slice ours = xt_buf_slice(&identity->ca);
+    *ret_changed = !xt_slice_eq(ours, trust->ca_pem);
+    if (!*ret_changed)
+        return 0;
+    if (trust->ca_pem.n > MAX_PEM_BYTES / 2 || !xt_tls_bundle_is_good(trust->ca_pem) ||
+        !(xt_tls_bundle_is_signed(trust->ca_pem, trust->signature, ours) ||
+          xt_tls_bundle_is_signed(trust->ca_pem, trust->signature2, ours))) {
+        xt_problem_set(reterr_problem, "the server names CAs that no CA trusted here vouches for");
+        return XT_IDENTITY_E_REFUSED;
+    }
+    int r = write_one("ca.pem", trust->ca_pem, 0644, reterr_problem);
+    if (r < 0)
+        return r;
+    xt_buf_reset(&identity->ca);
+    xt_buf_put(&identity->ca, trust->ca_pem);
+    return xt_buf_done(&identity->ca);
 }
 
 void xt_identity_fini(xt_identity *identity)
 {
-    xt_buf_fini(&identity->key);
-    xt_buf_fini(&identity->cert);
-    xt_buf_fini(&identity->ca);
+    xt_buf *const all[] = {&identity->key, &identity->cert, &identity->ca, &identity->next_key, &identity->next_cert};
+    for (size_t i = 0; i < XT_COUNT_OF(all); i++)
+        xt_buf_fini(all[i]);
 }

@@ -1,9 +1,12 @@
 /*
- * agent/identity - who this host is to the server: key, certificate, CA, host id
+ * agent/identity - who this host is to the server: key, certificate, CAs, host id
  *
- * Shape:     files in the shipper's folder (its working folder): key.pem (0600, made here and never sent), ca.pem, cert.pem,
- *            host-id. The certificate is written last: with it the host is enrolled.
- * Errors:    XT_IDENTITY_E_NONE: not enrolled yet.
+ * Shape:     files in the shipper's folder (its working folder): identity.pem (key and certificate in one, 0600), ca.pem (the
+ *            CAs trusted), host-id; key.pem until the host is enrolled (made here and never sent). identity.pem is written
+ *            last: with it the host is enrolled. Before there was identity.pem, key.pem and cert.pem were it.
+ * Renewal:   a new key and its certificate wait in next.pem until a server has welcomed them; then that file takes the place
+ *            of identity.pem by one rename. Whatever is cut short, one of the two works.
+ * Errors:    XT_IDENTITY_E_NONE: not enrolled yet. XT_IDENTITY_E_REFUSED: what the server gave does not fit, and nothing changed.
  * Threads:   one at a time.
  */
 #pragma once
@@ -13,18 +16,38 @@
 
 enum {
     XT_IDENTITY_E_NONE = 1,
+    XT_IDENTITY_E_REFUSED = 2,
 };
 
 typedef struct xt_identity {
     xt_buf key, cert, ca;
-    char host_id[33];
+    xt_buf next_key, next_cert; /* empty: none waits */
+    char host_id[33];           /* empty: not enrolled */
 } xt_identity;
 
 XT_MUST_USE int xt_identity_read(xt_identity *identity, xt_problem *reterr_problem);
 /* The key that is there, or a new one; and the request for a certificate made with it. */
 XT_MUST_USE int xt_identity_request(xt_identity *identity, xt_slice host_name, xt_buf *ret_csr_der,
                                     xt_problem *reterr_problem);
-/* What the server gave: its CA must be the one that the token pins. */
+/* What the server gave: its CA must be the one that the token pins, and a host that was enrolled keeps its id. */
 XT_MUST_USE int xt_identity_accept(xt_identity *identity, const xt_enrolled *enrolled,
                                    const uint8_t ca_sha256[static 32], xt_problem *reterr_problem);
+/* When the certificate should be renewed: at about two thirds of its time. Wall time in ms, another one each time. */
+int64_t xt_identity_renewal_ms(const xt_identity *identity, int64_t *ret_span_ms);
+/* A new key, in memory alone, and the request made with it. */
+XT_MUST_USE int xt_identity_next_request(xt_slice host_name, xt_buf *ret_key_pem, xt_buf *ret_csr_der);
+/* The certificate for it: both wait from now on. */
+XT_MUST_USE int xt_identity_next_accept(xt_identity *identity, xt_slice key_pem, xt_slice cert_pem,
+                                        xt_problem *reterr_problem);
+static inline bool xt_identity_has_next(const xt_identity *identity)
+{
+    return identity->next_cert.n > 0;
+}
+/* They were welcomed: they are the identity now. */
+XT_MUST_USE int xt_identity_next_keep(xt_identity *identity, xt_problem *reterr_problem);
+/* They are of no use. */
+void xt_identity_next_drop(xt_identity *identity);
+/* Other CAs, if one that is trusted vouches for them. *ret_changed: they are not the ones there were. */
+XT_MUST_USE int xt_identity_trust(xt_identity *identity, const xt_trust *trust, bool *ret_changed,
+                                  xt_problem *reterr_problem);
 void xt_identity_fini(xt_identity *identity);

@@ -1,7 +1,8 @@
 /*
  * How it works: one state at a time: waiting, resolving, connecting, asked (for the first answer), up. Whatever goes
  * wrong leads through broken() to waiting, with the next server in the list; only refusals that name a cause a
- * person has to remove end the program.
+ * person has to remove end the program. A certificate that is refused is followed by another, where there is one: the one
+ * before the renewal, then what a token gives.
  */
 #include "agent/link.h"
 
@@ -16,15 +17,19 @@
 #include <sys/random.h>
 
 #include "agent/helper.h"
+#include "agent/server_list.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "io/tls.h"
 
-#define MAX_SERVERS     16
 #define MAX_ADDRESSES   8
-#define WAIT_FIRST_MS   250
-#define WAIT_MAX_MS     30000
-#define ANSWER_SECONDS  15    /* to connect, to shake hands, to answer */
-#define DEAD_AFTER_MS   30000 /* unanswered bytes on the wire */
+#define ANSWER_SECONDS  15      /* to connect, to shake hands, to answer */
+#define WORKS_AFTER_MS  10000   /* a server that keeps us so long is not a failing one */
+#define SEEK_AGAIN_MS   60000   /* for what somebody has to put right first, when the server does not say when */
+#define RENEW_LOOK_MS   3600000 /* the longest wait of the timer: clocks are set */
+#define RENEW_AGAIN_MS  60000   /* when a renewal was not answered; less for short-lived certificates */
+#define DEAD_AFTER_MS   30000   /* unanswered bytes on the wire */
 #define READ_HIGH_BYTES ((size_t)1 << 20)
 
 typedef enum link_phase { WAITING, RESOLVING, CONNECTING, ASKED, UP } link_phase;
@@ -39,33 +44,35 @@ struct xt_link {
     struct event *helper_event, *timer;
     link_phase phase;
     bool ready;
-    struct {
-        char host[256], port[16], text[280];
-    } servers[MAX_SERVERS];
-    unsigned n_servers, at;
+    xt_server_list servers;
     uint32_t question;
     struct sockaddr_storage addresses[MAX_ADDRESSES];
     socklen_t address_sizes[MAX_ADDRESSES];
     unsigned n_addresses, address_at;
-    uint64_t wait_ms;
+    int64_t up_ms;    /* monotonic; since when it is up */
+    int64_t retry_ms; /* wall; when the next attempt is due, 0: it is under way */
     SSL_CTX *tls;
     struct bufferevent *stream;
-    bool enrolling;
-    char state[512], logged[512];
+    bool enrolling;   /* this connection is to enrol */
+    bool enrols;      /* the next one is */
+    bool token_spent; /* it was tried in place of a certificate that was refused */
+    bool proving;     /* this connection is with the certificate that waits to be proved */
+
+    struct event *renewal;
+    uint64_t features; /* of the server */
+    int64_t renew_ms;  /* wall; when to renew, 0: not known yet */
+    int64_t renew_again_ms;
+    xt_buf renewal_key; /* a request made with it is under way */
+    char state[700], logged[700];
 };
 
 static void attempt(xt_link *link);
-
-static uint64_t random_below(uint64_t n)
-{
-    uint64_t v;
-    return getrandom(&v, sizeof v, 0) == sizeof v && n > 0 ? v % n : 0;
-}
 
 static void timer_set(xt_link *link, uint64_t ms)
 {
     struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
     evtimer_add(link->timer, &tv);
+    link->retry_ms = xt_clock_wall_ms(&xt_clock_system) + (int64_t)ms;
 }
 
 static void stream_close(xt_link *link)
@@ -90,73 +97,89 @@ static void say(xt_link *link, const xt_problem *problem)
     xt_log_problem(XT_LOG_WARN, problem);
 }
 
-/* wait_ms 0: the growing wait. */
-static void broken(xt_link *link, const xt_problem *problem, uint64_t wait_ms)
+/* Ends what there is of a connection. */
+static void leave(xt_link *link)
+{
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+    if (link->phase == UP && now_ms - link->up_ms > WORKS_AFTER_MS)
+        xt_server_list_worked(&link->servers);
+    stream_close(link);
+    evtimer_del(link->renewal);
+    xt_buf_reset(&link->renewal_key);
+    link->phase = WAITING;
+}
+
+/* To the same server again, soon. */
+static void again(xt_link *link, uint64_t ms)
+{
+    leave(link);
+    link->n_addresses = 0;
+    timer_set(link, ms);
+}
+
+/* retry_ms: what the server asked for, 0: nothing. */
+static void broken(xt_link *link, const xt_problem *problem, uint64_t retry_ms)
 {
     say(link, problem);
-    stream_close(link);
-    link->phase = WAITING;
-    if (++link->address_at < link->n_addresses && wait_ms == 0) {
+    leave(link);
+    if (++link->address_at < link->n_addresses && retry_ms == 0) {
         timer_set(link, 1);
         return;
     }
     link->n_addresses = 0;
-    link->at = (link->at + 1) % link->n_servers;
-    if (wait_ms == 0) {
-        wait_ms = link->wait_ms;
-        link->wait_ms = link->wait_ms * 2 < WAIT_MAX_MS ? link->wait_ms * 2 : WAIT_MAX_MS;
-    }
-    timer_set(link, wait_ms / 2 + random_below(wait_ms / 2 + 1));
+    timer_set(link, xt_server_list_failed(&link->servers, retry_ms, xt_clock_mono_ms(&xt_clock_system)));
 }
 
 static void problem_of(const xt_link *link, xt_problem *problem, const char *sentence)
 {
     *problem = XT_PROBLEM_INIT;
-    xt_problem_source(problem, link->servers[link->at].text);
+    xt_problem_source(problem, xt_server_list_get(&link->servers)->text);
     xt_problem_set(problem, "%s", sentence);
 }
 
 static void fatal(xt_link *link, const xt_problem *problem)
 {
-    stream_close(link);
-    link->phase = WAITING;
+    leave(link);
     xt_log_problem(XT_LOG_ERROR, problem);
     link->calls.on_fatal(link->calls.context);
 }
 
-static void hint_refusal(uint64_t reason, xt_problem *problem)
+/* The certificate is of no use at that server. True: there is another way in, and it is taken. */
+static bool try_another(xt_link *link, const xt_problem *problem)
 {
-    switch (reason) {
-    case XT_REFUSED_TOKEN_UNKNOWN:
-    case XT_REFUSED_TOKEN_EXPIRED:
-    case XT_REFUSED_TOKEN_USED:
-        xt_problem_hint(problem, "make another with `exectrail token new` on the server");
-        break;
-    case XT_REFUSED_REVOKED:
-    case XT_REFUSED_IDENTITY:
-        xt_problem_hint(problem, "remove the shipper folder in the state folder and enrol again with a new token");
-        break;
-    case XT_REFUSED_VERSION:
-        xt_problem_hint(problem, "install an agent that fits the server's version");
-        break;
-    default:
-        break;
+    if (link->proving) {
+        say(link, problem);
+        xt_log(XT_LOG_WARN, "the renewed certificate is not accepted: the one before it is used again");
+        xt_identity_next_drop(link->identity);
+        again(link, 1);
+        return true;
     }
+    if (!link->token || link->token_spent || link->enrolling)
+        return false;
+    say(link, problem);
+    xt_log(XT_LOG_INFO, "enrolling again with the token that was given");
+    link->token_spent = link->enrols = true;
+    again(link, 1);
+    return true;
+}
+
+/* The cause by name and in our words, then what the server adds to it. */
+static void put_cause(const xt_refusal_words *words, const xt_refused *refused, xt_problem *problem)
+{
+    char text[360];
+    xt_buf said = XT_BUF_ON(text);
+    bool same = xt_slice_starts(refused->sentence, xt_slice_str(words->sentence));
+    xt_text_visible_head(&said, refused->sentence);
+    text[said.failed ? 0 : said.n] = '\0';
+    xt_problem_set(problem, "%s: %s", words->name, same && text[0] ? text : words->sentence);
+    if (!same)
+        xt_problem_excerpt(problem, refused->sentence);
+    if (!same || xt_slice_find(refused->sentence, xt_slice_str(words->hint)) < 0)
+        xt_problem_hint(problem, "%s", words->hint);
 }
 
 static void on_refused(xt_link *link, xt_slice payload)
 {
-    static const char *const causes[] = {
-        [XT_REFUSED_TOKEN_UNKNOWN] = "the server does not know this enrolment token",
-        [XT_REFUSED_TOKEN_EXPIRED] = "the enrolment token has expired",
-        [XT_REFUSED_TOKEN_USED] = "the enrolment token was used up",
-        [XT_REFUSED_REVOKED] = "this host was revoked on the server",
-        [XT_REFUSED_VERSION] = "the server speaks another version of the protocol",
-        [XT_REFUSED_GAP] = "the server misses a batch before this one",
-        [XT_REFUSED_CORRUPT] = "the server could not read what was sent",
-        [XT_REFUSED_BUSY] = "the server is busy",
-        [XT_REFUSED_IDENTITY] = "the certificate is of another host than the one that says hello",
-    };
     xt_refused refused;
     xt_problem problem;
     problem_of(link, &problem, "the server refused");
@@ -164,16 +187,19 @@ static void on_refused(xt_link *link, xt_slice payload)
         broken(link, &problem, 0);
         return;
     }
-    const char *cause = refused.reason < XT_COUNT_OF(causes) ? causes[refused.reason] : NULL;
-    if (cause)
-        xt_problem_set(&problem, "%s", cause);
-    xt_problem_excerpt(&problem, refused.sentence);
-    hint_refusal(refused.reason, &problem);
-    bool lasting = refused.reason <= XT_REFUSED_VERSION || refused.reason == XT_REFUSED_IDENTITY;
-    if (lasting && refused.retry_ms == 0)
+    const xt_refusal_words *words = xt_refusal_words_get(refused.reason);
+    put_cause(words, &refused, &problem);
+    if (words->of_certificate && try_another(link, &problem))
+        return;
+    if (link->enrolling && link->identity->host_id[0]) { /* the token does not help: wait for somebody */
+        link->enrols = false;
+        broken(link, &problem, SEEK_AGAIN_MS);
+    } else if (words->kind == XT_REFUSAL_LASTS && refused.retry_ms == 0) {
         fatal(link, &problem);
-    else
-        broken(link, &problem, refused.retry_ms);
+    } else {
+        bool waits = words->kind != XT_REFUSAL_PASSES && refused.retry_ms == 0;
+        broken(link, &problem, waits ? SEEK_AGAIN_MS : refused.retry_ms);
+    }
 }
 
 static void send_enroll(xt_link *link)
@@ -194,7 +220,8 @@ static void send_enroll(xt_link *link)
                                      .csr_der = xt_buf_slice(&csr),
                                      .host_name = xt_slice_str(link->settings->host_name),
                                      .machine_id = xt_slice_str(link->settings->machine_id),
-                                     .os = xt_slice_str(link->settings->os)});
+                                     .os = xt_slice_str(link->settings->os),
+                                     .host_id = xt_slice_str(link->identity->host_id)});
     xt_frame_put(&frame, XT_FRAME_ENROLL, xt_buf_slice(&out));
     if (xt_buf_done(&frame) == 0)
         bufferevent_write(link->stream, frame.p, frame.n);
@@ -212,6 +239,10 @@ static void send_hello(xt_link *link)
         .boot_id = xt_slice_str(link->settings->boot_id),
         .agent_version = xt_slice_str(XT_VERSION),
         .os = xt_slice_str(link->settings->os),
+        .features = XT_FEATURE_RENEWAL,
+        .machine_id = xt_slice_str(link->settings->machine_id),
+        .clock_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system),
+        .trust = xt_slice_hash(xt_buf_slice(&link->identity->ca)),
     };
     xt_buf out = XT_BUF_INIT, frame = XT_BUF_INIT;
     link->calls.on_hello(link->calls.context, &hello);
@@ -236,12 +267,103 @@ static void on_enrolled(xt_link *link, xt_slice payload)
         fatal(link, &problem);
         return;
     }
-    xt_log(XT_LOG_INFO, "enrolled at %s as host %s", link->servers[link->at].text, link->identity->host_id);
-    stream_close(link);
-    link->phase = WAITING;
-    link->token = NULL;
-    link->calls.on_enrolled(link->calls.context);
-    timer_set(link, 1);
+    xt_log(XT_LOG_INFO, "enrolled at %s as host %s", xt_server_list_get(&link->servers)->text, link->identity->host_id);
+    bool first = !link->token_spent;
+    link->enrols = false;
+    link->token_spent = true;
+    link->renew_ms = 0;
+    again(link, 1);
+    if (first)
+        link->calls.on_enrolled(link->calls.context);
+}
+
+/* ------------------------------------------------------------------------------------------------- renewal */
+
+static void renewal_set(xt_link *link)
+{
+    int64_t span_ms, now_ms = xt_clock_wall_ms(&xt_clock_system);
+    if (!(link->features & XT_FEATURE_RENEWAL))
+        return;
+    if (link->renew_ms == 0) {
+        link->renew_ms = xt_identity_renewal_ms(link->identity, &span_ms);
+        link->renew_again_ms = span_ms / 20 < RENEW_AGAIN_MS ? span_ms / 20 + 1 : RENEW_AGAIN_MS;
+    }
+    int64_t ms = link->renew_ms > now_ms ? link->renew_ms - now_ms : 1;
+    ms = ms < RENEW_LOOK_MS ? ms : RENEW_LOOK_MS;
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    evtimer_add(link->renewal, &tv);
+}
+
+static void on_renewal_timer(evutil_socket_t fd, short what, void *context)
+{
+    xt_link *link = context;
+    int64_t now_ms = xt_clock_wall_ms(&xt_clock_system);
+    XT_CLEANUP(xt_buf_fini) xt_buf csr = XT_BUF_INIT, out = XT_BUF_INIT;
+    if (link->phase != UP)
+        return;
+    if (now_ms >= link->renew_ms) {
+        xt_buf_reset(&link->renewal_key);
+        if (xt_identity_next_request(xt_slice_str(link->settings->host_name), &link->renewal_key, &csr) == 0) {
+            xt_renew_put(&out, &(xt_renew){.csr_der = xt_buf_slice(&csr)});
+            if (xt_buf_done(&out) == 0)
+                (void)xt_link_send(link, XT_FRAME_RENEW, xt_buf_slice(&out));
+        }
+        link->renew_ms = now_ms + link->renew_again_ms;
+    }
+    renewal_set(link);
+}
+
+static void on_renewed(xt_link *link, xt_slice payload)
+{
+    xt_renewed renewed;
+    xt_problem problem;
+    problem_of(link, &problem, "the renewal of the certificate failed");
+    if (link->renewal_key.n == 0)
+        return; /* of an earlier request, or of none */
+    int r = xt_renewed_decode(payload, &renewed, &problem);
+    if (r == 0)
+        r = xt_identity_next_accept(link->identity, xt_buf_slice(&link->renewal_key), renewed.cert_pem, &problem);
+    xt_buf_reset(&link->renewal_key);
+    if (r != 0) {
+        xt_log_problem(XT_LOG_WARN, &problem);
+        return; /* the old one is there; the timer asks again */
+    }
+    snprintf(link->state, sizeof link->state, "proving the renewed certificate");
+    again(link, 1);
+}
+
+static void on_trust(xt_link *link, xt_slice payload)
+{
+    xt_trust trust;
+    xt_problem problem;
+    bool changed;
+    problem_of(link, &problem, "bad list of CAs");
+    int r = xt_trust_decode(payload, &trust, &problem);
+    if (r == 0)
+        r = xt_identity_trust(link->identity, &trust, &changed, &problem);
+    if (r != 0) {
+        xt_log_problem(XT_LOG_WARN, &problem);
+        return; /* what was trusted still is */
+    }
+    if (changed)
+        xt_log(XT_LOG_INFO, "%s: the list of trusted CAs changed", xt_server_list_get(&link->servers)->text);
+    uint64_t spread_ms = trust.spread_ms < RENEW_LOOK_MS ? trust.spread_ms : RENEW_LOOK_MS, chance = 0;
+    if (trust.renew && getrandom(&chance, sizeof chance, 0) == sizeof chance) {
+        link->renew_ms = xt_clock_wall_ms(&xt_clock_system) + (int64_t)(chance % (spread_ms + 1));
+        renewal_set(link);
+    }
+}
+
+/* The certificate was welcomed: it takes the old one's place. */
+static void keep_proved(xt_link *link)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    if (xt_identity_next_keep(link->identity, &problem) != 0) {
+        xt_log_problem(XT_LOG_ERROR, &problem); /* it waits on disk, and the next start proves it again */
+        return;
+    }
+    link->renew_ms = 0;
+    xt_log(XT_LOG_INFO, "the host's certificate is renewed");
 }
 
 static void on_welcome(xt_link *link, xt_slice payload)
@@ -254,12 +376,24 @@ static void on_welcome(xt_link *link, xt_slice payload)
         return;
     }
     link->phase = UP;
-    link->wait_ms = WAIT_FIRST_MS;
+    link->up_ms = xt_clock_mono_ms(&xt_clock_system);
+    link->retry_ms = 0;
+    link->features = welcome.features;
     link->logged[0] = '\0';
     snprintf(link->state, sizeof link->state, "connected");
     bufferevent_set_timeouts(link->stream, NULL, NULL);
-    xt_log(XT_LOG_INFO, "connected to %s", link->servers[link->at].text);
+    xt_log(XT_LOG_INFO, "connected to %s", xt_server_list_get(&link->servers)->text);
+    if (link->proving)
+        keep_proved(link);
+    link->proving = false;
+    renewal_set(link);
     link->calls.on_welcome(link->calls.context, &welcome);
+}
+
+static void on_acked(xt_link *link, uint64_t number)
+{
+    xt_server_list_worked(&link->servers);
+    link->calls.on_ack(link->calls.context, number);
 }
 
 static void on_frame(xt_link *link, const xt_frame *frame)
@@ -274,9 +408,14 @@ static void on_frame(xt_link *link, const xt_frame *frame)
     else if (frame->type == XT_FRAME_WELCOME && link->phase == ASKED && !link->enrolling)
         on_welcome(link, frame->payload);
     else if (frame->type == XT_FRAME_ACK && link->phase == UP && xt_ack_decode(frame->payload, &ack, &problem) == 0)
-        link->calls.on_ack(link->calls.context, ack.number);
-    else
+        on_acked(link, ack.number);
+    else if (frame->type == XT_FRAME_RENEWED && link->phase == UP)
+        on_renewed(link, frame->payload);
+    else if (frame->type == XT_FRAME_TRUST && link->phase == UP)
+        on_trust(link, frame->payload);
+    else if (frame->type <= XT_FRAME_TRUST || link->phase != UP)
         broken(link, &problem, 0);
+    /* else a later version's message, which is passed over */
 }
 
 static void on_read(struct bufferevent *stream, void *context)
@@ -320,6 +459,25 @@ static void tune_socket(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof dead);
 }
 
+/* The server's certificate is not good. A token of another server never becomes right, and a server with a new CA may want one. */
+static void on_untrusted(xt_link *link, xt_problem *problem)
+{
+    long verdict = SSL_get_verify_result(bufferevent_openssl_get_ssl(link->stream));
+    bool clock = verdict == X509_V_ERR_CERT_HAS_EXPIRED || verdict == X509_V_ERR_CERT_NOT_YET_VALID;
+    if (link->enrolling && verdict == X509_V_ERR_CERT_UNTRUSTED) {
+        problem_of(link, problem,
+                   "wrong-ca-pin: the server's certificate is of another CA than the one that the token pins");
+        xt_problem_hint(problem,
+                        "check the address; a token is good for the server that made it, until its CA is retired");
+    }
+    if (link->enrolling && !clock && !link->identity->host_id[0]) {
+        fatal(link, problem);
+    } else if (clock || !try_another(link, problem)) {
+        link->enrols = link->enrols && !link->identity->host_id[0];
+        broken(link, problem, 0);
+    }
+}
+
 static void on_event(struct bufferevent *stream, short what, void *context)
 {
     xt_link *link = context;
@@ -343,26 +501,28 @@ static void on_event(struct bufferevent *stream, short what, void *context)
                                          : "the server closed the connection");
     if (what & BEV_EVENT_TIMEOUT)
         xt_problem_set(&problem, "the server does not answer");
-    else if (link->phase == CONNECTING && (code || untrusted))
+    else if (code || untrusted)
         xt_tls_problem_of(bufferevent_openssl_get_ssl(stream), code, &problem);
     else if (what & BEV_EVENT_ERROR && error)
         xt_problem_set(&problem, "%s: %s", link->phase == CONNECTING ? "cannot connect" : "the connection broke",
                        evutil_socket_error_to_string(error));
-    if (untrusted && link->enrolling) {
-        fatal(link, &problem); /* the token is of another server: waiting does not help */
-        return;
-    }
-    broken(link, &problem, 0);
+    if (untrusted)
+        on_untrusted(link, &problem);
+    else
+        broken(link, &problem, 0);
 }
 
 /* The enrolling context trusts what the token pins, the other what enrolment gave. */
 static int tls_open(xt_link *link, xt_problem *problem)
 {
-    link->enrolling = link->token != NULL;
+    const xt_identity *identity = link->identity;
+    link->enrolling = link->enrols;
+    link->proving = !link->enrolling && xt_identity_has_next(identity);
     if (link->enrolling)
         return xt_tls_pinned_context(link->token->ca_sha256, &link->tls, problem);
-    return xt_tls_client_context(xt_buf_slice(&link->identity->ca), xt_buf_slice(&link->identity->cert),
-                                 xt_buf_slice(&link->identity->key), &link->tls, problem);
+    return xt_tls_client_context(
+        xt_buf_slice(&identity->ca), xt_buf_slice(link->proving ? &identity->next_cert : &identity->cert),
+        xt_buf_slice(link->proving ? &identity->next_key : &identity->key), &link->tls, problem);
 }
 
 static void connect_next(xt_link *link)
@@ -401,9 +561,9 @@ static void resolve(xt_link *link)
 {
     char bytes[512];
     xt_buf out = XT_BUF_ON(bytes);
-    xt_buf_puts(&out, link->servers[link->at].host);
+    xt_buf_puts(&out, xt_server_list_get(&link->servers)->host);
     xt_buf_putc(&out, '\0');
-    xt_buf_puts(&out, link->servers[link->at].port);
+    xt_buf_puts(&out, xt_server_list_get(&link->servers)->port);
     link->phase = RESOLVING;
     if (xt_helper_ask(link->helper_fd, XT_HELPER_ADDRESS, ++link->question, xt_buf_slice(&out)) == 0) {
         timer_set(link, ANSWER_SECONDS * 1000);
@@ -453,7 +613,7 @@ static void on_helper(evutil_socket_t fd, short what, void *context)
 
 static void attempt(xt_link *link)
 {
-    if (!link->token && !link->ready)
+    if (!link->enrols && !link->ready)
         return; /* nothing to say to a server yet */
     if (link->address_at < link->n_addresses)
         connect_next(link);
@@ -473,45 +633,6 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     }
 }
 
-/* "name:port", "name", "[v6]:port" */
-static bool parse_server(xt_link *link, xt_slice text)
-{
-    text = xt_slice_trim(text);
-    if (!text.p || text.n == 0)
-        return false;
-    xt_slice host = text, port = XT_S(XT_AGENT_PORT);
-    const char *colon = memrchr(text.p, ':', text.n), *bracket = memrchr(text.p, ']', text.n);
-    if (colon && (!bracket || colon > bracket)) {
-        host = xt_slice_head(text, (size_t)(colon - text.p));
-        port = xt_slice_skip(text, host.n + 1);
-    }
-    if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-        host = xt_slice_of(host.p + 1, host.n - 2);
-    uint64_t number;
-    if (host.n == 0 || host.n >= sizeof link->servers[0].host || !xt_slice_parse_u64(port, &number) || number < 1 ||
-        number > 65535)
-        return false;
-    unsigned i = link->n_servers++;
-    snprintf(link->servers[i].host, sizeof link->servers[i].host, "%.*s", XT_S_ARGS(host));
-    snprintf(link->servers[i].port, sizeof link->servers[i].port, "%.*s", XT_S_ARGS(port));
-    snprintf(link->servers[i].text, sizeof link->servers[i].text, "%.*s", XT_S_ARGS(text));
-    return true;
-}
-
-static int parse_servers(xt_link *link, xt_problem *reterr_problem)
-{
-    xt_slice rest = xt_slice_str(link->settings->servers), piece;
-    while (link->n_servers < MAX_SERVERS && xt_slice_cut(&rest, ',', &piece)) {
-        if (parse_server(link, piece))
-            continue;
-        xt_problem_set(reterr_problem, "--server holds something that is not HOST:PORT");
-        xt_problem_excerpt(reterr_problem, piece);
-        return xt_error_origin(-EINVAL);
-    }
-    link->at = (unsigned)random_below(link->n_servers);
-    return 0;
-}
-
 int xt_link_new(struct event_base *base, const xt_agent_settings *settings, int helper_fd, xt_identity *identity,
                 const xt_token *token, const xt_link_calls *calls, xt_link **ret, xt_problem *reterr_problem)
 {
@@ -524,12 +645,13 @@ int xt_link_new(struct event_base *base, const xt_agent_settings *settings, int 
     link->token = token;
     link->calls = *calls;
     link->helper_fd = helper_fd;
-    link->wait_ms = WAIT_FIRST_MS;
+    link->enrols = !identity->host_id[0];
     snprintf(link->state, sizeof link->state, "not connected yet");
-    int r = parse_servers(link, reterr_problem);
+    int r = xt_server_list_parse(&link->servers, settings->servers, reterr_problem);
+    link->renewal = evtimer_new(base, on_renewal_timer, link);
     link->timer = evtimer_new(base, on_timer, link);
     link->helper_event = event_new(base, helper_fd, EV_READ | EV_PERSIST, on_helper, link);
-    if (r == 0 && (!link->timer || !link->helper_event || event_add(link->helper_event, NULL) < 0))
+    if (r == 0 && (!link->timer || !link->renewal || !link->helper_event || event_add(link->helper_event, NULL) < 0))
         r = -ENOMEM;
     if (r < 0) {
         xt_link_free(link);
@@ -546,6 +668,9 @@ xt_link *xt_link_free(xt_link *link)
     stream_close(link);
     if (link->timer)
         event_free(link->timer);
+    if (link->renewal)
+        event_free(link->renewal);
+    xt_buf_fini(&link->renewal_key);
     if (link->helper_event)
         event_free(link->helper_event);
     free(link);
@@ -582,9 +707,8 @@ size_t xt_link_queued(const xt_link *link)
 
 void xt_link_restart(xt_link *link)
 {
-    xt_problem problem;
-    problem_of(link, &problem, "saying hello again");
-    broken(link, &problem, 1);
+    snprintf(link->state, sizeof link->state, "saying hello again");
+    again(link, 1);
 }
 
 const char *xt_link_state(const xt_link *link)
@@ -594,5 +718,10 @@ const char *xt_link_state(const xt_link *link)
 
 const char *xt_link_server(const xt_link *link)
 {
-    return link->servers[link->at].text;
+    return xt_server_list_get(&link->servers)->text;
+}
+
+int64_t xt_link_retry_ms(const xt_link *link)
+{
+    return link->phase == WAITING ? link->retry_ms : 0;
 }

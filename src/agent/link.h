@@ -2,7 +2,8 @@
  * agent/link - the connection to one of the servers, made again whenever it breaks
  *
  * Shape:     resolves a name by the helper, connects, enrols when the host has no certificate, says hello, and then hands
- *            on acknowledgements. Servers are tried in turn; waits grow from 250 ms to 30 s, each shortened by chance.
+ *            on acknowledgements. agent/server_list says which server is tried when. The certificate is renewed over the
+ *            connection, and proved by another.
  * Errors:    what cannot heal by itself (a token that is wrong, a revoked host) ends with on_fatal.
  * Threads:   the event base's.
  */
@@ -27,7 +28,10 @@ typedef struct xt_link_calls {
     void *context;
 } xt_link_calls;
 
-/* token: NULL when the host is enrolled. All stay the caller's. */
+/*
+ * token: may be NULL when the host is enrolled; else it is for enrolling again when the certificate is refused. All stay the
+ * caller's.
+ */
 XT_MUST_USE int xt_link_new(struct event_base *base, const xt_agent_settings *settings, int helper_fd,
                             xt_identity *identity, const xt_token *token, const xt_link_calls *calls, xt_link **ret,
                             xt_problem *reterr_problem);
@@ -44,3 +48,5 @@ void xt_link_restart(xt_link *link);
 /* "connected", or why not; and the server tried last. */
 const char *xt_link_state(const xt_link *link);
 const char *xt_link_server(const xt_link *link);
+/* Wall time in ms of the next attempt; 0 when none is waited for. */
+int64_t xt_link_retry_ms(const xt_link *link);

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "io/tls_trust.h"
 #include "wire/spool.h"
 
 #define PACK_BYTES    65536
@@ -81,20 +82,30 @@ static void put_dropped(void *context, uint64_t n_batches, uint64_t n_events, xt
     xt_own_event_put(out, &origin, xt_clock_wall_ms(&xt_clock_system), "dropped", xt_buf_slice(&message));
 }
 
+/* When the certificate ends, wall time in ms; 0: there is none. */
+static int64_t certificate_end(const shipper *s)
+{
+    int64_t from_ms, to_ms = 0;
+    if (s->identity.cert.n > 0 && xt_tls_cert_span(xt_buf_slice(&s->identity.cert), &from_ms, &to_ms) < 0)
+        return 0;
+    return to_ms;
+}
+
 static void report(shipper *s)
 {
-    char text[2048], server[300], state[600];
+    char text[2560], server[300], state[800];
     xt_buf out = XT_BUF_ON(text), a = XT_BUF_ON(server), b = XT_BUF_ON(state);
     xt_spool_stats stats = xt_spool_stats_get(s->spool);
     xt_text_visible_head(&a, xt_slice_str(xt_link_server(s->link)));
     xt_text_visible_head(&b, xt_slice_str(xt_link_state(s->link)));
     xt_buf_printf(&out,
                   "host_id=%s\nserver=%.*s\nconnection=%.*s\nspool_batches=%llu\nspool_events=%llu\nspool_bytes=%llu\n"
-                  "spool_dropped_events=%llu\nacked_number=%llu\nacked_ms=%lld\n",
+                  "spool_dropped_events=%llu\nacked_number=%llu\nacked_ms=%lld\nretry_ms=%lld\ncertificate_ms=%lld\n",
                   s->identity.host_id, XT_S_ARGS(xt_buf_slice(&a)), XT_S_ARGS(xt_buf_slice(&b)),
                   (unsigned long long)stats.n_batches, (unsigned long long)stats.n_events,
                   (unsigned long long)stats.n_bytes, (unsigned long long)stats.n_dropped_events + s->n_unspooled,
-                  (unsigned long long)stats.acked_number, (long long)s->acked_ms);
+                  (unsigned long long)stats.acked_number, (long long)s->acked_ms, (long long)xt_link_retry_ms(s->link),
+                  (long long)certificate_end(s));
     if (xt_buf_done(&out) == 0 && xt_channel_try(s->collector_fd, XT_CHANNEL_REPORT, xt_buf_slice(&out)) < 0)
         return; /* the next one will do */
 }
@@ -188,6 +199,7 @@ static void beat_send(shipper *s)
     xt_spool_stats stats = xt_spool_stats_get(s->spool);
     xt_buf out = XT_BUF_INIT;
     if (s->beat.n > 0 && xt_heartbeat_decode(xt_buf_slice(&s->beat), &beat, NULL) == 0) {
+        beat.sent_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system);
         beat.n_batches = s->n_batches;
         beat.spool_batches = stats.n_batches;
         beat.spool_bytes = stats.n_bytes;
@@ -350,18 +362,19 @@ static void on_collector(evutil_socket_t fd, short what, void *context)
     }
 }
 
-/* 0: enrolled; 1: there is a token to enrol with; <0 said in the log. */
-static int who_are_we(shipper *s)
+/* 0: enrolled; 1: there is a token to enrol with; <0 said in the log. *ret_token: a token that can be read was given. */
+static int who_are_we(shipper *s, bool *ret_token)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     int r = xt_identity_read(&s->identity, &problem);
+    int t = s->settings->token ? xt_token_parse(xt_slice_str(s->settings->token), &s->token, &problem) : 1;
+    *ret_token = t == 0;
     if (r == XT_IDENTITY_E_NONE && !s->settings->token) {
         xt_problem_set(&problem, "this host is not enrolled yet, and no enrolment token was given");
         xt_problem_hint(&problem, "run `exectrail token new` on the server and give what it prints with --token");
         r = -ENOENT;
     } else if (r == XT_IDENTITY_E_NONE) {
-        r = xt_token_parse(xt_slice_str(s->settings->token), &s->token, &problem);
-        r = r == 0 ? 1 : -EINVAL;
+        r = t == 0 ? 1 : -EINVAL;
     }
     if (r < 0)
         xt_log_problem(XT_LOG_ERROR, &problem);
@@ -373,13 +386,14 @@ static int prepare(shipper *s, int helper_fd)
     const xt_link_calls calls = {on_enrolled, on_hello, on_welcome, on_ack, on_writable, on_fatal, s};
     const xt_spool_settings spool = {&xt_vfs_system, "spool", s->settings->spool_bytes, put_dropped, s};
     xt_problem problem = XT_PROBLEM_INIT;
-    int enrol = who_are_we(s);
+    bool token;
+    int enrol = who_are_we(s, &token);
     if (enrol < 0)
         return enrol;
     s->base = event_base_new();
     int r = s->base ? xt_spool_open(&spool, &s->spool, &problem) : -ENOMEM;
     if (r == 0)
-        r = xt_link_new(s->base, s->settings, helper_fd, &s->identity, enrol ? &s->token : NULL, &calls, &s->link,
+        r = xt_link_new(s->base, s->settings, helper_fd, &s->identity, token ? &s->token : NULL, &calls, &s->link,
                         &problem);
     if (r < 0) {
         xt_log_problem(XT_LOG_ERROR, &problem);

@@ -1,10 +1,11 @@
-/* exectrail alerts, hosts, rules list, verify, token, user: each is one route. */
+/* exectrail alerts, hosts, ca, rules list, verify, token, user: each is one route. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/call.h"
 #include "cli/commands.h"
+#include "cli/input.h"
 #include "io/vfs.h"
 
 #define MAX_HEAD_BYTES 4096
@@ -45,6 +46,75 @@ int xt_cmd_hosts_group(const xt_opt_args *args)
     xt_call_segment(&call, "group");
     xt_call_param(&call, "group", args->operands[1]);
     return xt_call_fetch(args, &call, &answer);
+}
+
+/* A POST whose answer says nothing. */
+static int set(const xt_opt_args *args, const char *path, const char *what, const char *verb)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
+    xt_call call;
+    xt_call_init(&call, "POST", path);
+    xt_call_segment(&call, what);
+    xt_call_segment(&call, verb);
+    return xt_call_fetch(args, &call, &answer);
+}
+
+/* The command's last word is the route's. */
+int xt_cmd_hosts_set(const xt_opt_args *args)
+{
+    return set(args, "/api/v1/hosts", args->operands[0], strchr(args->command->name, ' ') + 1);
+}
+
+int xt_cmd_token_revoke(const xt_opt_args *args)
+{
+    return set(args, "/api/v1/tokens", args->operands[0], "revoke");
+}
+
+int xt_cmd_token_list(const xt_opt_args *args)
+{
+    return list(args, "/api/v1/tokens", "format");
+}
+
+int xt_cmd_ca_list(const xt_opt_args *args)
+{
+    return list(args, "/api/v1/cas", "format");
+}
+
+int xt_cmd_ca_change(const xt_opt_args *args)
+{
+    xt_call call;
+    const char *verb = strchr(args->command->name, ' ') + 1;
+    xt_call_init(&call, "POST", "/api/v1/cas");
+    xt_call_segment(&call, verb);
+    xt_call_options(&call, args, "format");
+    if (strcmp(verb, "retire") == 0)
+        xt_call_param(&call, "force", xt_opt_has(args, "force") ? "1" : NULL);
+    return xt_call_run(args, &call);
+}
+
+static int next_of_file(void *context, xt_slice *ret)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_input_next(context, ret, &problem);
+    return r < 0 ? xt_cli_fail(&problem) : 0;
+}
+
+int xt_cmd_hosts_expect(const xt_opt_args *args)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_input *input = NULL;
+    xt_call call;
+    if (args->n_operands == 0)
+        return list(args, "/api/v1/inventory", "format");
+    if (xt_input_open(args->operands[0], &input, &problem))
+        return xt_cli_fail(&problem);
+    xt_call_init(&call, "POST", "/api/v1/inventory");
+    xt_call_options(&call, args, "format");
+    call.next_body = next_of_file;
+    call.context = input;
+    int status = xt_call_run(args, &call);
+    xt_input_close(input);
+    return status;
 }
 
 int xt_cmd_user_list(const xt_opt_args *args)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/timestamp.h"
 #include "cli/commands.h"
 #include "cli/seal_key.h"
 #include "io/vfs.h"
@@ -159,6 +160,22 @@ static int read_limits(const xt_opt_args *args, xt_store_limits *ret, group_ages
     return r == 0 ? read_bytes(args, "min-free-bytes", &ret->min_free_bytes, problem) : r;
 }
 
+static int read_host_cert(const xt_opt_args *args, int64_t *ret_ms, xt_problem *problem)
+{
+    enum { MIN_S = 5, MAX_DAYS = 3650 };
+    int64_t ms;
+    xt_problem_source(problem, "--host-cert-valid");
+    int r = xt_duration_parse(xt_slice_str(xt_opt_get(args, "host-cert-valid")), &ms, problem);
+    if (r)
+        return r < 0 ? r : -EINVAL;
+    if (ms < MIN_S * 1000 || ms > MAX_DAYS * INT64_C(86400000)) {
+        xt_problem_set(problem, "a host's certificate lasts from %d seconds to %d days", MIN_S, MAX_DAYS);
+        return -EINVAL;
+    }
+    *ret_ms = ms;
+    return 0;
+}
+
 static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
 {
     const char *rules[XT_OPT_MAX_VALUES];
@@ -167,9 +184,12 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
     xt_secret_seal_key key;
     xt_store_limits limits = {0};
     group_ages ages = {.n = 0};
+    int64_t host_cert_ms = 0;
     int r = read_secrets(args, &seals, &key, problem);
     if (r == 0)
         r = read_limits(args, &limits, &ages, problem);
+    if (r == 0)
+        r = read_host_cert(args, &host_cert_ms, problem);
     if (r < 0)
         return r;
     for (const char *path; (path = xt_opt_nth(args, "rules", (unsigned)n)) != NULL;)
@@ -187,6 +207,7 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
         .limits = limits,
         .group_ages = ages.items,
         .n_group_ages = ages.n,
+        .host_cert_s = host_cert_ms / 1000,
         .keeps_reserve = true,
     };
     return xt_app_open(&settings, &s->app, problem);

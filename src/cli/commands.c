@@ -71,6 +71,10 @@ static const xt_opt server_options[] = {
     {.name = "listen", .value = "A:P", .fallback = "127.0.0.1:8515", .help = "address for agents"},
     {.name = "rules", .value = "DIR", .many = true, .help = "more Sigma rules: a folder or a file"},
     {.name = "webhook", .value = "URL", .help = "alerts are posted there as JSON"},
+    {.name = "host-cert-valid",
+     .value = "TIME",
+     .fallback = "90d",
+     .help = "how long hosts' certificates last: 30d, 12h; agents renew them at two thirds"},
     {.name = "names", .value = "N,N", .help = "names and addresses for the server's certificate besides localhost"},
     SECRETS,
     SEAL_TO,
@@ -140,6 +144,12 @@ static const xt_opt token_options[] = {
     {.name = "valid", .value = "TIME", .fallback = "1h", .help = "how long: 30m, 1h, 7d"},
     {.name = "uses", .value = "N", .fallback = "1", .help = "how many hosts may enrol with it; 0: any number"},
     {.name = "group", .value = "G", .help = "group of the hosts that enrol with it: host.group of their events"},
+    END,
+};
+static const xt_opt ca_retire_options[] = {
+    FROM_WHERE,
+    {.name = "force", .help = "even where hosts are locked out; they have to enrol again"},
+    AS_FORMAT,
     END,
 };
 static const xt_opt user_add_options[] = {
@@ -238,6 +248,23 @@ static const xt_opt_command commands[] = {
      "group that "
      "a host is in now.",
      where_options, xt_cmd_hosts_group},
+    {"hosts revoke", "HOST", 1, 1, "refuse a host (id or name) from now on; its open connection ends", NULL,
+     where_options, xt_cmd_hosts_set},
+    {"hosts restore", "HOST", 1, 1, "let a revoked host in again", NULL, where_options, xt_cmd_hosts_set},
+    {"hosts release", "HOST", 1, 1, "forget a clone that was refused",
+     "When the host is not connected, the next machine that comes with its certificate is the host from then on: for a "
+     "machine id that changed rightly.",
+     where_options, xt_cmd_hosts_set},
+    {"hosts expect", "[FILE]", 0, 1, "the hosts that ought to report, and where the fleet differs",
+     "FILE (- is standard input) holds a name a line and replaces the inventory before; without it that one is "
+     "compared. "
+     "Lists hosts that never reported, and those that it does not name.",
+     list_options, xt_cmd_hosts_expect},
+    {"ca list", "", 0, 0, "the CAs, and how many hosts have a certificate of each", NULL, list_options, xt_cmd_ca_list},
+    {"ca rotate", "", 0, 0, "make a new CA; connected hosts take certificates of it, both are trusted", NULL,
+     list_options, xt_cmd_ca_change},
+    {"ca retire", "", 0, 0, "trust the old CA no longer", "Refused while hosts have no certificate of the new one yet.",
+     ca_retire_options, xt_cmd_ca_change},
     {"verify", "", 0, 0, "every checksum, the ledger's chain and the counts",
      "  exectrail verify --data DIR --head > head.json    kept on another machine, and later there:\n"
      "  exectrail verify --data DIR --against head.json   proves that nothing before it was changed",
@@ -273,6 +300,8 @@ static const xt_opt_command commands[] = {
      restore_options, xt_cmd_restore},
     {"token new", "", 0, 0, "an enrolment token for agents", "The token is the last word on standard output.",
      token_options, xt_cmd_token_new},
+    {"token list", "", 0, 0, "enrolment tokens, without their secrets", NULL, list_options, xt_cmd_token_list},
+    {"token revoke", "ID", 1, 1, "take an enrolment token back", NULL, where_options, xt_cmd_token_revoke},
     {"user add", "NAME", 1, 1, "add a user or change the role", NULL, user_add_options, xt_cmd_user_add},
     {"user list", "", 0, 0, "users and roles", NULL, list_options, xt_cmd_user_list},
     {"user link", "NAME", 1, 1, "a one-time login link to the page",

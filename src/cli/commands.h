@@ -23,6 +23,12 @@ int xt_cmd_alerts_show(const xt_opt_args *args);
 int xt_cmd_alerts_set(const xt_opt_args *args); /* ack, close, reopen: the command's last word */
 int xt_cmd_hosts(const xt_opt_args *args);
 int xt_cmd_hosts_group(const xt_opt_args *args);
+int xt_cmd_hosts_set(const xt_opt_args *args);
+int xt_cmd_hosts_expect(const xt_opt_args *args);
+int xt_cmd_ca_list(const xt_opt_args *args);
+int xt_cmd_ca_change(const xt_opt_args *args);
+int xt_cmd_token_list(const xt_opt_args *args);
+int xt_cmd_token_revoke(const xt_opt_args *args);
 int xt_cmd_verify(const xt_opt_args *args);
 int xt_cmd_token_new(const xt_opt_args *args);
 int xt_cmd_user_add(const xt_opt_args *args);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "io/tls_pem.h"
+#include "io/tls_trust.h"
 
 static int no_passphrase(char *p, int n, int writing, void *context)
 {
@@ -100,6 +101,17 @@ static int verify_pinned(X509_STORE_CTX *store, void *context)
     return error == X509_V_OK;
 }
 
+/*
+ * A client's certificate that is not good does not end the handshake, for an alert says less than a refusal does: the verdict
+ * (the first error, never V_OK) stays with the connection, and who asks for the peer's name gets none.
+ */
+static int verify_later(X509_STORE_CTX *store, void *context)
+{
+    if (X509_verify_cert(store) != 1 && X509_STORE_CTX_get_error(store) == X509_V_OK)
+        X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
+    return 1;
+}
+
 static SSL_CTX *context_base(const SSL_METHOD *method)
 {
     SSL_CTX *context = SSL_CTX_new(method);
@@ -135,19 +147,30 @@ static int use_own(SSL_CTX *context, xt_slice cert_pem, xt_slice key_pem, xt_pro
     return r < 0 ? xt_error_origin(r) : 0;
 }
 
-/* Trusts the CA; a server also names it to clients, and sends it, so that an enrolling host can find what its token pins. */
+/* Trusts the CAs; a server also names them to clients, and sends the first, so that an enrolling host can find what its token pins. */
 static int use_ca(SSL_CTX *context, xt_slice ca_pem, bool send, xt_problem *reterr_problem)
 {
-    X509 *ca = xt_tls_cert_read(ca_pem);
-    if (!ca) {
+    unsigned n = 0;
+    bool ok = true;
+    xt_slice block;
+    while (ok && xt_tls_pem_next(&ca_pem, &block)) {
+        X509 *ca = xt_tls_cert_read(block);
+        if (!ca || n == XT_TLS_MAX_CAS) {
+            X509_free(ca);
+            n = 0;
+            break;
+        }
+        ok = X509_STORE_add_cert(SSL_CTX_get_cert_store(context), ca) == 1 &&
+             (!send || SSL_CTX_add_client_CA(context, ca) == 1) &&
+             (!send || n > 0 || SSL_CTX_add1_chain_cert(context, ca) == 1);
+        n++;
+        X509_free(ca);
+    }
+    ERR_clear_error();
+    if (n == 0) {
         xt_problem_set(reterr_problem, "the CA's certificate is not readable as PEM");
         return xt_error_origin(-EBADMSG);
     }
-    bool ok = X509_STORE_add_cert(SSL_CTX_get_cert_store(context), ca) == 1;
-    if (ok && send)
-        ok = SSL_CTX_add1_chain_cert(context, ca) == 1 && SSL_CTX_add_client_CA(context, ca) == 1;
-    X509_free(ca);
-    ERR_clear_error();
     return ok ? 0 : xt_error_origin(-ENOMEM);
 }
 
@@ -158,6 +181,7 @@ int xt_tls_server_context(xt_slice ca_pem, xt_slice cert_pem, xt_slice key_pem, 
     if (!context)
         return xt_error_origin(-ENOMEM);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(context, verify_later, NULL);
     int r = use_own(context, cert_pem, key_pem, reterr_problem);
     if (r >= 0)
         r = use_ca(context, ca_pem, true, reterr_problem);

@@ -13,8 +13,9 @@
 
 #include "io/tls_pem.h"
 
+#define DAY_SECONDS      INT64_C(86400)
 #define CA_DAYS          7300
-#define BACKDATE_SECONDS (-86400L) /* hosts whose clock is behind must not refuse a new certificate */
+#define BACKDATE_SECONDS DAY_SECONDS /* hosts whose clock is behind must not refuse a new certificate */
 #define MAX_NAMES        64
 
 static int bio_take(BIO *bio, bool written, xt_buf *out)
@@ -71,17 +72,23 @@ static bool serial_set(X509 *cert)
     return ok;
 }
 
+static bool dates_set(X509 *cert, int64_t valid_s)
+{
+    int64_t back_s = valid_s / 10 < BACKDATE_SECONDS ? valid_s / 10 : BACKDATE_SECONDS;
+    return X509_gmtime_adj(X509_getm_notBefore(cert), (long)-back_s) &&
+           X509_time_adj_ex(X509_getm_notAfter(cert), (int)(valid_s / DAY_SECONDS), (long)(valid_s % DAY_SECONDS),
+                            NULL);
+}
+
 /* A version 3 certificate with serial, dates, subject and key, not signed yet; NULL when OpenSSL is out of memory. */
-static X509 *cert_blank(EVP_PKEY *key, xt_slice unit, xt_slice common_name, int days)
+static X509 *cert_blank(EVP_PKEY *key, xt_slice unit, xt_slice common_name, int64_t valid_s)
 {
     X509 *cert = X509_new();
     if (!cert)
         return NULL;
     X509_NAME *subject = X509_get_subject_name(cert);
-    if (X509_set_version(cert, X509_VERSION_3) == 1 && serial_set(cert) &&
-        X509_gmtime_adj(X509_getm_notBefore(cert), BACKDATE_SECONDS) &&
-        X509_time_adj_ex(X509_getm_notAfter(cert), days, 0, NULL) && name_add(subject, "OU", unit) &&
-        name_add(subject, "CN", common_name) && X509_set_pubkey(cert, key) == 1)
+    if (X509_set_version(cert, X509_VERSION_3) == 1 && serial_set(cert) && dates_set(cert, valid_s) &&
+        name_add(subject, "OU", unit) && name_add(subject, "CN", common_name) && X509_set_pubkey(cert, key) == 1)
         return cert;
     X509_free(cert);
     return NULL;
@@ -102,7 +109,7 @@ int xt_tls_ca_make(xt_slice key_pem, xt_buf *ret_cert_pem)
     EVP_PKEY *key = xt_tls_key_read(key_pem);
     if (!key)
         return xt_error_origin(-EBADMSG);
-    X509 *cert = cert_blank(key, XT_S("exectrail"), XT_S("exectrail CA"), CA_DAYS);
+    X509 *cert = cert_blank(key, XT_S("exectrail"), XT_S("exectrail CA"), CA_DAYS * DAY_SECONDS);
     int r = -ENOMEM;
     if (cert && X509_set_issuer_name(cert, X509_get_subject_name(cert)) == 1 &&
         extension_add(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
@@ -191,8 +198,22 @@ static EVP_PKEY *csr_key(xt_slice der, xt_problem *reterr_problem)
     return NULL;
 }
 
-int xt_tls_host_cert_make(xt_slice ca_cert_pem, xt_slice ca_key_pem, xt_slice csr_der, xt_slice host_id, int days,
-                          xt_buf *ret_cert_pem, xt_problem *reterr_problem)
+int xt_tls_csr_key(xt_slice csr_der, uint8_t ret[static 32], xt_problem *reterr_problem)
+{
+    EVP_PKEY *key = csr_key(csr_der, reterr_problem);
+    unsigned char *der = NULL;
+    unsigned n = 0;
+    if (!key)
+        return xt_error_origin(-EBADMSG);
+    int n_der = i2d_PUBKEY(key, &der);
+    bool ok = n_der > 0 && EVP_Digest(der, (size_t)n_der, ret, &n, EVP_sha256(), NULL) == 1;
+    OPENSSL_free(der);
+    EVP_PKEY_free(key);
+    return ok ? 0 : xt_error_origin(-ENOMEM);
+}
+
+int xt_tls_host_cert_make(xt_slice ca_cert_pem, xt_slice ca_key_pem, xt_slice csr_der, xt_slice host_id,
+                          int64_t valid_s, xt_buf *ret_cert_pem, xt_problem *reterr_problem)
 {
     authority ca;
     int r = ca_init(&ca, ca_cert_pem, ca_key_pem, reterr_problem);
@@ -203,7 +224,7 @@ int xt_tls_host_cert_make(xt_slice ca_cert_pem, xt_slice ca_key_pem, xt_slice cs
         ca_fini(&ca);
         return xt_error_origin(-EBADMSG);
     }
-    X509 *cert = cert_blank(key, XT_S("exectrail host"), host_id, days);
+    X509 *cert = cert_blank(key, XT_S("exectrail host"), host_id, valid_s);
     r = cert && ca_sign(&ca, cert, "clientAuth") ? cert_format(cert, ret_cert_pem) : -ENOMEM;
     X509_free(cert);
     EVP_PKEY_free(key);
@@ -269,7 +290,7 @@ int xt_tls_server_cert_make(xt_slice ca_cert_pem, xt_slice ca_key_pem, xt_slice 
         ca_fini(&ca);
         return xt_error_origin(-EBADMSG);
     }
-    X509 *cert = cert_blank(key, XT_S(XT_TLS_SERVER_UNIT), XT_S("exectrail server"), days);
+    X509 *cert = cert_blank(key, XT_S(XT_TLS_SERVER_UNIT), XT_S("exectrail server"), days * DAY_SECONDS);
     bool ok = cert && alternatives_add(cert, names) && ca_sign(&ca, cert, "serverAuth");
     r = ok ? cert_format(cert, ret_cert_pem) : -ENOMEM;
     X509_free(cert);

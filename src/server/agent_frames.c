@@ -5,7 +5,9 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/timestamp.h"
 #include "io/tls.h"
+#include "io/tls_trust.h"
 #include "server/agents_private.h"
 #include "server/app_parts.h"
 #include "server/secret.h"
@@ -15,12 +17,14 @@ enum {
     RETRY_GAP_MS = 100,
     RETRY_BUSY_MS = 5000,
     RETRY_CORRUPT_MS = 60000,
+    RETRY_IDENTITY_MS = 60000, /* somebody has to do something first */
+    RETRY_CLONED_MS = 30000,
+    RENEW_AGAIN_MS = 1000, /* a host asks for no more certificates than that */
 };
 
 static void refuse_version(xt_agent_link *link)
 {
-    xt_agent_link_refuse(link, XT_REFUSED_VERSION, 0,
-                         "agent and server speak different versions; update the older one");
+    xt_agent_link_refuse(link, XT_REFUSED_VERSION, 0, NULL);
 }
 
 static void refuse_message(xt_agent_link *link)
@@ -33,27 +37,25 @@ static void refuse_error(xt_agent_link *link, const xt_problem *problem, int r)
 {
     xt_log(XT_LOG_ERROR, "agent %s: %s", link->address,
            xt_problem_is_set(problem) ? problem->sentence : strerror(r < 0 ? -r : EINVAL));
-    xt_agent_link_refuse(link, XT_REFUSED_BUSY, RETRY_BUSY_MS, "the server cannot do this now; its log says why");
+    xt_agent_link_refuse(link, XT_REFUSED_BUSY, RETRY_BUSY_MS, "it cannot do this now, and its log says why");
 }
 
 static void refuse_enrolment(xt_agent_link *link, int outcome, const xt_problem *problem)
 {
-    char sentence[700];
-    xt_buf text = XT_BUF_ON(sentence);
-    xt_refusal reason = outcome == XT_APP_E_NOT_FOUND ? XT_REFUSED_TOKEN_UNKNOWN
-                        : outcome == XT_APP_E_EXPIRED ? XT_REFUSED_TOKEN_EXPIRED
-                        : outcome == XT_APP_E_USED    ? XT_REFUSED_TOKEN_USED
-                                                      : XT_REFUSED_CORRUPT;
+    xt_refusal reason = outcome == XT_APP_E_NOT_FOUND       ? XT_REFUSED_TOKEN_UNKNOWN
+                        : outcome == XT_APP_E_EXPIRED       ? XT_REFUSED_TOKEN_EXPIRED
+                        : outcome == XT_APP_E_USED          ? XT_REFUSED_TOKEN_USED
+                        : outcome == XT_TOKENS_E_REVOKED    ? XT_REFUSED_REVOKED
+                        : outcome == XT_TOKENS_E_OTHER_HOST ? XT_REFUSED_UNKNOWN
+                                                            : XT_REFUSED_CORRUPT;
+    bool more = reason == XT_REFUSED_UNKNOWN || reason == XT_REFUSED_CORRUPT;
 
-    xt_buf_printf(&text, "%s%s%s", problem->sentence, problem->hint[0] ? "; " : "", problem->hint);
-    xt_buf_putc(&text, '\0');
-    sentence[sizeof sentence - 1] = '\0';
-    xt_agent_link_refuse(link, reason, 0, sentence);
+    xt_agent_link_refuse(link, reason, 0, more ? problem->sentence : NULL);
 }
 
 static void enroll(xt_agent_link *link, xt_slice payload)
 {
-    XT_CLEANUP(xt_buf_fini) xt_buf cert = XT_BUF_INIT, out = XT_BUF_INIT;
+    XT_CLEANUP(xt_buf_fini) xt_buf cert = XT_BUF_INIT, bundle = XT_BUF_INIT, out = XT_BUF_INIT;
     xt_problem problem = XT_PROBLEM_INIT;
     xt_app *app = link->agents->app;
     char host_id[33];
@@ -73,41 +75,71 @@ static void enroll(xt_agent_link *link, xt_slice payload)
     } else if (r > 0) {
         refuse_enrolment(link, r, &problem);
     } else {
-        xt_enrolled enrolled = {.host_id = xt_slice_str(host_id),
-                                .cert_pem = xt_buf_slice(&cert),
-                                .ca_pem = xt_buf_slice(&app->pki.ca_pem)};
+        xt_pki_bundle_put(&app->pki, &bundle);
+        xt_enrolled enrolled = {
+            .host_id = xt_slice_str(host_id), .cert_pem = xt_buf_slice(&cert), .ca_pem = xt_buf_slice(&bundle)};
+        xt_log(XT_LOG_INFO, "agent %s enrolled as host %s", link->address, host_id);
         xt_enrolled_put(&out, &enrolled);
         xt_agent_link_send(link, XT_FRAME_ENROLLED, &out);
         xt_agent_link_leave(link); /* the certificate is for the next connection */
     }
 }
 
-/* Is the host of this certificate welcome? */
-static bool identify(xt_agent_link *link, const xt_hello *hello)
+/* What is wrong with the certificate, with both clocks where time is: one of them is to blame. */
+static void refuse_certificate(xt_agent_link *link, const xt_tls_peer *peer)
 {
-    char name[128];
+    char text[160], from[25], to[25], now[25];
+    xt_buf detail = XT_BUF_ON(text);
 
-    xt_tls_peer_name(link->ssl, name, sizeof name);
-    if (!name[0] || !xt_slice_eq(hello->host_id, xt_slice_str(name))) {
-        xt_agent_link_refuse(link, XT_REFUSED_IDENTITY, 0,
-                             name[0] ? "the certificate is another host's than the hello says"
-                                     : "a hello needs the host's certificate; enrol first");
-        return false;
-    }
-    int r = xt_hosts_check(link->agents->app->hosts, hello->host_id);
-    if (r == XT_APP_E_DENIED)
-        xt_agent_link_refuse(link, XT_REFUSED_REVOKED, 0, "this host's certificate has been revoked; enrol it again");
-    else if (r)
-        xt_agent_link_refuse(link, XT_REFUSED_IDENTITY, 0, "the server does not know this host; enrol it again");
-    return r == 0;
+    xt_timestamp_format(peer->from_ms, from);
+    xt_timestamp_format(peer->to_ms, to);
+    xt_timestamp_format(xt_clock_wall_ms(&xt_clock_system), now);
+    xt_buf_printf(&detail, "it is valid from %s to %s, and here it is %s", from, to, now);
+    text[detail.n] = '\0';
+    if (peer->fault == XT_TLS_PEER_EXPIRED)
+        xt_agent_link_refuse(link, XT_REFUSED_EXPIRED, RETRY_IDENTITY_MS, text);
+    else if (peer->fault == XT_TLS_PEER_EARLY)
+        xt_agent_link_refuse(link, XT_REFUSED_EARLY, RETRY_IDENTITY_MS, text);
+    else if (peer->fault == XT_TLS_PEER_CA)
+        xt_agent_link_refuse(link, XT_REFUSED_CA, RETRY_IDENTITY_MS, NULL);
+    else
+        xt_agent_link_refuse(link, XT_REFUSED_IDENTITY, 0, NULL);
 }
 
-static int take_place(xt_agent_link *link, xt_slice host_id)
+static void refuse_host(xt_agent_link *link, xt_slice id, uint64_t reason)
+{
+    xt_hosts_refused(link->agents->app->hosts, id, reason);
+    xt_agent_link_refuse(link, reason, reason == XT_REFUSED_CLONED ? RETRY_CLONED_MS : 0, NULL);
+}
+
+/* Is the certificate good, and of the host that the hello names? */
+static bool identify(xt_agent_link *link, const xt_hello *hello, xt_tls_peer *ret)
+{
+    xt_tls_peer_get(link->ssl, ret);
+    if (ret->fault != XT_TLS_PEER_GOOD) {
+        xt_hosts_refused(link->agents->app->hosts, xt_slice_str(ret->name),
+                         ret->fault == XT_TLS_PEER_EXPIRED ? XT_REFUSED_EXPIRED
+                         : ret->fault == XT_TLS_PEER_EARLY ? XT_REFUSED_EARLY
+                         : ret->fault == XT_TLS_PEER_CA    ? XT_REFUSED_CA
+                                                           : XT_REFUSED_IDENTITY);
+        refuse_certificate(link, ret);
+        return false;
+    }
+    if (xt_slice_eq(hello->host_id, xt_slice_str(ret->name)))
+        return true;
+    xt_agent_link_refuse(link, XT_REFUSED_IDENTITY, 0, NULL);
+    return false;
+}
+
+/* older_is_clone: the connection that there is is another machine's. */
+static int take_place(xt_agent_link *link, xt_slice host_id, bool older_is_clone)
 {
     xt_agents *agents = link->agents;
     xt_agent_link *older = xt_map_find(&agents->by_host, host_id);
 
-    if (older)
+    if (older && older_is_clone)
+        xt_agent_link_refuse(older, XT_REFUSED_CLONED, RETRY_CLONED_MS, NULL);
+    else if (older)
         xt_agent_link_close(older); /* a connection that the host has given up */
     xt_text_copy(link->host_id, sizeof link->host_id, host_id);
     agents->n_new--;
@@ -116,11 +148,62 @@ static int take_place(xt_agent_link *link, xt_slice host_id)
     return xt_error_trace(xt_map_put(&agents->by_host, xt_slice_str(link->host_id), link, NULL));
 }
 
-static void hello(xt_agent_link *link, xt_slice payload)
+static void hex(const uint8_t bytes[static 32], char ret[static 65])
+{
+    xt_buf out = {.p = ret, .cap = 65, .max_bytes = 64};
+
+    xt_buf_put_hex(&out, xt_slice_of(bytes, 32));
+    ret[out.n] = '\0';
+}
+
+/* What the connection is known by from now on. */
+static void keep_hello(xt_agent_link *link, const xt_hello *hello, const xt_tls_peer *peer)
+{
+    int64_t now_ms = xt_clock_wall_ms(&xt_clock_system), span_ms = peer->to_ms - peer->from_ms;
+    char ca[XT_PKI_ID_DIGITS + 1], key[65];
+
+    xt_text_copy(link->boot_id, sizeof link->boot_id, hello->boot_id);
+    xt_text_copy(link->machine_id, sizeof link->machine_id, hello->machine_id);
+    link->features = hello->features;
+    link->is_old = now_ms - peer->from_ms > span_ms / 6 * 5; /* agents begin at two thirds */
+    memcpy(link->ca_sha256, peer->ca_sha256, sizeof link->ca_sha256);
+    xt_pki_id(peer->ca_sha256, ca);
+    hex(peer->key_sha256, key);
+    xt_hosts_certificate(link->agents->app->hosts, hello->host_id, ca, peer->to_ms, key);
+}
+
+void xt_agent_send_trust(xt_agent_link *link, uint64_t spread_ms)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
-    xt_welcome welcome = {.version = XT_WIRE_VERSION, .window = XT_AGENT_WINDOW};
+    xt_pki *pki = &link->agents->app->pki;
+    bool signs;
+
+    if (!(link->features & XT_FEATURE_RENEWAL))
+        return;
+    (void)xt_pki_knows(pki, link->ca_sha256, &signs);
+    xt_pki_trust_put(pki, !signs || link->is_old, spread_ms, &out);
+    xt_agent_link_send(link, XT_FRAME_TRUST, &out);
+}
+
+static void welcome(xt_agent_link *link, const xt_hello *hello, const xt_welcome *message)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    xt_pki *pki = &link->agents->app->pki;
+    bool signs;
+
+    xt_welcome_put(&out, message);
+    xt_agent_link_send(link, XT_FRAME_WELCOME, &out);
+    (void)xt_pki_knows(pki, link->ca_sha256, &signs);
+    if (hello->trust != xt_pki_trust_hash(pki) || !signs || link->is_old)
+        xt_agent_send_trust(link, 0);
+}
+
+static void hello(xt_agent_link *link, xt_slice payload)
+{
+    xt_welcome message = {.version = XT_WIRE_VERSION, .window = XT_AGENT_WINDOW, .features = XT_FEATURE_RENEWAL};
     xt_app *app = link->agents->app;
+    xt_tls_peer peer;
+    bool other = false;
     xt_hello m;
 
     if (xt_hello_decode(payload, &m, NULL)) {
@@ -131,26 +214,64 @@ static void hello(xt_agent_link *link, xt_slice payload)
         refuse_version(link);
         return;
     }
-    if (!identify(link, &m))
+    if (!identify(link, &m, &peer))
         return;
-    int r = xt_store_stream_get(app->store, m.stream, &welcome.number, &welcome.hash);
-    if (r == 0)
-        r = take_place(link, m.host_id);
+    int r = xt_store_stream_get(app->store, m.stream, &message.number, &message.hash);
     if (r) {
         refuse_error(link, NULL, r);
         return;
     }
-    xt_hosts_hello(app->hosts, &m, link->address);
-    xt_welcome_put(&out, &welcome);
-    xt_agent_link_send(link, XT_FRAME_WELCOME, &out);
+    uint64_t reason = xt_hosts_hello(app->hosts, &m, link->address, &other);
+    if (reason) {
+        refuse_host(link, m.host_id, reason);
+        return;
+    }
+    r = take_place(link, m.host_id, other);
+    if (r) {
+        refuse_error(link, NULL, r);
+        return;
+    }
+    keep_hello(link, &m, &peer);
+    welcome(link, &m, &message);
 }
 
-static bool is_welcome_still(xt_agent_link *link)
+bool xt_agent_is_welcome(xt_agent_link *link)
 {
-    if (xt_hosts_check(link->agents->app->hosts, xt_slice_str(link->host_id)) == 0)
-        return true;
-    xt_agent_link_refuse(link, XT_REFUSED_REVOKED, 0, "this host's certificate has been revoked; enrol it again");
-    return false;
+    xt_app *app = link->agents->app;
+    bool signs;
+    uint64_t reason = xt_hosts_refusal(app->hosts, xt_slice_str(link->host_id), xt_slice_str(link->boot_id),
+                                       xt_slice_str(link->machine_id));
+
+    if (reason == 0 && !xt_pki_knows(&app->pki, link->ca_sha256, &signs))
+        reason = XT_REFUSED_CA;
+    if (reason)
+        refuse_host(link, xt_slice_str(link->host_id), reason);
+    return reason == 0;
+}
+
+/* A certificate for a key that the request proves; for the host that the connection is, whatever the request says. */
+static void renew(xt_agent_link *link, xt_slice payload)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf cert = XT_BUF_INIT, out = XT_BUF_INIT;
+    xt_app *app = link->agents->app;
+    xt_problem problem = XT_PROBLEM_INIT;
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+    xt_renew m;
+
+    if (xt_renew_decode(payload, &m, NULL)) {
+        refuse_message(link);
+        return;
+    }
+    if (link->renewed_ms && now_ms - link->renewed_ms < RENEW_AGAIN_MS)
+        return;
+    link->renewed_ms = now_ms;
+    if (xt_pki_sign(&app->pki, m.csr_der, xt_slice_str(link->host_id), &cert, &problem)) {
+        xt_agent_link_refuse(link, XT_REFUSED_CORRUPT, RETRY_CORRUPT_MS, problem.sentence);
+        return;
+    }
+    xt_log(XT_LOG_INFO, "agent %s host %s: its certificate is renewed", link->address, link->host_id);
+    xt_renewed_put(&out, &(xt_renewed){.cert_pem = xt_buf_slice(&cert)});
+    xt_agent_link_send(link, XT_FRAME_RENEWED, &out);
 }
 
 static void heartbeat(xt_agent_link *link, xt_slice payload)
@@ -173,20 +294,21 @@ int xt_agent_frame(xt_agent_link *link, const xt_frame *frame)
         xt_agent_link_refuse(link, XT_REFUSED_CORRUPT, RETRY_CORRUPT_MS,
                              "the first message is a hello or an enrolment");
     else if (frame->type == XT_FRAME_BATCH)
-        return is_welcome_still(link) ? xt_agents_ingest(link, frame->payload) : 0;
-    else if (frame->type == XT_FRAME_HEARTBEAT && is_welcome_still(link))
+        return xt_agent_is_welcome(link) ? xt_agents_ingest(link, frame->payload) : 0;
+    else if (frame->type == XT_FRAME_HEARTBEAT && xt_agent_is_welcome(link))
         heartbeat(link, frame->payload);
+    else if (frame->type == XT_FRAME_RENEW && xt_agent_is_welcome(link))
+        renew(link, frame->payload);
     return 0; /* a later version's message is passed over */
 }
 
 void xt_agent_refuse_outcome(xt_agent_link *link, int outcome)
 {
     if (outcome == XT_STORE_E_GAP)
-        xt_agent_link_refuse(link, XT_REFUSED_GAP, RETRY_GAP_MS, "a batch is missing before this one; say hello again");
+        xt_agent_link_refuse(link, XT_REFUSED_GAP, RETRY_GAP_MS, NULL);
     else if (outcome > 0)
         xt_agent_link_refuse(link, XT_REFUSED_CORRUPT, RETRY_CORRUPT_MS,
                              "a batch does not hold together, or is not this host's; the server's log says which");
     else
-        xt_agent_link_refuse(link, XT_REFUSED_BUSY, RETRY_BUSY_MS,
-                             "the server cannot store events now; its log says why");
+        xt_agent_link_refuse(link, XT_REFUSED_BUSY, RETRY_BUSY_MS, "it cannot store events now, and its log says why");
 }

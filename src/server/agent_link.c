@@ -191,15 +191,19 @@ void xt_agent_link_leave(xt_agent_link *link)
     set_deadline(link, HELLO_S);
 }
 
-void xt_agent_link_refuse(xt_agent_link *link, xt_refusal reason, uint64_t retry_ms, const char *sentence)
+void xt_agent_link_refuse(xt_agent_link *link, uint64_t reason, uint64_t retry_ms, const char *detail)
 {
-    XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
-    xt_refused refused = {.reason = reason, .retry_ms = retry_ms, .sentence = xt_slice_str(sentence)};
+    XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT, text = XT_BUF_INIT;
+    const xt_refusal_words *words = xt_refusal_words_get(reason);
 
     if (link->phase == XT_AGENT_LEAVING)
         return;
-    xt_log(XT_LOG_INFO, "agent %s%s%s refused: %s", link->address, link->host_id[0] ? " host " : "", link->host_id,
-           sentence);
+    xt_buf_printf(&text, "%s%s%s", words->sentence, detail ? ": " : "", detail ? detail : "");
+    if (words->hint[0])
+        xt_buf_printf(&text, "; %s", words->hint);
+    xt_log(XT_LOG_INFO, "agent %s%s%s refused (%s): %.*s", link->address, link->host_id[0] ? " host " : "",
+           link->host_id, words->name, XT_S_ARGS(xt_buf_slice(&text)));
+    xt_refused refused = {.reason = reason, .retry_ms = retry_ms, .sentence = xt_buf_slice(&text)};
     xt_refused_put(&payload, &refused);
     xt_agent_link_send(link, XT_FRAME_REFUSED, &payload);
     xt_agent_link_leave(link);

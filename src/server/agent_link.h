@@ -33,7 +33,12 @@ typedef struct xt_agent_link {
     struct event *deadline; /* of the hello, later of the farewell */
     xt_agent_phase phase;
     char host_id[33], address[64];
-    size_t n_pending; /* batches with the writer */
+    char boot_id[40], machine_id[64]; /* as its hello said */
+    uint64_t features;                /* of the agent */
+    uint8_t ca_sha256[32];            /* of its certificate */
+    bool is_old;                      /* most of its certificate's time is over */
+    int64_t renewed_ms;               /* monotonic; 0: it has not asked yet */
+    size_t n_pending;                 /* batches with the writer */
     bool paused, touched;
     uint64_t ack; /* to send, 0: none */
     int refusal;  /* the first outcome that is no acknowledgement */
@@ -47,8 +52,8 @@ void xt_agent_link_close(xt_agent_link *link);
 /* Frees what is left of a dead link that nobody waits for. */
 void xt_agent_link_reap(xt_agent_link *link);
 void xt_agent_link_send(xt_agent_link *link, xt_frame_type type, const xt_buf *payload);
-/* Sends REFUSED and leaves. */
-void xt_agent_link_refuse(xt_agent_link *link, xt_refusal reason, uint64_t retry_ms, const char *sentence);
+/* Sends REFUSED and leaves. detail: what the words of the reason do not say, may be NULL. */
+void xt_agent_link_refuse(xt_agent_link *link, uint64_t reason, uint64_t retry_ms, const char *detail);
 /* No more is read; closes when what was sent has been taken. */
 void xt_agent_link_leave(xt_agent_link *link);
 /* Works on what has come; the link may be gone after this. */
@@ -56,5 +61,9 @@ void xt_agent_link_advance(xt_agent_link *link);
 
 /* One whole frame. 0, or -EAGAIN: the frame stays where it is and is tried again later. May make the link leave. */
 XT_MUST_USE int xt_agent_frame(xt_agent_link *link, const xt_frame *frame);
+/* Tells it the CAs, and to renew its certificate where that is of use, some time within spread_ms. */
+void xt_agent_send_trust(xt_agent_link *link, uint64_t spread_ms);
+/* Sends it away when its host or its CA is not welcome any more; false then. */
+bool xt_agent_is_welcome(xt_agent_link *link);
 /* A batch's outcome that is no acknowledgement. */
 void xt_agent_refuse_outcome(xt_agent_link *link, int outcome);

@@ -21,6 +21,7 @@ enum {
     RETRY_MS = 20,
     MAX_NEW = 4096, /* connections without a hello */
     BACKLOG = 1024,
+    RENEW_MS = 5, /* of work for a renewal and the connection that proves it: they are spread by that much a host */
 };
 
 /* ------------------------------------------------------------------------------------ from the writer's thread */
@@ -138,13 +139,62 @@ static void answer_all(xt_agents *agents)
     }
 }
 
+/* -------------------------------------------------------------------------------------- changes of the fleet */
+
+/* On any thread. */
+static void on_fleet(void *context)
+{
+    xt_agents *agents = context;
+    uint64_t one = 1;
+
+    atomic_store(&agents->fleet_changed, true);
+    if (write(agents->wake_fd, &one, sizeof one) < 0)
+        xt_log(XT_LOG_ERROR, "agents: eventfd: %s", strerror(errno));
+}
+
+/* New connections are made under the CAs of now. */
+static void take_cas(xt_agents *agents)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    SSL_CTX *context = NULL;
+
+    agents->generation = atomic_load(&agents->app->pki.generation);
+    if (xt_pki_context(&agents->app->pki, &context, &problem)) {
+        xt_log_problem(XT_LOG_ERROR, &problem);
+        return;
+    }
+    SSL_CTX_free(agents->context); /* connections hold it as long as they need it */
+    agents->context = context;
+}
+
+/* Looks at every connection: who is not welcome any more goes at once, and all hear of new CAs. */
+static void sweep(xt_agents *agents)
+{
+    bool new_cas = agents->generation != atomic_load(&agents->app->pki.generation);
+    uint64_t n = 0;
+    xt_agent_link *next;
+
+    if (new_cas)
+        take_cas(agents);
+    for (xt_agent_link *link = agents->links; link; link = link->next)
+        n++;
+    for (xt_agent_link *link = agents->links; link; link = next) {
+        next = link->next;
+        if (link->phase == XT_AGENT_TALKING && xt_agent_is_welcome(link) && new_cas)
+            xt_agent_send_trust(link, n * RENEW_MS);
+    }
+}
+
 static void on_wake(evutil_socket_t fd, short what, void *context)
 {
+    xt_agents *agents = context;
     uint64_t n;
 
     if (read(fd, &n, sizeof n) < 0 && errno != EAGAIN)
         xt_log(XT_LOG_ERROR, "agents: eventfd: %s", strerror(errno));
-    answer_all(context);
+    answer_all(agents);
+    if (atomic_exchange(&agents->fleet_changed, false))
+        sweep(agents);
 }
 
 void xt_agents_retry_later(xt_agents *agents)
@@ -287,6 +337,7 @@ int xt_agents_open(xt_app *app, struct event_base *base, const char *address, xt
     agents->wake_fd = -1;
     pthread_mutex_init(&agents->lock, NULL);
     pthread_cond_init(&agents->settled, NULL);
+    agents->generation = atomic_load(&app->pki.generation);
     r = xt_pki_context(&app->pki, &agents->context, reterr_problem);
     if (r == 0)
         r = open_events(agents);
@@ -298,6 +349,7 @@ int xt_agents_open(xt_app *app, struct event_base *base, const char *address, xt
         xt_agents_close(agents);
         return xt_error_fold(r);
     }
+    xt_app_on_fleet(app, on_fleet, agents);
     *ret = agents;
     return 0;
 }
@@ -331,6 +383,7 @@ xt_agents *xt_agents_close(xt_agents *agents)
 {
     if (!agents)
         return NULL;
+    xt_app_on_fleet(agents->app, NULL, NULL);
     while (agents->links)
         xt_agent_link_close(agents->links);
     pthread_mutex_lock(&agents->lock);

@@ -6,6 +6,7 @@
 #pragma once
 #include <event2/listener.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/map.h"
 #include "server/agent_link.h"
@@ -21,6 +22,8 @@ struct xt_agents {
     xt_app *app;
     struct event_base *base;
     SSL_CTX *context;
+    uint64_t generation; /* of the CAs that the context is of */
+    atomic_bool fleet_changed;
     struct evconnlistener *listener;
     int port;
     xt_agent_link *links;

@@ -92,17 +92,31 @@ static void keep_told(xt_app *app, bool *told)
     *told = full;
 }
 
+static int keep_certificate(xt_app *app, xt_problem *reterr_problem)
+{
+    uint64_t before = atomic_load(&app->pki.generation);
+    int r = xt_pki_keep(&app->pki, reterr_problem);
+
+    if (r == 0 && atomic_load(&app->pki.generation) != before)
+        xt_app_fleet_changed(app);
+    return xt_error_trace(r);
+}
+
 static void *keep(void *context)
 {
     xt_app *app = context;
     bool told = false;
-    int last_store = 0, last_care = 0, last_rules = 0, last_hosts = 0, last_alerts = 0;
+    int last_notes = 0, last_pki = 0, last_store = 0, last_care = 0, last_rules = 0, last_hosts = 0, last_alerts = 0;
 
     for (uint64_t turn = 1; keeper_waits(app); turn++) {
         xt_problem problem = XT_PROBLEM_INIT;
         report(xt_store_maintain(app->store, &problem), "store", &problem, &last_store);
         problem = XT_PROBLEM_INIT;
         keep_told(app, &told);
+        report(xt_notes_enter(app->notes, app), "events of the server's own", &problem, &last_notes);
+        if (turn % PRUNE_EVERY == 0)
+            report(keep_certificate(app, &problem), "the server's certificate", &problem, &last_pki);
+        problem = XT_PROBLEM_INIT;
         xt_care_tell_head(app);
         report(xt_care_keep(app, &problem), "retention", &problem, &last_care);
         problem = XT_PROBLEM_INIT;
@@ -208,7 +222,9 @@ static int open_state(xt_app *app, xt_problem *reterr_problem)
         return xt_error_origin(-ENAMETOOLONG);
     int r = xt_state_open(path, &app->state, reterr_problem);
     if (r == 0)
-        r = xt_hosts_open(app->state, app->clock, &app->hosts, reterr_problem);
+        r = xt_notes_new(&app->notes);
+    if (r == 0)
+        r = xt_hosts_open(app->state, app->clock, app->notes, &app->hosts, reterr_problem);
     return xt_error_trace(r);
 }
 
@@ -218,7 +234,7 @@ static int open_parts(xt_app *app, const xt_app_settings *settings, xt_problem *
 
     if (r)
         return r;
-    r = xt_pki_open(app->data, settings->server_names, &app->pki, reterr_problem);
+    r = xt_pki_open(app->data, settings->server_names, settings->host_cert_s, &app->pki, reterr_problem);
     if (r == 0)
         r = xt_care_new(app->store, settings, &app->care);
     if (r == 0)
@@ -254,6 +270,7 @@ static xt_app *app_new(const xt_app_settings *settings)
     app->seals_secrets = settings->seal_to != NULL;
     if (settings->seal_to)
         app->seal_to = *settings->seal_to;
+    pthread_mutex_init(&app->fleet_lock, NULL);
     pthread_mutex_init(&app->keeper_lock, NULL);
     pthread_mutex_init(&app->erase_one, NULL);
     pthread_mutex_init(&app->erase_lock, NULL);
@@ -299,6 +316,7 @@ xt_app *xt_app_close(xt_app *app)
     xt_outbox_close(app->outbox);
     xt_rules_watch_close(app->rules);
     xt_hosts_close(app->hosts);
+    xt_notes_free(app->notes);
     xt_state_close(app->state);
     xt_pki_fini(&app->pki);
     xt_secret_rules_unref(app->secrets);
@@ -308,6 +326,7 @@ xt_app *xt_app_close(xt_app *app)
     pthread_mutex_destroy(&app->keeper_lock);
     pthread_mutex_destroy(&app->erase_one);
     pthread_mutex_destroy(&app->erase_lock);
+    pthread_mutex_destroy(&app->fleet_lock);
     free(app->data);
     free(app);
     return NULL;
@@ -362,18 +381,7 @@ int xt_app_ingest(xt_app *app, xt_slice host_id, xt_slice payload, xt_app_done_f
     return xt_writer_put(app->writer, &args);
 }
 
-int xt_app_hosts_list(xt_app *app, int (*each)(void *context, const xt_host *host), void *context,
-                      xt_problem *reterr_problem)
-{
-    return xt_hosts_list(app->hosts, each, context);
-}
-
 int xt_app_host_group(xt_app *app, xt_slice host, xt_slice group, xt_problem *reterr_problem)
 {
     return xt_hosts_set_group(app->hosts, host, group, reterr_problem);
-}
-
-int xt_app_host_revoke(xt_app *app, xt_slice host, bool revoked, xt_problem *reterr_problem)
-{
-    return xt_hosts_revoke(app->hosts, host, revoked, reterr_problem);
 }

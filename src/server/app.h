@@ -55,6 +55,7 @@ typedef struct xt_app_settings {
     bool keeps_reserve;                /* of room on disk (store/store.h): for who runs long */
     uint64_t seal_rows;                /* 0: the store's own */
     int64_t seal_after_ms;
+    int64_t host_cert_s;   /* how long hosts' certificates last, 0: the default of server/pki.h */
     const xt_clock *clock; /* NULL: system */
 } xt_app_settings;
 
@@ -132,19 +133,75 @@ typedef struct xt_host {
     int64_t enrolled_ms, last_seen_ms, last_event_ms;
     bool connected, revoked, imported;
     uint64_t n_events, enabled, audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us, rss_bytes;
+    bool clock_known;
+    int64_t clock_offset_ms; /* the host's clock less the server's; what the way takes counts as behind */
+    char ca[17];             /* id of the CA of the certificate it came with last; empty: not known */
+    int64_t cert_to_ms;      /* when that ends */
+    char machine_id[64];     /* of the machine that is the host */
+    bool cloned;             /* another machine came with its identity, and is refused */
+    char clone_address[64], clone_machine_id[64], clone_boot_id[40];
+    int64_t clone_ms; /* when it came last */
+    char refused[32]; /* name of the last refusal (wire/refusal.h) since it was let in last */
+    int64_t refused_ms;
 } xt_host;
 /* Refuses a host from now on (or takes that back): its connection is closed, its certificate no longer opens the door. host: id or name. */
-XT_MUST_USE int xt_app_host_revoke(xt_app *app, xt_slice host, bool revoked, xt_problem *reterr_problem);
+XT_MUST_USE int xt_app_host_revoke(xt_app *app, xt_slice host, bool revoked, xt_slice who, xt_problem *reterr_problem);
 /* Puts a host (id or name; imported ones too) into a group, or into none (empty). What it sends from now on carries it. */
 XT_MUST_USE int xt_app_host_group(xt_app *app, xt_slice host, xt_slice group, xt_problem *reterr_problem);
+/* The machine that was refused as a clone may come again. When none is connected, the next machine that comes is the host. */
+XT_MUST_USE int xt_app_host_release(xt_app *app, xt_slice host, xt_slice who, xt_problem *reterr_problem);
 XT_MUST_USE int xt_app_hosts_list(xt_app *app, int (*each)(void *context, const xt_host *host), void *context,
                                   xt_problem *reterr_problem);
+
+/* The inventory: names of hosts that ought to report, one a line (# begins a comment). Replaces the one before. XT_APP_E_INVALID. */
+XT_MUST_USE int xt_app_inventory_set(xt_app *app, xt_slice text, xt_problem *reterr_problem);
+typedef struct xt_inventory_gap {
+    char name[256];
+    enum { XT_HOST_NEVER_ENROLLED, XT_HOST_NEVER_REPORTED, XT_HOST_REVOKED, XT_HOST_UNEXPECTED } kind;
+} xt_inventory_gap;
+/* Where the inventory and the fleet disagree: hosts that never reported, then hosts that it does not name. */
+XT_MUST_USE int xt_app_inventory_gaps(xt_app *app, int (*each)(void *context, const xt_inventory_gap *gap),
+                                      void *context, uint64_t *ret_n_expected, xt_problem *reterr_problem);
+
+/* ---------------------------------------------------------------------------------------------------- CAs */
+
+/* A second CA that signs hosts from now on; those that are connected renew. XT_APP_E_INVALID: one is being replaced already. */
+XT_MUST_USE int xt_app_ca_rotate(xt_app *app, xt_slice who, xt_problem *reterr_problem);
+/*
+ * The old one goes, and who has a certificate of it is refused. XT_APP_E_INVALID: there is none, or (not with force) hosts would
+ * be locked out.
+ */
+XT_MUST_USE int xt_app_ca_retire(xt_app *app, bool force, xt_slice who, xt_problem *reterr_problem);
+typedef struct xt_ca {
+    char id[17]; /* hex */
+    int64_t from_ms, to_ms;
+    bool is_servers, signs_hosts;
+    uint64_t n_hosts; /* that came last with a certificate of it, not revoked */
+} xt_ca;
+XT_MUST_USE int xt_app_cas_list(xt_app *app, int (*each)(void *context, const xt_ca *ca), void *context);
+
+/*
+ * Calls fn, on any thread, after a host or a CA has changed such that a connection may be no longer welcome; one at a time, NULL:
+ * none.
+ */
+void xt_app_on_fleet(xt_app *app, void (*fn)(void *context), void *context);
 
 /* ---------------------------------------------------------------------------------- tokens, users, logins */
 
 /* An enrolment token as text. uses 0: any number while it lasts. group: of the hosts that enrol with it; empty: none. */
 XT_MUST_USE int xt_app_token_new(xt_app *app, int64_t valid_ms, uint64_t uses, xt_slice group, xt_buf *out,
                                  xt_problem *reterr_problem);
+
+typedef struct xt_token_info {
+    char id[33];
+    int64_t made_ms, expires_ms;
+    uint64_t max_uses, n_used; /* max_uses 0: any number */
+    const char *state;         /* valid, used, expired, or of a retired CA */
+} xt_token_info;
+XT_MUST_USE int xt_app_tokens_list(xt_app *app, int (*each)(void *context, const xt_token_info *token), void *context,
+                                   xt_problem *reterr_problem);
+/* id: as listed, or its first digits if they are of one alone. XT_APP_E_NOT_FOUND. */
+XT_MUST_USE int xt_app_token_revoke(xt_app *app, xt_slice id, xt_problem *reterr_problem);
 
 typedef enum xt_role { XT_ROLE_NONE, XT_ROLE_VIEWER, XT_ROLE_ANALYST, XT_ROLE_ADMIN } xt_role;
 const char *xt_role_name(xt_role role);

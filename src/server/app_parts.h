@@ -13,6 +13,7 @@
 #include "server/care.h"
 #include "server/demo.h"
 #include "server/hosts.h"
+#include "server/note.h"
 #include "server/outbox.h"
 #include "server/pki.h"
 #include "server/rules_watch.h"
@@ -29,6 +30,7 @@ struct xt_app {
     xt_store *store;
     xt_state *state;
     xt_pki pki;
+    xt_notes *notes;
     xt_hosts *hosts;
     xt_rules_watch *rules;
     xt_outbox *outbox;
@@ -43,9 +45,16 @@ struct xt_app {
     atomic_uint alerts_failed;            /* times that alerts could not be written */
     atomic_uint alerts_repaired;          /* up to which of these times they were looked for again */
 
+    pthread_mutex_t fleet_lock; /* held while fleet_changed runs */
+    void (*fleet_changed)(void *context);
+    void *fleet_context;
+
     pthread_t keeper, merger; /* the maintenance threads: merging takes minutes */
     bool keeper_runs, merger_runs;
     pthread_mutex_t keeper_lock;
     pthread_cond_t keeper_wake;
     bool keeper_stop;
 };
+
+/* Calls what xt_app_on_fleet set. */
+void xt_app_fleet_changed(xt_app *app);

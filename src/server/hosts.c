@@ -12,18 +12,30 @@
 #include "base/map.h"
 #include "server/secret.h"
 
-enum { FLUSH_ROWS = 256 };
+enum {
+    FLUSH_ROWS = 256,
+    BOOTS_KEPT = 8,
+    CLOCK_SAMPLES = 8,
+    CLOCK_STEP_MS = 5000,     /* more than any way takes: the clock was set */
+    CLONE_AGAIN_MS = 3600000, /* an hour: a clone that keeps coming is an event again */
+};
 
 typedef struct host_entry {
     xt_host host;
-    char machine_id[64];
+    char key[65]; /* hex digest of its public key; empty: not known */
     bool dirty;
+    char boots_before[BOOTS_KEPT][40]; /* that others followed, while this server runs */
+    unsigned n_boots_before;
+    int64_t clock_best_ms, clock_before_ms; /* greatest offset of these samples, and of the ones before */
+    unsigned n_clock;
+    int64_t clone_noted_ms;
 } host_entry;
 
 struct xt_hosts {
     pthread_mutex_t lock;
     xt_state *state;
     const xt_clock *clock;
+    xt_notes *notes;
     xt_map by_id;
     host_entry **entries;
     size_t n, cap;
@@ -70,7 +82,7 @@ static int load_row(xt_hosts *hosts, sqlite3_stmt *stmt)
         return xt_error_origin(-ENOMEM);
     xt_state_text(stmt, 0, h->id, sizeof h->id);
     xt_state_text(stmt, 1, h->name, sizeof h->name);
-    xt_state_text(stmt, 2, entry->machine_id, sizeof entry->machine_id);
+    xt_state_text(stmt, 2, h->machine_id, sizeof h->machine_id);
     xt_state_text(stmt, 3, h->agent_version, sizeof h->agent_version);
     xt_state_text(stmt, 4, h->boot_id, sizeof h->boot_id);
     xt_state_text(stmt, 5, h->os, sizeof h->os);
@@ -93,6 +105,16 @@ static int load_row(xt_hosts *hosts, sqlite3_stmt *stmt)
     h->spool_dropped = column_u64(stmt, 22);
     h->cpu_us = column_u64(stmt, 23);
     h->rss_bytes = column_u64(stmt, 24);
+    xt_state_text(stmt, 25, entry->key, sizeof entry->key);
+    xt_state_text(stmt, 26, h->ca, sizeof h->ca);
+    h->cert_to_ms = sqlite3_column_int64(stmt, 27);
+    xt_state_text(stmt, 28, h->clone_machine_id, sizeof h->clone_machine_id);
+    xt_state_text(stmt, 29, h->clone_boot_id, sizeof h->clone_boot_id);
+    xt_state_text(stmt, 30, h->clone_address, sizeof h->clone_address);
+    h->clone_ms = sqlite3_column_int64(stmt, 31);
+    h->cloned = h->clone_ms != 0;
+    xt_state_text(stmt, 32, h->refused, sizeof h->refused);
+    h->refused_ms = sqlite3_column_int64(stmt, 33);
     int r = add(hosts, entry);
     if (r)
         free(entry);
@@ -102,19 +124,21 @@ static int load_row(xt_hosts *hosts, sqlite3_stmt *stmt)
 static int load(xt_hosts *hosts, xt_problem *reterr_problem)
 {
     XT_CLEANUP(xt_state_finish) sqlite3_stmt *stmt = NULL;
-    int r = xt_state_select(hosts->state, reterr_problem, &stmt,
-                            "SELECT id, name, machine_id, agent_version, boot_id, os, audit_mode, address, host_group,"
-                            " completeness, blind, enrolled_ms, last_seen_ms, last_event_ms, revoked, imported,"
-                            " n_events, enabled, audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us,"
-                            " rss_bytes FROM hosts ORDER BY enrolled_ms, id",
-                            "");
+    int r = xt_state_select(
+        hosts->state, reterr_problem, &stmt,
+        "SELECT id, name, machine_id, agent_version, boot_id, os, audit_mode, address, host_group,"
+        " completeness, blind, enrolled_ms, last_seen_ms, last_event_ms, revoked, imported,"
+        " n_events, enabled, audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us,"
+        " rss_bytes, key_sha256, ca, cert_to_ms, clone_machine_id, clone_boot_id, clone_address, clone_ms,"
+        " refused, refused_ms FROM hosts ORDER BY enrolled_ms, id",
+        "");
 
     while (r == 0 && (r = xt_state_next(hosts->state, stmt, reterr_problem)) == 1)
         r = load_row(hosts, stmt);
     return xt_error_trace(r);
 }
 
-int xt_hosts_open(xt_state *state, const xt_clock *clock, xt_hosts **ret, xt_problem *reterr_problem)
+int xt_hosts_open(xt_state *state, const xt_clock *clock, xt_notes *notes, xt_hosts **ret, xt_problem *reterr_problem)
 {
     xt_hosts *hosts = calloc(1, sizeof *hosts);
     int r;
@@ -124,6 +148,7 @@ int xt_hosts_open(xt_state *state, const xt_clock *clock, xt_hosts **ret, xt_pro
     pthread_mutex_init(&hosts->lock, NULL);
     hosts->state = state;
     hosts->clock = clock;
+    hosts->notes = notes;
     xt_state_lock(state);
     r = load(hosts, reterr_problem);
     xt_state_unlock(state);
@@ -157,13 +182,15 @@ static int save(xt_hosts *hosts, const host_entry *entry, xt_problem *reterr_pro
         "INSERT OR REPLACE INTO hosts(id, name, machine_id, agent_version, boot_id, os, audit_mode, address, "
         "host_group,"
         " completeness, blind, enrolled_ms, last_seen_ms, last_event_ms, revoked, imported, n_events, enabled,"
-        " audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us, rss_bytes)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "zzzzzzzzzzziiiiiiiiiiiiii", h->id, h->name, entry->machine_id, h->agent_version, h->boot_id, h->os,
+        " audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us, rss_bytes, key_sha256, ca, cert_to_ms,"
+        " clone_machine_id, clone_boot_id, clone_address, clone_ms, refused, refused_ms)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "zzzzzzzzzzziiiiiiiiiiiiiizzizzzizi", h->id, h->name, h->machine_id, h->agent_version, h->boot_id, h->os,
         h->audit_mode, h->address, h->group, h->completeness, h->blind, h->enrolled_ms, h->last_seen_ms,
         h->last_event_ms, (int64_t)h->revoked, (int64_t)h->imported, (int64_t)h->n_events, (int64_t)h->enabled,
         (int64_t)h->audit_pid, (int64_t)h->lost, (int64_t)h->backlog, (int64_t)h->spool_batches,
-        (int64_t)h->spool_dropped, (int64_t)h->cpu_us, (int64_t)h->rss_bytes));
+        (int64_t)h->spool_dropped, (int64_t)h->cpu_us, (int64_t)h->rss_bytes, entry->key, h->ca, h->cert_to_ms,
+        h->clone_machine_id, h->clone_boot_id, h->clone_address, h->clone_ms, h->refused, h->refused_ms));
 }
 
 static int make_id(char ret[static 33])
@@ -176,23 +203,57 @@ static int make_id(char ret[static 33])
     return xt_error_trace(r);
 }
 
-static void fill(host_entry *entry, const xt_enroll *enroll, const char *address, const char *group, int64_t now_ms)
+static void fill(host_entry *entry, const xt_enroll *enroll, const char *key, const char *address, const char *group,
+                 int64_t now_ms)
 {
     xt_text_copy(entry->host.group, sizeof entry->host.group, xt_slice_str(group));
     xt_text_copy(entry->host.name, sizeof entry->host.name, enroll->host_name);
     xt_text_copy(entry->host.os, sizeof entry->host.os, enroll->os);
-    xt_text_copy(entry->machine_id, sizeof entry->machine_id, enroll->machine_id);
+    xt_text_copy(entry->host.machine_id, sizeof entry->host.machine_id, enroll->machine_id);
     xt_text_copy(entry->host.address, sizeof entry->host.address, xt_slice_str(address));
+    xt_text_copy(entry->key, sizeof entry->key, xt_slice_str(key));
     entry->host.enrolled_ms = entry->host.last_seen_ms = now_ms;
 }
 
-int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *address, const char *group,
+static int refuse_return(xt_problem *reterr_problem, int outcome, const char *sentence)
+{
+    xt_problem_set(reterr_problem, "%s", sentence);
+    xt_problem_hint(reterr_problem, "remove the shipper folder in the state folder, and enrol as a new host");
+    return outcome;
+}
+
+/* May the host of this id have a new certificate, and be the same host? */
+static int judge_return(xt_hosts *hosts, const xt_enroll *enroll, const char *key, xt_problem *reterr_problem)
+{
+    pthread_mutex_lock(&hosts->lock);
+    const host_entry *entry = find(hosts, enroll->host_id);
+    bool known = entry && !entry->host.imported, revoked = known && entry->host.revoked;
+    bool same = known && entry->key[0] && strcmp(entry->key, key) == 0 &&
+                xt_slice_eq(xt_slice_str(entry->host.machine_id), enroll->machine_id);
+    pthread_mutex_unlock(&hosts->lock);
+    if (!known)
+        return refuse_return(reterr_problem, XT_APP_E_NOT_FOUND, "the server does not know this host");
+    if (revoked)
+        return refuse_return(reterr_problem, XT_APP_E_DENIED, "this host was revoked on the server");
+    if (!same)
+        return refuse_return(reterr_problem, XT_APP_E_INVALID,
+                             "the key or the machine is not the one that the host enrolled with");
+    return 0;
+}
+
+int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *key, const char *address, const char *group,
                     char ret_id[static 33], xt_problem *reterr_problem)
 {
     host_entry entry = {0};
-    int r = make_id(entry.host.id);
 
-    fill(&entry, enroll, address, group, xt_clock_wall_ms(hosts->clock));
+    if (enroll->host_id.n) {
+        int r = judge_return(hosts, enroll, key, reterr_problem);
+        if (r == 0)
+            xt_text_copy(ret_id, 33, enroll->host_id);
+        return r;
+    }
+    int r = make_id(entry.host.id);
+    fill(&entry, enroll, key, address, group, xt_clock_wall_ms(hosts->clock));
     if (r == 0)
         r = save(hosts, &entry, reterr_problem);
     if (r == 0)
@@ -200,15 +261,18 @@ int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *addres
     return xt_error_trace(r);
 }
 
-int xt_hosts_admit(xt_hosts *hosts, const xt_enroll *enroll, const char *address, const char *group, const char *id)
+int xt_hosts_admit(xt_hosts *hosts, const xt_enroll *enroll, const char *key, const char *address, const char *group,
+                   const char *id)
 {
+    if (enroll->host_id.n)
+        return 0; /* it is known */
     host_entry *entry = calloc(1, sizeof *entry);
     int r;
 
     if (!entry)
         return xt_error_origin(-ENOMEM);
     xt_text_copy(entry->host.id, sizeof entry->host.id, xt_slice_str(id));
-    fill(entry, enroll, address, group, xt_clock_wall_ms(hosts->clock));
+    fill(entry, enroll, key, address, group, xt_clock_wall_ms(hosts->clock));
     pthread_mutex_lock(&hosts->lock);
     r = add(hosts, entry);
     pthread_mutex_unlock(&hosts->lock);
@@ -217,30 +281,198 @@ int xt_hosts_admit(xt_hosts *hosts, const xt_enroll *enroll, const char *address
     return xt_error_trace(r);
 }
 
-int xt_hosts_check(xt_hosts *hosts, xt_slice id)
+static bool text_eq(const char *z, xt_slice s)
+{
+    return xt_slice_eq(xt_slice_str(z), s);
+}
+
+static bool is_another_machine(const xt_host *h, xt_slice machine_id)
+{
+    return machine_id.n && h->machine_id[0] && !text_eq(h->machine_id, machine_id);
+}
+
+/* The machine that was refused before, told by its boot alone. */
+static bool is_the_clone(const xt_host *h, xt_slice boot_id)
+{
+    return h->cloned && h->clone_boot_id[0] && text_eq(h->clone_boot_id, boot_id) &&
+           strcmp(h->clone_machine_id, h->machine_id) == 0;
+}
+
+uint64_t xt_hosts_refusal(xt_hosts *hosts, xt_slice id, xt_slice boot_id, xt_slice machine_id)
+{
+    pthread_mutex_lock(&hosts->lock);
+    const host_entry *entry = find(hosts, id);
+    uint64_t reason = !entry || entry->host.imported                 ? XT_REFUSED_UNKNOWN
+                      : entry->host.revoked                          ? XT_REFUSED_REVOKED
+                      : is_another_machine(&entry->host, machine_id) ? XT_REFUSED_CLONED
+                      : is_the_clone(&entry->host, boot_id)          ? XT_REFUSED_CLONED
+                                                                     : 0;
+    pthread_mutex_unlock(&hosts->lock);
+    return reason;
+}
+
+static void note(xt_hosts *hosts, const xt_host *h, const char *action, xt_slice who, const char *message)
+{
+    const xt_note n = {.host_name = xt_slice_str(h->name),
+                       .host_id = xt_slice_str(h->id),
+                       .action = xt_slice_str(action),
+                       .user = who,
+                       .message = xt_slice_str(message)};
+    xt_notes_add(hosts->notes, &n);
+}
+
+/* Remembers who is refused, and says so once an hour while it is the same. */
+static void mark_clone(xt_hosts *hosts, host_entry *entry, xt_slice machine_id, xt_slice boot_id, const char *address,
+                       const char *how)
+{
+    xt_host *h = &entry->host;
+    int64_t now_ms = xt_clock_wall_ms(hosts->clock);
+    bool same = h->cloned && text_eq(h->clone_boot_id, boot_id) && text_eq(h->clone_machine_id, machine_id) &&
+                entry->clone_noted_ms > now_ms - CLONE_AGAIN_MS;
+    char text[512];
+    xt_buf message = XT_BUF_ON(text);
+
+    h->cloned = true;
+    h->clone_ms = now_ms;
+    xt_text_copy(h->clone_machine_id, sizeof h->clone_machine_id, machine_id);
+    xt_text_copy(h->clone_boot_id, sizeof h->clone_boot_id, boot_id);
+    xt_text_copy(h->clone_address, sizeof h->clone_address, xt_slice_str(address));
+    entry->dirty = true;
+    if (same)
+        return;
+    entry->clone_noted_ms = now_ms;
+    xt_buf_printf(&message, "a machine at %s has the identity of this host, which was last at %s: %s; it is refused",
+                  address, h->address, how);
+    text[message.n] = '\0';
+    note(hosts, h, "cloned-host", XT_S_NULL, text);
+}
+
+static bool was_booted_before(const host_entry *entry, xt_slice boot_id)
+{
+    for (unsigned i = 0; i < XT_COUNT_OF(entry->boots_before); i++)
+        if (entry->boots_before[i][0] && text_eq(entry->boots_before[i], boot_id))
+            return true;
+    return false;
+}
+
+static void push_boot(host_entry *entry)
+{
+    if (entry->host.boot_id[0])
+        xt_text_copy(entry->boots_before[entry->n_boots_before++ % BOOTS_KEPT], sizeof entry->boots_before[0],
+                     xt_slice_str(entry->host.boot_id));
+}
+
+/* 0: it is the host; else it was marked as a clone. *ret_other: the machine that was connected before it is one. */
+static uint64_t judge_machine(xt_hosts *hosts, host_entry *entry, const xt_hello *hello, const char *address,
+                              bool *ret_other)
+{
+    xt_host *h = &entry->host;
+
+    if (is_another_machine(h, hello->machine_id)) {
+        mark_clone(hosts, entry, hello->machine_id, hello->boot_id, address, "its machine id is another one");
+        return XT_REFUSED_CLONED;
+    }
+    if (is_the_clone(h, hello->boot_id)) {
+        mark_clone(hosts, entry, hello->machine_id, hello->boot_id, address, "both are up at the same time");
+        return XT_REFUSED_CLONED;
+    }
+    if (text_eq(h->boot_id, hello->boot_id))
+        return 0;
+    if (was_booted_before(entry, hello->boot_id)) {
+        char other_boot[40], other_address[64];
+        xt_text_copy(other_boot, sizeof other_boot, xt_slice_str(h->boot_id));
+        xt_text_copy(other_address, sizeof other_address, xt_slice_str(h->address));
+        xt_text_copy(h->address, sizeof h->address, xt_slice_str(address));
+        mark_clone(hosts, entry, xt_slice_str(h->machine_id), xt_slice_str(other_boot), other_address,
+                   "both are up at the same time");
+        *ret_other = true;
+    } else {
+        push_boot(entry);
+    }
+    return 0;
+}
+
+static void take_clock(host_entry *entry, int64_t offset_ms)
+{
+    xt_host *h = &entry->host;
+    int64_t jump_ms = offset_ms - h->clock_offset_ms;
+
+    if (!h->clock_known || jump_ms > CLOCK_STEP_MS || jump_ms < -CLOCK_STEP_MS) {
+        entry->clock_best_ms = entry->clock_before_ms = offset_ms;
+        entry->n_clock = 0;
+    } else if (entry->n_clock++ % CLOCK_SAMPLES == 0) {
+        entry->clock_before_ms = entry->n_clock == 1 ? offset_ms : entry->clock_best_ms;
+        entry->clock_best_ms = offset_ms;
+    } else if (offset_ms > entry->clock_best_ms) {
+        entry->clock_best_ms = offset_ms;
+    }
+    h->clock_known = true;
+    h->clock_offset_ms = entry->clock_best_ms > entry->clock_before_ms ? entry->clock_best_ms : entry->clock_before_ms;
+}
+
+static void take_hello(xt_hosts *hosts, host_entry *entry, const xt_hello *hello, const char *address)
+{
+    xt_host *h = &entry->host;
+
+    xt_text_copy(h->name, sizeof h->name, hello->host_name);
+    xt_text_copy(h->boot_id, sizeof h->boot_id, hello->boot_id);
+    if (hello->machine_id.n)
+        xt_text_copy(h->machine_id, sizeof h->machine_id, hello->machine_id);
+    xt_text_copy(h->agent_version, sizeof h->agent_version, hello->agent_version);
+    xt_text_copy(h->os, sizeof h->os, hello->os);
+    xt_text_copy(h->audit_mode, sizeof h->audit_mode, hello->audit_mode);
+    xt_text_copy(h->completeness, sizeof h->completeness, hello->completeness);
+    xt_text_copy(h->address, sizeof h->address, xt_slice_str(address));
+    h->last_seen_ms = xt_clock_wall_ms(hosts->clock);
+    if (hello->clock_ms)
+        take_clock(entry, (int64_t)hello->clock_ms - h->last_seen_ms);
+    h->connected = true;
+    h->refused[0] = '\0';
+    h->refused_ms = 0;
+    entry->dirty = true;
+}
+
+uint64_t xt_hosts_hello(xt_hosts *hosts, const xt_hello *hello, const char *address, bool *ret_other)
+{
+    uint64_t reason;
+
+    *ret_other = false;
+    pthread_mutex_lock(&hosts->lock);
+    host_entry *entry = find(hosts, hello->host_id);
+    if (!entry || entry->host.imported)
+        reason = XT_REFUSED_UNKNOWN;
+    else if (entry->host.revoked)
+        reason = XT_REFUSED_REVOKED;
+    else
+        reason = judge_machine(hosts, entry, hello, address, ret_other);
+    if (reason == 0)
+        take_hello(hosts, entry, hello, address);
+    pthread_mutex_unlock(&hosts->lock);
+    return reason;
+}
+
+void xt_hosts_certificate(xt_hosts *hosts, xt_slice id, const char *ca, int64_t to_ms, const char *key)
 {
     pthread_mutex_lock(&hosts->lock);
     host_entry *entry = find(hosts, id);
-    int r = !entry || entry->host.imported ? XT_APP_E_NOT_FOUND : entry->host.revoked ? XT_APP_E_DENIED : 0;
+    if (entry) {
+        xt_text_copy(entry->host.ca, sizeof entry->host.ca, xt_slice_str(ca));
+        entry->host.cert_to_ms = to_ms;
+        xt_text_copy(entry->key, sizeof entry->key, xt_slice_str(key));
+        entry->dirty = true;
+    }
     pthread_mutex_unlock(&hosts->lock);
-    return r;
 }
 
-void xt_hosts_hello(xt_hosts *hosts, const xt_hello *hello, const char *address)
+void xt_hosts_refused(xt_hosts *hosts, xt_slice id, uint64_t reason)
 {
     pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find(hosts, hello->host_id);
-    if (entry) {
-        xt_host *h = &entry->host;
-        xt_text_copy(h->name, sizeof h->name, hello->host_name);
-        xt_text_copy(h->boot_id, sizeof h->boot_id, hello->boot_id);
-        xt_text_copy(h->agent_version, sizeof h->agent_version, hello->agent_version);
-        xt_text_copy(h->os, sizeof h->os, hello->os);
-        xt_text_copy(h->audit_mode, sizeof h->audit_mode, hello->audit_mode);
-        xt_text_copy(h->completeness, sizeof h->completeness, hello->completeness);
-        xt_text_copy(h->address, sizeof h->address, xt_slice_str(address));
-        h->last_seen_ms = xt_clock_wall_ms(hosts->clock);
-        h->connected = true;
+    host_entry *entry = find(hosts, id);
+    bool proven =
+        reason != XT_REFUSED_CA && reason != XT_REFUSED_IDENTITY; /* else anybody may say that it is this host */
+    if (entry && !entry->host.imported && (proven || !entry->host.connected)) {
+        xt_text_copy(entry->host.refused, sizeof entry->host.refused, xt_slice_str(xt_refusal_words_get(reason)->name));
+        entry->host.refused_ms = xt_clock_wall_ms(hosts->clock);
         entry->dirty = true;
     }
     pthread_mutex_unlock(&hosts->lock);
@@ -261,6 +493,8 @@ void xt_hosts_heartbeat(xt_hosts *hosts, xt_slice id, const xt_heartbeat *beat)
         h->spool_dropped = beat->spool_dropped_events;
         h->cpu_us = beat->cpu_us;
         h->rss_bytes = beat->rss_bytes;
+        if (beat->sent_ms)
+            take_clock(entry, (int64_t)beat->sent_ms - h->last_seen_ms);
         xt_text_copy(h->audit_mode, sizeof h->audit_mode, beat->audit_mode);
         xt_text_copy(h->completeness, sizeof h->completeness, beat->completeness);
         xt_text_copy(h->blind, sizeof h->blind, beat->blind);
@@ -338,22 +572,31 @@ static host_entry *find_enrolled(xt_hosts *hosts, xt_slice host)
     return entry && !entry->host.imported ? entry : NULL;
 }
 
-int xt_hosts_revoke(xt_hosts *hosts, xt_slice host, bool revoked, xt_problem *reterr_problem)
+static int no_such_host(xt_slice host, xt_problem *reterr_problem)
+{
+    xt_problem_set(reterr_problem, "no enrolled host has this id or name");
+    xt_problem_excerpt(reterr_problem, host);
+    return XT_APP_E_NOT_FOUND;
+}
+
+int xt_hosts_revoke(xt_hosts *hosts, xt_slice host, bool revoked, xt_slice who, xt_problem *reterr_problem)
 {
     char id[33] = "";
 
     pthread_mutex_lock(&hosts->lock);
     host_entry *entry = find_enrolled(hosts, host);
+    bool changed = entry && entry->host.revoked != revoked;
     if (entry) {
         entry->host.revoked = revoked;
         xt_text_copy(id, sizeof id, id_of(entry));
     }
+    if (changed && revoked)
+        note(hosts, &entry->host, "revoked-host", who, "the host was revoked: it is refused from now on");
+    else if (changed)
+        note(hosts, &entry->host, "restored-host", who, "the host may come again");
     pthread_mutex_unlock(&hosts->lock);
-    if (!entry) {
-        xt_problem_set(reterr_problem, "no enrolled host has this id or name");
-        xt_problem_excerpt(reterr_problem, host);
-        return XT_APP_E_NOT_FOUND;
-    }
+    if (!entry)
+        return no_such_host(host, reterr_problem);
     return xt_error_trace(xt_state_run(hosts->state, reterr_problem, NULL, "UPDATE hosts SET revoked = ? WHERE id = ?",
                                        "iz", (int64_t)revoked, id));
 }
@@ -438,6 +681,30 @@ unsigned xt_hosts_group_changes(xt_hosts *hosts)
     unsigned n = hosts->n_group_changes;
     pthread_mutex_unlock(&hosts->lock);
     return n;
+}
+
+int xt_hosts_release(xt_hosts *hosts, xt_slice host, xt_slice who, xt_problem *reterr_problem)
+{
+    host_entry saved;
+
+    pthread_mutex_lock(&hosts->lock);
+    host_entry *entry = find_enrolled(hosts, host);
+    if (entry) {
+        xt_host *h = &entry->host;
+        h->cloned = false;
+        h->clone_ms = entry->clone_noted_ms = 0;
+        h->clone_machine_id[0] = h->clone_boot_id[0] = h->clone_address[0] = '\0';
+        memset(entry->boots_before, 0, sizeof entry->boots_before);
+        if (!h->connected)
+            h->machine_id[0] = '\0';
+        note(hosts, h, "released-host", who,
+             h->connected ? "what was noted of a clone is forgotten" : "the next machine that comes is the host");
+        saved = *entry;
+    }
+    pthread_mutex_unlock(&hosts->lock);
+    if (!entry)
+        return no_such_host(host, reterr_problem);
+    return xt_error_trace(save(hosts, &saved, reterr_problem));
 }
 
 int xt_hosts_list(xt_hosts *hosts, int (*each)(void *context, const xt_host *host), void *context)

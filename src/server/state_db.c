@@ -59,6 +59,17 @@ static const xt_sqlite_migration migrations[] = {
         "  generation TEXT NOT NULL, ledger_id INTEGER NOT NULL, UNIQUE(place, generation));"},
     {5, "CREATE INDEX alerts_event ON alerts(event_id);"}, /* erasing finds those of an event */
     {6, "ALTER TABLE tokens ADD COLUMN host_group TEXT NOT NULL DEFAULT '';"},
+    {7, "ALTER TABLE hosts ADD COLUMN key_sha256 TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE hosts ADD COLUMN ca TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE hosts ADD COLUMN cert_to_ms INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE hosts ADD COLUMN clone_machine_id TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE hosts ADD COLUMN clone_boot_id TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE hosts ADD COLUMN clone_address TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE hosts ADD COLUMN clone_ms INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE hosts ADD COLUMN refused TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE hosts ADD COLUMN refused_ms INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE tokens ADD COLUMN ca TEXT NOT NULL DEFAULT '';"
+        "CREATE TABLE inventory(name TEXT PRIMARY KEY) WITHOUT ROWID;"},
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

@@ -28,9 +28,17 @@ int xt_api_hosts(xt_app *app, xt_request *request, xt_response *response); /* ap
 int xt_api_host_revoke(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_group(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_restore(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_host_release(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_inventory(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_inventory_set(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_cas(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_ca_rotate(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_ca_retire(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_rules(xt_app *app, xt_request *request, xt_response *response); /* api_rules.c */
 int xt_api_rules_reload(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_token_new(xt_app *app, xt_request *request, xt_response *response); /* api_users.c */
+int xt_api_tokens(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_token_revoke(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_users(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_user_add(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_user_link(xt_app *app, xt_request *request, xt_response *response);

@@ -1,13 +1,27 @@
 #include "web/api.h"
 #include "web/list_writer.h"
+#include "web/request.h"
 #include "web/respond.h"
 
-static const char *const columns[] = {"host",    "group", "connected", "last seen", "audit",   "completeness", "lost",
-                                      "backlog", "spool", "dropped",   "events",    "version", "blind"};
+#include <stdio.h>
+
+#define MAX_INVENTORY_BYTES (64u << 20)
+
+static const char *const columns[] = {"host",        "group",   "connected", "last seen", "audit",  "completeness",
+                                      "lost",        "backlog", "spool",     "dropped",   "events", "clock",
+                                      "certificate", "trouble", "version",   "blind"};
 
 static void put_text(xt_json *json, const char *key, const char *value)
 {
     xt_json_field_string(json, key, xt_slice_str(value));
+}
+
+static void put_clone(xt_json *json, const xt_host *host)
+{
+    put_text(json, "clone_address", host->clone_address);
+    put_text(json, "clone_machine_id", host->clone_machine_id);
+    put_text(json, "clone_boot_id", host->clone_boot_id);
+    xt_json_field_time(json, "clone_seen", host->clone_ms);
 }
 
 static void put_host(xt_json *json, const xt_host *host)
@@ -35,11 +49,45 @@ static void put_host(xt_json *json, const xt_host *host)
     put_text(json, "address", host->address);
     put_text(json, "os", host->os);
     put_text(json, "boot_id", host->boot_id);
+    put_text(json, "machine_id", host->machine_id);
+    if (host->clock_known)
+        xt_json_field_i64(json, "clock_offset_ms", host->clock_offset_ms);
+    put_text(json, "ca", host->ca);
+    xt_json_field_time(json, "certificate_ends", host->cert_to_ms);
+    put_text(json, "refused", host->refused);
+    xt_json_field_time(json, "refused_at", host->refused_ms);
+    xt_json_field_bool(json, "cloned", host->cloned);
+    if (host->cloned)
+        put_clone(json, host);
 }
 
 static void put_word(xt_list *list, const char *value)
 {
     xt_list_cell(list, value[0] || list->format == XT_LIST_CSV ? xt_slice_str(value) : XT_S("-"));
+}
+
+/* "+1.250 s": the host's clock is ahead. */
+static void put_clock(xt_list *list, const xt_host *host)
+{
+    char text[32] = "-";
+    uint64_t ms = (uint64_t)(host->clock_offset_ms < 0 ? -host->clock_offset_ms : host->clock_offset_ms);
+
+    if (host->clock_known)
+        snprintf(text, sizeof text, "%c%llu.%03llu s", host->clock_offset_ms < 0 ? '-' : '+',
+                 (unsigned long long)ms / 1000, (unsigned long long)ms % 1000);
+    xt_list_cell(list, xt_slice_str(text));
+}
+
+/* The clone, else the last refusal. */
+static void put_trouble(xt_list *list, const xt_host *host)
+{
+    char text[128] = "";
+
+    if (host->cloned)
+        snprintf(text, sizeof text, "cloned-host: %s is refused", host->clone_address);
+    else
+        snprintf(text, sizeof text, "%s", host->refused);
+    put_word(list, text);
 }
 
 static void put_cells(xt_list *list, const xt_host *host)
@@ -56,6 +104,12 @@ static void put_cells(xt_list *list, const xt_host *host)
     xt_list_cell_u64(list, host->spool_batches);
     xt_list_cell_u64(list, host->spool_dropped);
     xt_list_cell_u64(list, host->n_events);
+    put_clock(list, host);
+    if (host->cert_to_ms)
+        xt_list_cell_time(list, host->cert_to_ms);
+    else
+        put_word(list, "");
+    put_trouble(list, host);
     put_word(list, host->agent_version);
     put_word(list, host->blind);
 }
@@ -86,23 +140,145 @@ int xt_api_hosts(xt_app *app, xt_request *request, xt_response *response)
     return xt_respond_app_failure(response, r, &problem);
 }
 
-static int revoke(xt_app *app, xt_request *request, xt_response *response, bool revoked)
+static xt_slice who(const xt_request *request)
 {
-    xt_problem problem = XT_PROBLEM_INIT;
+    return request->user[0] ? xt_slice_str(request->user) : XT_S("command line");
+}
+
+static int answer_done(xt_response *response, int r, xt_problem *problem)
+{
     XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
-    int r = xt_app_host_revoke(app, request->params[0], revoked, &problem);
     xt_buf_puts(&out, "{}\n");
-    return r ? xt_respond_app_failure(response, r, &problem) : xt_respond_json(response, 200, &out);
+    return r ? xt_respond_app_failure(response, r, problem) : xt_respond_json(response, 200, &out);
 }
 
 int xt_api_host_revoke(xt_app *app, xt_request *request, xt_response *response)
 {
-    return revoke(app, request, response, true);
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_app_host_revoke(app, request->params[0], true, who(request), &problem);
+    return answer_done(response, r, &problem);
 }
 
 int xt_api_host_restore(xt_app *app, xt_request *request, xt_response *response)
 {
-    return revoke(app, request, response, false);
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_app_host_revoke(app, request->params[0], false, who(request), &problem);
+    return answer_done(response, r, &problem);
+}
+
+int xt_api_host_release(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_app_host_release(app, request->params[0], who(request), &problem);
+    return answer_done(response, r, &problem);
+}
+
+/* ----------------------------------------------------------------------------------------------- inventory */
+
+static int on_gap(void *context, const xt_inventory_gap *gap)
+{
+    static const char *const states[] = {[XT_HOST_NEVER_ENROLLED] = "never enrolled",
+                                         [XT_HOST_NEVER_REPORTED] = "enrolled, never reported",
+                                         [XT_HOST_REVOKED] = "revoked",
+                                         [XT_HOST_UNEXPECTED] = "not in the inventory"};
+    xt_list *list = context;
+    if (xt_list_is_json(list)) {
+        xt_json *json = xt_list_json(list);
+        put_text(json, "name", gap->name);
+        put_text(json, "state", states[gap->kind]);
+        xt_list_json_done(list);
+    } else {
+        put_word(list, gap->name);
+        put_word(list, states[gap->kind]);
+    }
+    return xt_buf_done(&list->out);
+}
+
+int xt_api_inventory(xt_app *app, xt_request *request, xt_response *response)
+{
+    static const char *const of_gaps[] = {"host", "state"};
+    xt_problem problem = XT_PROBLEM_INIT;
+    uint64_t n_expected = 0;
+    xt_list list;
+    int r = xt_list_begin(&list, request, "gaps", of_gaps, XT_COUNT_OF(of_gaps), &problem);
+    if (r)
+        return xt_respond_failure(response, r, 400, &problem);
+    r = xt_app_inventory_gaps(app, on_gap, &list, &n_expected, &problem);
+    if (r) {
+        xt_list_fini(&list);
+        return xt_respond_app_failure(response, r, &problem);
+    }
+    xt_json *json = xt_list_rest(&list);
+    if (json)
+        xt_json_field_u64(json, "expected", n_expected);
+    return xt_list_end(&list, response);
+}
+
+int xt_api_inventory_set(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    XT_CLEANUP(xt_buf_fini) xt_buf body = XT_BUF_INIT;
+    int r = xt_request_body(request, MAX_INVENTORY_BYTES, &body, &problem);
+    if (r)
+        return xt_respond_failure(response, r, 400, &problem);
+    r = xt_app_inventory_set(app, xt_buf_slice(&body), &problem);
+    return r ? xt_respond_app_failure(response, r, &problem) : xt_api_inventory(app, request, response);
+}
+
+/* ----------------------------------------------------------------------------------------------------- CAs */
+
+static int on_ca(void *context, const xt_ca *ca)
+{
+    xt_list *list = context;
+    if (xt_list_is_json(list)) {
+        xt_json *json = xt_list_json(list);
+        put_text(json, "id", ca->id);
+        xt_json_field_time(json, "from", ca->from_ms);
+        xt_json_field_time(json, "to", ca->to_ms);
+        xt_json_field_bool(json, "server", ca->is_servers);
+        xt_json_field_bool(json, "signs_hosts", ca->signs_hosts);
+        xt_json_field_u64(json, "hosts", ca->n_hosts);
+        xt_list_json_done(list);
+    } else {
+        const bool both = ca->is_servers && ca->signs_hosts;
+        put_word(list, ca->id);
+        put_word(list, both              ? "in use"
+                       : ca->signs_hosts ? "new: signs hosts"
+                                         : "old: the server's certificate, tokens");
+        xt_list_cell_time(list, ca->from_ms);
+        xt_list_cell_time(list, ca->to_ms);
+        xt_list_cell_u64(list, ca->n_hosts);
+    }
+    return xt_buf_done(&list->out);
+}
+
+int xt_api_cas(xt_app *app, xt_request *request, xt_response *response)
+{
+    static const char *const of_cas[] = {"id", "use", "from", "to", "hosts"};
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_list list;
+    int r = xt_list_begin(&list, request, "cas", of_cas, XT_COUNT_OF(of_cas), &problem);
+    if (r)
+        return xt_respond_failure(response, r, 400, &problem);
+    r = xt_app_cas_list(app, on_ca, &list);
+    if (r == 0)
+        return xt_list_end(&list, response);
+    xt_list_fini(&list);
+    return xt_respond_app_failure(response, r, &problem);
+}
+
+int xt_api_ca_rotate(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_app_ca_rotate(app, who(request), &problem);
+    return r ? xt_respond_app_failure(response, r, &problem) : xt_api_cas(app, request, response);
+}
+
+int xt_api_ca_retire(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_app_ca_retire(app, xt_request_flag(request, "force"), who(request), &problem);
+    return r ? xt_respond_app_failure(response, r, &problem) : xt_api_cas(app, request, response);
 }
 
 int xt_api_host_group(xt_app *app, xt_request *request, xt_response *response)

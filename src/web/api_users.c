@@ -37,6 +37,56 @@ int xt_api_token_new(xt_app *app, xt_request *request, xt_response *response)
     return r ? xt_respond_app_failure(response, r, &problem) : answer_field(response, "token", xt_buf_slice(&token));
 }
 
+static int on_token(void *context, const xt_token_info *token)
+{
+    xt_list *list = context;
+    if (xt_list_is_json(list)) {
+        xt_json *json = xt_list_json(list);
+        xt_json_field_string(json, "id", xt_slice_str(token->id));
+        xt_json_field_string(json, "state", xt_slice_str(token->state));
+        xt_json_field_time(json, "made", token->made_ms);
+        xt_json_field_time(json, "expires", token->expires_ms);
+        xt_json_field_u64(json, "uses", token->max_uses);
+        xt_json_field_u64(json, "used", token->n_used);
+        xt_list_json_done(list);
+    } else {
+        xt_list_cell(list, xt_slice_str(token->id));
+        xt_list_cell(list, xt_slice_str(token->state));
+        xt_list_cell_time(list, token->made_ms);
+        xt_list_cell_time(list, token->expires_ms);
+        if (token->max_uses)
+            xt_list_cell_u64(list, token->max_uses);
+        else
+            xt_list_cell(list, XT_S("any"));
+        xt_list_cell_u64(list, token->n_used);
+    }
+    return xt_buf_done(&list->out);
+}
+
+int xt_api_tokens(xt_app *app, xt_request *request, xt_response *response)
+{
+    static const char *const columns[] = {"id", "state", "made", "expires", "uses", "used"};
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_list list;
+    int r = xt_list_begin(&list, request, "tokens", columns, XT_COUNT_OF(columns), &problem);
+    if (r)
+        return xt_respond_failure(response, r, 400, &problem);
+    r = xt_app_tokens_list(app, on_token, &list, &problem);
+    if (r == 0)
+        return xt_list_end(&list, response);
+    xt_list_fini(&list);
+    return xt_respond_app_failure(response, r, &problem);
+}
+
+int xt_api_token_revoke(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    int r = xt_app_token_revoke(app, request->params[0], &problem);
+    xt_buf_puts(&out, "{}\n");
+    return r ? xt_respond_app_failure(response, r, &problem) : xt_respond_json(response, 200, &out);
+}
+
 static int on_user(void *context, const char *name, xt_role role, int64_t last_login_ms)
 {
     xt_list *list = context;

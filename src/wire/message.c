@@ -9,11 +9,11 @@
 #define ENROLL(N, S, H, LATER) N(version) S(secret) S(csr_der) S(host_name) S(machine_id) S(os) LATER S(host_id)
 #define ENROLLED(N, S, H, LATER) S(host_id) S(cert_pem) S(ca_pem)
 #define HELLO(N, S, H, LATER) N(version) S(host_id) S(host_name) S(boot_id) S(agent_version) S(os) H(stream) N(dictionary) \
-    S(audit_mode) S(completeness) LATER N(features) S(machine_id) N(clock_ms)
+    S(audit_mode) S(completeness) LATER N(features) S(machine_id) N(clock_ms) N(trust)
 #define WELCOME(N, S, H, LATER) N(version) N(number) H(hash) N(dictionary) N(window) LATER N(features)
 #define RENEW(N, S, H, LATER) S(csr_der)
-#define RENEWED(N, S, H, LATER) S(cert_pem) S(ca_pem)
-#define TRUST(N, S, H, LATER) S(ca_pem) N(renew) N(spread_ms)
+#define RENEWED(N, S, H, LATER) S(cert_pem)
+#define TRUST(N, S, H, LATER) S(ca_pem) S(signature) S(signature2) N(renew) N(spread_ms)
 #define ACK(N, S, H, LATER) N(number)
 #define REFUSED(N, S, H, LATER) N(reason) N(retry_ms) S(sentence)
 #define HEARTBEAT(N, S, H, LATER) N(time_ms) N(enabled) N(audit_pid) N(failure) N(lost) N(backlog) N(backlog_limit) \

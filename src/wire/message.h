@@ -41,6 +41,7 @@ typedef struct xt_hello {
     uint64_t features; /* XT_FEATURE_... of the agent */
     xt_slice machine_id;
     uint64_t clock_ms; /* wall time of the host when this was sent */
+    uint64_t trust;    /* xt_slice_hash of the bundle of CAs that it trusts */
 } xt_hello;
 typedef struct xt_welcome {
     uint64_t version;
@@ -62,13 +63,14 @@ typedef struct xt_renew {
     xt_slice csr_der;
 } xt_renew;
 typedef struct xt_renewed {
-    xt_slice cert_pem, ca_pem;
+    xt_slice cert_pem;
 } xt_renewed;
-/* The CAs that are trusted from now on. */
+/* The CAs that are trusted from now on, signed by those that may vouch for them (io/tls_trust.h). */
 typedef struct xt_trust {
     xt_slice ca_pem;
-    uint64_t renew;     /* 1: the host's certificate should be renewed now */
-    uint64_t spread_ms; /* each host waits a random part of it before */
+    xt_slice signature, signature2; /* the second may be empty */
+    uint64_t renew;                 /* 1: the host's certificate should be renewed now */
+    uint64_t spread_ms;             /* each host waits a random part of it before */
 } xt_trust;
 
 /* Everything up to this number of the stream is durable. */

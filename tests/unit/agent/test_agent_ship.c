@@ -23,6 +23,7 @@
 
 #include "event/event.h"
 #include "io/tls.h"
+#include "io/tls_trust.h"
 #include "io/vfs.h"
 #include "wire/batch.h"
 #include "wire/frame.h"
@@ -42,8 +43,13 @@ static struct {
     /* what the server does, set before it runs */
     unsigned close_after; /* batches of a connection, with the last one or its acknowledgement lost; 0: never */
     uint64_t refuse;      /* xt_refusal of the first frame, 0: none */
-    bool forget;          /* a welcome that knows nothing of the stream */
+    int64_t valid_s;      /* of the certificates it gives */
+    bool hostile;         /* it sends what nobody asked for, and nonsense */
+    enum { RENEWS_NOT, RENEWS_WELL, RENEWS_ANOTHER_KEY, RENEWS_AND_REFUSES } renews;
+    bool forget; /* a welcome that knows nothing of the stream */
     /* what it saw; read after the thread has ended */
+    unsigned n_renew, n_proofs; /* renewals asked for; hellos with another certificate than the enrolment's */
+    uint8_t first_key[32];
     unsigned n_connections, n_enrolled, n_hello, n_heartbeats;
     uint64_t number; /* durable */
     xt_hash128 hash, stream;
@@ -111,8 +117,8 @@ static void answer_enroll(SSL *ssl, xt_slice payload)
     bool ok = xt_enroll_decode(payload, &enroll, NULL) == 0 &&
               xt_token_parse(xt_slice_str(t.token), &token, NULL) == 0 && enroll.secret.n == 32 &&
               memcmp(enroll.secret.p, token.id, 16) == 0 && memcmp(enroll.secret.p + 16, token.secret, 16) == 0;
-    if (ok && xt_tls_host_cert_make(xt_buf_slice(&t.ca), xt_buf_slice(&t.ca_key), enroll.csr_der, XT_S(HOST_ID), 30,
-                                    &cert, NULL) == 0) {
+    if (ok && xt_tls_host_cert_make(xt_buf_slice(&t.ca), xt_buf_slice(&t.ca_key), enroll.csr_der, XT_S(HOST_ID),
+                                    t.valid_s, &cert, NULL) == 0) {
         t.n_enrolled++;
         xt_enrolled_put(&out, &(xt_enrolled){XT_S(HOST_ID), xt_buf_slice(&cert), xt_buf_slice(&t.ca)});
         send_frame(ssl, XT_FRAME_ENROLLED, &out);
@@ -121,8 +127,76 @@ static void answer_enroll(SSL *ssl, xt_slice payload)
     xt_buf_fini(&out);
 }
 
+static void send_raw(SSL *ssl, unsigned type, const char *bytes)
+{
+    xt_buf out = XT_BUF_INIT;
+    xt_buf_puts(&out, bytes);
+    send_frame(ssl, (xt_frame_type)type, &out);
+    xt_buf_fini(&out);
+}
+
+/* What a server that was taken over may try: certificates and CAs that nobody vouches for, and messages that there are none of. */
+static void send_hostile(SSL *ssl)
+{
+    xt_buf key = XT_BUF_INIT, ca = XT_BUF_INIT, signature = XT_BUF_INIT, out = XT_BUF_INIT;
+    assert_int_equal(xt_tls_key_make(&key), 0);
+    assert_int_equal(xt_tls_ca_make(xt_buf_slice(&key), &ca), 0);
+    assert_int_equal(xt_tls_bundle_sign(xt_buf_slice(&ca), xt_buf_slice(&key), &signature), 0);
+    xt_trust trust = {
+        .ca_pem = xt_buf_slice(&ca), .signature = xt_buf_slice(&signature), .renew = 1, .spread_ms = UINT64_MAX};
+    xt_trust_put(&out, &trust);
+    send_frame(ssl, XT_FRAME_TRUST, &out);
+    send_raw(ssl, XT_FRAME_TRUST, "");
+    send_raw(ssl, XT_FRAME_RENEWED, "nobody asked for it");
+    send_raw(ssl, 60, "a later version's message");
+    xt_buf *const all[] = {&key, &ca, &signature, &out};
+    for (size_t i = 0; i < XT_COUNT_OF(all); i++)
+        xt_buf_fini(all[i]);
+}
+
+static void answer_renew(SSL *ssl, xt_slice payload)
+{
+    xt_renew renew;
+    xt_buf cert = XT_BUF_INIT, key = XT_BUF_INIT, csr = XT_BUF_INIT, out = XT_BUF_INIT;
+    t.n_renew++;
+    assert_int_equal(xt_renew_decode(payload, &renew, NULL), 0);
+    if (t.renews == RENEWS_ANOTHER_KEY) {
+        assert_int_equal(xt_tls_key_make(&key), 0);
+        assert_int_equal(xt_tls_csr_make(xt_buf_slice(&key), XT_S("x"), &csr), 0);
+        renew.csr_der = xt_buf_slice(&csr);
+    }
+    assert_int_equal(xt_tls_host_cert_make(xt_buf_slice(&t.ca), xt_buf_slice(&t.ca_key), renew.csr_der, XT_S(HOST_ID),
+                                           30 * 86400, &cert, NULL),
+                     0);
+    xt_renewed_put(&out, &(xt_renewed){xt_buf_slice(&cert)});
+    send_frame(ssl, XT_FRAME_RENEWED, &out);
+    xt_buf *const all[] = {&cert, &key, &csr, &out};
+    for (size_t i = 0; i < XT_COUNT_OF(all); i++)
+        xt_buf_fini(all[i]);
+}
+
+/* Counts hellos with a renewed certificate; true when it is to be refused. */
+static bool see_certificate(SSL *ssl)
+{
+    xt_tls_peer peer;
+    xt_tls_peer_get(ssl, &peer);
+    if (t.n_hello == 0)
+        memcpy(t.first_key, peer.key_sha256, sizeof t.first_key);
+    bool renewed = memcmp(t.first_key, peer.key_sha256, sizeof t.first_key) != 0;
+    t.n_proofs += renewed;
+    return renewed && t.renews == RENEWS_AND_REFUSES;
+}
+
 static void answer_hello(SSL *ssl, xt_slice payload)
 {
+    if (see_certificate(ssl)) {
+        xt_buf refusal = XT_BUF_INIT;
+        t.renews = RENEWS_NOT;
+        xt_refused_put(&refusal, &(xt_refused){.reason = XT_REFUSED_CA, .sentence = XT_S("not that one")});
+        send_frame(ssl, XT_FRAME_REFUSED, &refusal);
+        xt_buf_fini(&refusal);
+        return;
+    }
     xt_hello hello;
     char peer[64];
     xt_buf out = XT_BUF_INIT;
@@ -135,8 +209,14 @@ static void answer_hello(SSL *ssl, xt_slice payload)
             t.forget = false;
         }
         t.stream = hello.stream;
-        xt_welcome_put(&out, &(xt_welcome){.version = 1, .number = t.number, .hash = t.hash, .window = 3});
+        xt_welcome_put(&out, &(xt_welcome){.version = 1,
+                                           .number = t.number,
+                                           .hash = t.hash,
+                                           .window = 3,
+                                           .features = t.renews ? XT_FEATURE_RENEWAL : 0});
         send_frame(ssl, XT_FRAME_WELCOME, &out);
+        if (t.hostile)
+            send_hostile(ssl);
     }
     xt_buf_fini(&out);
 }
@@ -154,6 +234,8 @@ static bool answer(SSL *ssl, const xt_frame *frame, unsigned *n_batches)
         answer_hello(ssl, frame->payload);
     } else if (frame->type == XT_FRAME_HEARTBEAT) {
         t.n_heartbeats++;
+    } else if (frame->type == XT_FRAME_RENEW) {
+        answer_renew(ssl, frame->payload);
     } else if (frame->type == XT_FRAME_BATCH) {
         /* Every other time the batch is lost with the connection, every other time only its acknowledgement is. */
         bool cut = t.close_after && ++*n_batches >= t.close_after;
@@ -212,6 +294,7 @@ static void *server_run(void *context)
 static int setup(void **state)
 {
     memset(&t, 0, sizeof t);
+    t.valid_s = 30 * 86400;
     signal(SIGPIPE, SIG_IGN);
     snprintf(t.dir, sizeof t.dir, "/tmp/xt-ship-XXXXXX");
     assert_non_null(mkdtemp(t.dir));
@@ -260,6 +343,8 @@ static int teardown(void **state)
         xt_buf_fini(all[i]);
     static const char *const files[] = {"shipper/spool/stream",
                                         "shipper/key.pem",
+                                        "shipper/identity.pem",
+                                        "shipper/next.pem",
                                         "shipper/cert.pem",
                                         "shipper/ca.pem",
                                         "shipper/host-id",
@@ -503,6 +588,124 @@ static void test_refusals(void **state)
     server_stop();
 }
 
+static bool is_there(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/shipper/%s", t.dir, name);
+    return access(path, F_OK) == 0;
+}
+
+/* Feeds until the server has seen what is waited for. */
+static unsigned feed_until(const child *agent, const unsigned *n, unsigned wanted)
+{
+    unsigned fed = 0;
+    for (bool seen = false; !seen && fed + 10 <= N_EVENTS; fed += 10) {
+        feed(agent, fed + 1, fed + 10);
+        poll(NULL, 0, 50);
+        pthread_mutex_lock(&lock);
+        seen = *n >= wanted;
+        pthread_mutex_unlock(&lock);
+    }
+    return fed;
+}
+
+static void test_renewal(void **state)
+{
+    t.valid_s = 3;
+    t.renews = RENEWS_WELL;
+    server_start();
+    child agent = agent_start(true);
+    unsigned fed = feed_until(&agent, &t.n_proofs, 1);
+    agent_end_well(agent);
+    t.renews = RENEWS_NOT;
+    agent = agent_start(false); /* and the new one is the one that stays */
+    agent_end_well(agent);
+    server_stop();
+    assert_int_equal(t.n_renew, 1);
+    assert_int_equal(t.n_proofs, 2);
+    assert_true(is_there("identity.pem") && !is_there("next.pem") && !is_there("key.pem"));
+    assert_all_once(fed);
+}
+
+/* A renewed certificate that the server then does not want: the one before it is used on. */
+static void test_renewal_refused(void **state)
+{
+    t.valid_s = 3;
+    t.renews = RENEWS_AND_REFUSES;
+    server_start();
+    child agent = agent_start(true);
+    unsigned fed = feed_until(&agent, &t.n_hello, 2);
+    agent_end_well(agent);
+    server_stop();
+    assert_int_equal(t.n_proofs, 1);
+    assert_int_equal(t.n_hello, 2);
+    assert_false(is_there("next.pem"));
+    assert_true(log_has("the one before it is used again"));
+    assert_all_once(fed);
+}
+
+static void test_certificate_of_another_key(void **state)
+{
+    t.valid_s = 3;
+    t.renews = RENEWS_ANOTHER_KEY;
+    server_start();
+    child agent = agent_start(true);
+    unsigned fed = feed_until(&agent, &t.n_renew, 2); /* asked for again */
+    agent_end_well(agent);
+    server_stop();
+    assert_int_equal(t.n_proofs, 0);
+    assert_false(is_there("next.pem"));
+    assert_true(log_has("is not one for this host's new key"));
+    assert_all_once(fed);
+}
+
+static void test_hostile_server(void **state)
+{
+    char path[128];
+    XT_CLEANUP(xt_buf_fini) xt_buf ca = XT_BUF_INIT;
+    t.hostile = true;
+    t.renews = RENEWS_WELL;
+    server_start();
+    child agent = agent_start(true);
+    feed(&agent, 1, 100);
+    agent_end_well(agent);
+    server_stop();
+    assert_int_equal(t.n_hello, 1); /* the connection went on */
+    assert_int_equal(t.n_renew, 0);
+    assert_true(log_has("no CA trusted here vouches for"));
+    snprintf(path, sizeof path, "%s/shipper/ca.pem", t.dir);
+    assert_int_equal(xt_vfs_read_file(&xt_vfs_system, path, 65536, &ca), 0);
+    assert_true(xt_slice_eq(xt_buf_slice(&ca), xt_buf_slice(&t.ca)));
+    assert_all_once(100);
+}
+
+/* What an agent of before left in its folder: key.pem and cert.pem. */
+static void test_old_folder(void **state)
+{
+    char whole[128], key[128], cert[128];
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    xt_slice rest, block;
+    server_start();
+    child agent = agent_start(true);
+    agent_end_well(agent);
+    snprintf(whole, sizeof whole, "%s/shipper/identity.pem", t.dir);
+    snprintf(key, sizeof key, "%s/shipper/key.pem", t.dir);
+    snprintf(cert, sizeof cert, "%s/shipper/cert.pem", t.dir);
+    assert_int_equal(xt_vfs_read_file(&xt_vfs_system, whole, 65536, &text), 0);
+    rest = xt_buf_slice(&text);
+    assert_true(xt_tls_pem_next(&rest, &block));
+    assert_int_equal(xt_vfs_replace_file(&xt_vfs_system, key, block, 0644), 0);
+    assert_true(xt_tls_pem_next(&rest, &block));
+    assert_int_equal(xt_vfs_replace_file(&xt_vfs_system, cert, block, 0644), 0);
+    assert_int_equal(remove(whole), 0);
+    agent = agent_start(false);
+    feed(&agent, 1, 50);
+    agent_end_well(agent);
+    server_stop();
+    assert_int_equal(t.n_enrolled, 1);
+    assert_all_once(50);
+}
+
 static void test_token_of_another_server(void **state)
 {
     xt_token token = {.id = {1}, .ca_sha256 = {9}};
@@ -531,6 +734,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_connection_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forgetful_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renewal, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renewal_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certificate_of_another_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hostile_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_old_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_token_of_another_server, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "io/tls.h"
+#include "io/tls_trust.h"
 #include "server/agents.h"
 #include "server/app_parts.h"
 #include "wire/frame.h"
@@ -223,13 +224,23 @@ static void mutual_open(client *c, const door *d, const host *h)
     client_open(c, d->port, context);
 }
 
+/* What the next hellos say of the machine; features 0: an agent of before renewal. */
+static struct {
+    const char *machine, *boot;
+    uint64_t features, trust, clock_ms;
+} says = {.machine = "m", .boot = "b"};
+
 static void hello_send(client *c, const char *host_id, xt_hash128 stream, uint64_t version)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
     xt_hello m = {.version = version,
                   .host_id = xt_slice_str(host_id),
                   .host_name = XT_S("web-1"),
-                  .boot_id = XT_S("b"),
+                  .boot_id = xt_slice_str(says.boot),
+                  .machine_id = xt_slice_str(says.machine),
+                  .features = says.features,
+                  .trust = says.trust,
+                  .clock_ms = says.clock_ms,
                   .agent_version = XT_S("0.1.0"),
                   .os = XT_S("Debian 12"),
                   .stream = stream,
@@ -436,7 +447,7 @@ static void hellos_are_refused_by_reason(void **state)
     assert_int_equal(refused_hello(&d, &bare, h.id, XT_WIRE_VERSION), XT_REFUSED_IDENTITY);
     talk(&c, &d, &h, &s);
     welcome_of(&c);
-    assert_int_equal(xt_app_host_revoke(f->app, xt_slice_str(h.id), true, NULL), 0);
+    assert_int_equal(xt_app_host_revoke(f->app, xt_slice_str(h.id), true, XT_S("tests"), NULL), 0);
     xt_heartbeat beat = {.time_ms = T0};
     xt_heartbeat_put(&payload, &beat);
     client_send(&c, XT_FRAME_HEARTBEAT, &payload);
@@ -446,6 +457,469 @@ static void hellos_are_refused_by_reason(void **state)
     door_close(&d);
     host_fini(&neighbour);
     host_fini(&h);
+}
+
+/* ---------------------------------------------------------------------------------------------- identity */
+
+static void says_reset(void)
+{
+    says.machine = "m";
+    says.boot = "b";
+    says.features = says.trust = says.clock_ms = 0;
+}
+
+/* Waits for an event of that action; how many there are. */
+static uint64_t events_of(fixture *f, const char *action)
+{
+    char kql[64];
+    uint64_t n = 0;
+    snprintf(kql, sizeof kql, "action:%s", action);
+    for (int i = 0; i < 500 && (n = fixture_count(f, kql)) == 0; i++)
+        usleep(10000);
+    return n;
+}
+
+static xt_trust trust_of(client *c)
+{
+    xt_trust trust;
+    xt_frame frame = client_next(c);
+    assert_int_equal(frame.type, XT_FRAME_TRUST);
+    assert_int_equal(xt_trust_decode(frame.payload, &trust, NULL), 0);
+    return trust;
+}
+
+static void renew_send(client *c, xt_buf *key)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf csr = XT_BUF_INIT, payload = XT_BUF_INIT;
+    xt_buf_reset(key);
+    assert_int_equal(xt_tls_key_make(key), 0);
+    assert_int_equal(xt_tls_csr_make(xt_buf_slice(key), XT_S(OTHER), &csr), 0); /* its own name counts for nothing */
+    xt_renew_put(&payload, &(xt_renew){.csr_der = xt_buf_slice(&csr)});
+    client_send(c, XT_FRAME_RENEW, &payload);
+}
+
+static void take_renewed(client *c, host *h, xt_buf *key)
+{
+    xt_renewed renewed;
+    xt_frame frame = client_next(c);
+    assert_int_equal(frame.type, XT_FRAME_RENEWED);
+    assert_int_equal(xt_renewed_decode(frame.payload, &renewed, NULL), 0);
+    assert_int_equal(xt_tls_cert_fits(renewed.cert_pem, xt_buf_slice(key), xt_slice_str(h->id)), 0);
+    xt_buf_reset(&h->cert);
+    xt_buf_put(&h->cert, renewed.cert_pem);
+    xt_buf_reset(&h->key);
+    xt_buf_put(&h->key, xt_buf_slice(key));
+}
+
+static void a_certificate_is_renewed(void **state)
+{
+    fixture *f = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf key = XT_BUF_INIT, junk = XT_BUF_INIT;
+    fixture_stream s = {.stream = {{9}}};
+    door d;
+    host h;
+    client c;
+
+    says_reset();
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    says.features = XT_FEATURE_RENEWAL;
+    says.trust = xt_slice_hash(xt_buf_slice(&h.ca));
+    talk(&c, &d, &h, &s);
+    assert_int_equal(welcome_of(&c).features, XT_FEATURE_RENEWAL);
+    renew_send(&c, &key);
+    take_renewed(&c, &h, &key); /* and no TRUST before it: it has that bundle */
+    renew_send(&c, &key);       /* within a second: passed over */
+    batch_send(&c, &h, &s);
+    assert_int_equal(ack_of(&c), 1);
+    client_close(&c);
+    talk(&c, &d, &h, &s); /* the new one opens the door */
+    assert_int_equal(welcome_of(&c).number, 1);
+    xt_renew_put(&junk, &(xt_renew){.csr_der = XT_S("junk")});
+    client_send(&c, XT_FRAME_RENEW, &junk);
+    assert_int_equal(refusal_of(&c), XT_REFUSED_CORRUPT);
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+    says_reset();
+}
+
+/* Rotated with one host connected and one away; retired; each hears of it or is refused in words. */
+static void cas_are_rotated(void **state)
+{
+    fixture *f = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf key = XT_BUF_INIT, bundle = XT_BUF_INIT;
+    fixture_stream s = {.stream = {{9}}}, s2 = {.stream = {{8}}};
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_token old_token;
+    door d;
+    host h, away;
+    client c;
+
+    says_reset();
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    enroll(&d, &away);
+    token_make(f, 60000, 0, &old_token);
+    says.features = XT_FEATURE_RENEWAL;
+    says.trust = xt_slice_hash(xt_buf_slice(&h.ca));
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    assert_int_equal(xt_app_ca_retire(f->app, true, XT_S("tests"), &problem), XT_APP_E_INVALID);
+    assert_int_equal(xt_app_ca_rotate(f->app, XT_S("tests"), &problem), 0);
+    assert_int_equal(xt_app_ca_rotate(f->app, XT_S("tests"), &problem), XT_APP_E_INVALID);
+    xt_trust trust = trust_of(&c);
+    assert_int_equal(trust.renew, 1);
+    assert_true(xt_tls_bundle_is_signed(trust.ca_pem, trust.signature, xt_buf_slice(&h.ca)));
+    xt_buf_put(&bundle, trust.ca_pem);
+    assert_true(xt_slice_starts(trust.ca_pem, xt_buf_slice(&h.ca)));
+    xt_buf_reset(&h.ca);
+    xt_buf_put(&h.ca, xt_buf_slice(&bundle));
+    batch_send(&c, &h, &s);
+    assert_int_equal(ack_of(&c), 1); /* the connection goes on */
+    renew_send(&c, &key);
+    take_renewed(&c, &h, &key);
+    client_close(&c);
+    says.trust = xt_slice_hash(xt_buf_slice(&h.ca));
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    assert_int_equal(xt_app_ca_retire(f->app, false, XT_S("tests"), &problem), XT_APP_E_INVALID);
+    assert_non_null(strstr(problem.sentence, "1 hosts")); /* the one that is away */
+    assert_int_equal(xt_app_ca_retire(f->app, true, XT_S("tests"), &problem), 0);
+    trust = trust_of(&c);
+    assert_int_equal(trust.renew, 0);
+    assert_true(trust.ca_pem.n < bundle.n);
+    assert_true(xt_tls_bundle_is_signed(trust.ca_pem, trust.signature, xt_buf_slice(&h.ca)));
+    xt_buf_reset(&h.ca);
+    xt_buf_put(&h.ca, trust.ca_pem);
+    client_close(&c);
+    talk(&c, &d, &h, &s); /* knows the new one alone */
+    assert_int_equal(welcome_of(&c).number, 1);
+    client_close(&c);
+    xt_buf_reset(&away.ca);
+    xt_buf_put(&away.ca, xt_buf_slice(&h.ca)); /* had it heard of the CA, but not renewed */
+    talk(&c, &d, &away, &s2);
+    assert_int_equal(refusal_of(&c), XT_REFUSED_CA);
+    client_close(&c);
+    assert_true(events_of(f, "rotated-ca") == 1 && events_of(f, "retired-ca") == 1);
+    door_close(&d);
+    fixture_close(f); /* the same after a start */
+    fixture_open(f);
+    door_open(&d, f);
+    talk(&c, &d, &h, &s);
+    assert_int_equal(welcome_of(&c).number, 1);
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+    host_fini(&away);
+    says_reset();
+}
+
+/* Nothing is sent by the host, and yet its connection ends. */
+static void revocation_ends_an_open_connection(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{9}}};
+    door d;
+    host h;
+    client c;
+
+    says_reset();
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    assert_int_equal(xt_app_host_revoke(f->app, xt_slice_str(h.id), true, XT_S("alice"), NULL), 0);
+    assert_int_equal(refusal_of(&c), XT_REFUSED_REVOKED);
+    client_close(&c);
+    assert_true(fixture_count(f, "action:revoked-host and user:alice") == 1 || events_of(f, "revoked-host") == 1);
+    assert_int_equal(xt_app_host_revoke(f->app, XT_S("web-1"), false, XT_S("alice"), NULL), 0);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+}
+
+static void the_host(fixture *f, xt_host *ret)
+{
+    assert_int_equal(xt_app_hosts_list(f->app, one_host, ret, NULL), 0);
+}
+
+/* The same identity on another machine: refused and told, and the host goes on. */
+static void a_clone_is_refused(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{9}}}, copy = {.stream = {{7}}};
+    xt_host known;
+    door d;
+    host h;
+    client c, clone;
+
+    says_reset();
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    says.machine = "another";
+    for (int i = 0; i < 3; i++) {
+        talk(&clone, &d, &h, &copy);
+        assert_int_equal(refusal_of(&clone), XT_REFUSED_CLONED);
+        client_close(&clone);
+    }
+    batch_send(&c, &h, &s);
+    assert_int_equal(ack_of(&c), 1);
+    assert_int_equal(events_of(f, "cloned-host"), 1); /* not three */
+    the_host(f, &known);
+    assert_true(known.cloned && known.connected);
+    assert_string_equal(known.clone_machine_id, "another");
+    assert_string_equal(known.machine_id, "m");
+    door_close(&d); /* it is remembered */
+    client_close(&c);
+    fixture_close(f);
+    fixture_open(f);
+    door_open(&d, f);
+    the_host(f, &known);
+    assert_true(known.cloned);
+    talk(&clone, &d, &h, &copy);
+    assert_int_equal(refusal_of(&clone), XT_REFUSED_CLONED);
+    client_close(&clone);
+    /* The machine id had changed rightly: released while the host is not connected, the next machine is it. */
+    assert_int_equal(xt_app_host_release(f->app, xt_slice_str(h.id), XT_S("alice"), NULL), 0);
+    talk(&clone, &d, &h, &s);
+    assert_int_equal(welcome_of(&clone).number, 1);
+    the_host(f, &known);
+    assert_false(known.cloned);
+    assert_string_equal(known.machine_id, "another");
+    client_close(&clone);
+    says.machine = "m";
+    talk(&c, &d, &h, &s);
+    assert_int_equal(refusal_of(&c), XT_REFUSED_CLONED);
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+    says_reset();
+}
+
+/* The same machine id (a copied disk): boots tell. A reboot is no clone; two boots at once are. */
+static void a_copied_disk_is_noticed(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{9}}}, copy = {.stream = {{7}}};
+    xt_host known;
+    door d;
+    host h;
+    client c, clone;
+
+    says_reset();
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    client_close(&c);
+    says.boot = "second"; /* rebooted */
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    the_host(f, &known);
+    assert_false(known.cloned);
+    says.boot = "copy";
+    talk(&clone, &d, &h, &copy);
+    welcome_of(&clone); /* so far it may be a reboot */
+    assert_int_equal(client_next(&c).type, 0);
+    client_close(&c);
+    says.boot = "second"; /* but then the one before is up, too */
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    assert_int_equal(refusal_of(&clone), XT_REFUSED_CLONED);
+    client_close(&clone);
+    says.boot = "copy";
+    talk(&clone, &d, &h, &copy);
+    assert_int_equal(refusal_of(&clone), XT_REFUSED_CLONED);
+    client_close(&clone);
+    batch_send(&c, &h, &s);
+    assert_int_equal(ack_of(&c), 1);
+    client_close(&c);
+    says.boot = "second"; /* only comes again */
+    talk(&c, &d, &h, &s);
+    assert_int_equal(welcome_of(&c).number, 1);
+    assert_int_equal(events_of(f, "cloned-host"), 1);
+    the_host(f, &known);
+    assert_true(known.cloned);
+    assert_string_equal(known.boot_id, "second");
+    assert_string_equal(known.clone_boot_id, "copy");
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+    says_reset();
+}
+
+/* A host that an agent without machine id and features is stays one: what 0.1.0 said still opens the door. */
+static void an_old_agent_is_welcome(void **state)
+{
+    fixture *f = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
+    fixture_stream s = {.stream = {{9}}};
+    door d;
+    host h;
+    client c;
+
+    says_reset();
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    mutual_open(&c, &d, &h);
+    xt_hello m = {.version = 1,
+                  .host_id = xt_slice_str(h.id),
+                  .host_name = XT_S("web-1"),
+                  .boot_id = XT_S("b"),
+                  .agent_version = XT_S("0.1.0"),
+                  .stream = s.stream};
+    xt_hello_put(&payload, &m);
+    payload.n -= 4; /* without the four later members, which are a byte each here */
+    client_send(&c, XT_FRAME_HELLO, &payload);
+    assert_int_equal(welcome_of(&c).window, 32);
+    batch_send(&c, &h, &s);
+    assert_int_equal(ack_of(&c), 1); /* no TRUST before it */
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+}
+
+static uint64_t enroll_again(door *d, const host *h, const char *machine, const xt_buf *key)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf csr = XT_BUF_INIT, payload = XT_BUF_INIT;
+    char secret[32];
+    xt_token token;
+    client c;
+
+    token_make(d->f, 60000, 1, &token);
+    memcpy(secret, token.id, 16);
+    memcpy(secret + 16, token.secret, 16);
+    assert_int_equal(xt_tls_csr_make(xt_buf_slice(key), XT_S("web-1"), &csr), 0);
+    xt_enroll m = {.version = 1,
+                   .secret = xt_slice_of(secret, 32),
+                   .csr_der = xt_buf_slice(&csr),
+                   .host_name = XT_S("web-1"),
+                   .machine_id = xt_slice_str(machine),
+                   .host_id = xt_slice_str(h->id)};
+    xt_enroll_put(&payload, &m);
+    pinned_open(&c, d, &token);
+    client_send(&c, XT_FRAME_ENROLL, &payload);
+    xt_frame frame = client_next(&c);
+    uint64_t reason = 0;
+    xt_refused refused;
+    xt_enrolled enrolled;
+    if (frame.type == XT_FRAME_ENROLLED) {
+        assert_int_equal(xt_enrolled_decode(frame.payload, &enrolled, NULL), 0);
+        assert_true(xt_slice_eq(enrolled.host_id, xt_slice_str(h->id)));
+    } else {
+        assert_int_equal(xt_refused_decode(frame.payload, &refused, NULL), 0);
+        reason = refused.reason;
+    }
+    client_close(&c);
+    return reason;
+}
+
+static void a_host_that_enrols_again_stays_itself(void **state)
+{
+    fixture *f = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf other = XT_BUF_INIT;
+    fixture_stream s = {.stream = {{9}}};
+    door d;
+    host h, stranger = {.id = OTHER};
+    client c;
+
+    says_reset();
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    client_close(&c);
+    assert_int_equal(xt_tls_key_make(&other), 0);
+    assert_int_equal(enroll_again(&d, &h, "m", &h.key), 0);
+    assert_int_equal(enroll_again(&d, &h, "m", &other), XT_REFUSED_UNKNOWN);
+    assert_int_equal(enroll_again(&d, &h, "another", &h.key), XT_REFUSED_UNKNOWN);
+    assert_int_equal(enroll_again(&d, &stranger, "m", &h.key), XT_REFUSED_UNKNOWN);
+    assert_int_equal(xt_app_host_revoke(f->app, xt_slice_str(h.id), true, XT_S("tests"), NULL), 0);
+    assert_int_equal(enroll_again(&d, &h, "m", &h.key), XT_REFUSED_REVOKED);
+    door_close(&d);
+    host_fini(&h);
+}
+
+/* A certificate whose time is over is refused in words, by the server's own clock. */
+static void an_expired_certificate_is_named(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{9}}};
+    xt_host known;
+    door d;
+    host h;
+    client c;
+
+    says_reset();
+    f->settings.host_cert_s = 1;
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    sleep(2);
+    talk(&c, &d, &h, &s);
+    xt_refused refused;
+    xt_frame frame = client_next(&c);
+    assert_int_equal(frame.type, XT_FRAME_REFUSED);
+    assert_int_equal(xt_refused_decode(frame.payload, &refused, NULL), 0);
+    assert_int_equal(refused.reason, XT_REFUSED_EXPIRED);
+    assert_true(refused.retry_ms > 0);
+    assert_true(xt_slice_find(refused.sentence, XT_S("has expired: it is valid from 20")) >= 0);
+    client_close(&c);
+    the_host(f, &known);
+    assert_string_equal(known.refused, "certificate-expired");
+    door_close(&d);
+    host_fini(&h);
+}
+
+static void clocks_are_compared(void **state)
+{
+    fixture *f = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
+    fixture_stream s = {.stream = {{9}}};
+    xt_host known = {.n_events = 0};
+    door d;
+    host h;
+    client c;
+
+    says_reset();
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    says.clock_ms = T0 + 90000; /* a minute and a half ahead */
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    the_host(f, &known);
+    assert_true(known.clock_known);
+    assert_int_equal(known.clock_offset_ms, 90000);
+    static const int64_t late_ms[] = {-70, -30,
+                                      -500}; /* what the way took: the least of them is nearest to the truth */
+    for (size_t i = 0; i < XT_COUNT_OF(late_ms); i++) {
+        xt_heartbeat beat = {.time_ms = T0, .sent_ms = (uint64_t)(T0 + late_ms[i]), .backlog = i + 1};
+        xt_buf_reset(&payload);
+        xt_heartbeat_put(&payload, &beat);
+        client_send(&c, XT_FRAME_HEARTBEAT, &payload);
+        for (int k = 0; k < 5000 && known.backlog != i + 1; k++) {
+            usleep(1000);
+            the_host(f, &known);
+        }
+    }
+    assert_int_equal(known.clock_offset_ms, -30); /* it was set: the old offset is forgotten at once */
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+    says_reset();
 }
 
 static void bad_frames_and_gaps(void **state)
@@ -687,6 +1161,15 @@ int main(void)
         TEST(cut_and_resumed),
         TEST(tokens_are_refused_by_reason),
         TEST(hellos_are_refused_by_reason),
+        TEST(a_certificate_is_renewed),
+        TEST(cas_are_rotated),
+        TEST(revocation_ends_an_open_connection),
+        TEST(a_clone_is_refused),
+        TEST(a_copied_disk_is_noticed),
+        TEST(an_old_agent_is_welcome),
+        TEST(a_host_that_enrols_again_stays_itself),
+        TEST(an_expired_certificate_is_named),
+        TEST(clocks_are_compared),
         TEST(bad_frames_and_gaps),
         TEST(heartbeat_is_kept),
         TEST(many_at_once),

@@ -156,8 +156,8 @@ static void an_enrolled_host_is_the_same(void **state)
 
     put_exec(&text, T0, 1, 200, 100, "/bin/sh", "x");
     fixture_open(f);
-    assert_int_equal(xt_hosts_enroll(f->app->hosts, &m, "", "", id, NULL), 0);
-    assert_int_equal(xt_hosts_admit(f->app->hosts, &m, "", "", id), 0);
+    assert_int_equal(xt_hosts_enroll(f->app->hosts, &m, "", "", "", id, NULL), 0);
+    assert_int_equal(xt_hosts_admit(f->app->hosts, &m, "", "", "", id), 0);
     import_text(f, "web-1", xt_buf_slice(&text), 4096, false);
     snprintf(kql, sizeof kql, "host.id:%s", id);
     assert_int_equal(fixture_count(f, kql), 1);

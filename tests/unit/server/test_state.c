@@ -139,6 +139,11 @@ static int count_host(void *context, const xt_host *host)
     return 0;
 }
 
+static uint64_t refusal(fixture *f, const char *id)
+{
+    return xt_hosts_refusal(f->app->hosts, xt_slice_str(id), XT_S("boot"), XT_S("machine"));
+}
+
 static void token_life(void **state)
 {
     fixture *f = *state;
@@ -161,14 +166,14 @@ static void token_life(void **state)
     assert_int_equal(enroll_with(f, once, second), XT_APP_E_USED);
     assert_int_equal(xt_app_hosts_list(f->app, count_host, &n, NULL), 0);
     assert_int_equal(n, 3);
-    assert_int_equal(xt_hosts_check(f->app->hosts, xt_slice_str(id)), 0);
-    assert_int_equal(xt_app_host_revoke(f->app, xt_slice_str(id), true, NULL), 0);
-    assert_int_equal(xt_hosts_check(f->app->hosts, xt_slice_str(id)), XT_APP_E_DENIED);
+    assert_int_equal(refusal(f, id), 0);
+    assert_int_equal(xt_app_host_revoke(f->app, xt_slice_str(id), true, XT_S("tests"), NULL), 0);
+    assert_int_equal(refusal(f, id), XT_REFUSED_REVOKED);
     fixture_close(f);
     fixture_open(f);
-    assert_int_equal(xt_hosts_check(f->app->hosts, xt_slice_str(id)), XT_APP_E_DENIED);
-    assert_int_equal(xt_hosts_check(f->app->hosts, XT_S(OTHER)), XT_APP_E_NOT_FOUND);
-    assert_int_equal(xt_app_host_revoke(f->app, XT_S("no-such"), true, NULL), XT_APP_E_NOT_FOUND);
+    assert_int_equal(refusal(f, id), XT_REFUSED_REVOKED);
+    assert_int_equal(refusal(f, OTHER), XT_REFUSED_UNKNOWN);
+    assert_int_equal(xt_app_host_revoke(f->app, XT_S("no-such"), true, XT_S("tests"), NULL), XT_APP_E_NOT_FOUND);
     free(once);
     free(brief);
 }

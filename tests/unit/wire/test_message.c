@@ -165,7 +165,7 @@ static void test_later_members(void **state)
     xt_buf out = XT_BUF_INIT;
     xt_hello hello, whole = {.version = 1, .machine_id = XT_S("machine"), .clock_ms = UINT64_C(1790000000000)};
     xt_hello_put(&out, &whole);
-    size_t later = out.n - 1 - 1 - strlen("machine") - 6; /* features, length, id, clock */
+    size_t later = out.n - 1 - 1 - strlen("machine") - 6 - 1; /* features, length, id, clock, trust */
     for (size_t n = 0; n < out.n; n++)
         assert_int_equal(xt_hello_decode(xt_slice_of(out.p, n), &hello, NULL), n == later ? 0 : XT_MESSAGE_E_CORRUPT);
     assert_int_equal(xt_hello_decode(xt_buf_slice(&out), &hello, NULL), 0);
