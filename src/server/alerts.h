@@ -13,8 +13,13 @@
 /* event: whole, with its SERVER fields. Inside xt_state_begin. */
 XT_MUST_USE int xt_alerts_raise(xt_app *app, xt_event *event, const xt_match *match, xt_arena *arena,
                                 xt_problem *reterr_problem);
-/* Looks at the events that arrived since alerts were last known to be whole, and makes those that are missing. */
-XT_MUST_USE int xt_alerts_refill(xt_app *app, xt_problem *reterr_problem);
+/*
+ * Looks at the events that arrived since alerts were last known to be whole, and makes those that are missing. When they
+ * are more than max_events it is left to the maintenance thread. ret_cost (may be NULL): what was read of segments.
+ */
+XT_MUST_USE int xt_alerts_refill(xt_app *app, uint64_t max_events, xt_scan_cost *ret_cost, xt_problem *reterr_problem);
+/* Remembers that the alerts of all that arrived up to here are there. */
+XT_MUST_USE int xt_alerts_mark(xt_app *app, uint64_t arrival, xt_problem *reterr_problem);
 /* Remembers how far alerts are whole, and forgets foldings of long ago. Now and then. */
 XT_MUST_USE int xt_alerts_settle(xt_app *app, bool prune, xt_problem *reterr_problem);
 /* What stands for a rule and an event in the table of those that were told: the first XT_ALERT_PAIR_BYTES of this. */

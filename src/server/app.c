@@ -17,7 +17,8 @@ enum {
     KEEPER_MS = 500,
     RULES_EVERY = 4, /* turns of the keeper */
     HOSTS_EVERY = 4,
-    PRUNE_EVERY = 7200, /* an hour */
+    PRUNE_EVERY = 7200,       /* an hour */
+    REFILL_AT_START = 500000, /* events: of more alerts are looked for while the server answers */
 };
 
 /* -------------------------------------------------------------------------------------------- maintenance */
@@ -68,7 +69,7 @@ static void keep_alerts(xt_app *app, uint64_t turn, int *last)
 
     if (atomic_load(&app->alerts_failed) != atomic_load(&app->alerts_repaired)) {
         pthread_mutex_lock(&app->erase_lock);
-        r = xt_alerts_refill(app, &problem);
+        r = xt_alerts_refill(app, UINT64_MAX, NULL, &problem);
         pthread_mutex_unlock(&app->erase_lock);
     }
     if (r == 0)
@@ -246,7 +247,7 @@ static int open_parts(xt_app *app, const xt_app_settings *settings, xt_problem *
     if (r == 0)
         r = xt_outbox_open(app->state, app->clock, settings->webhook, &app->outbox, reterr_problem);
     if (r == 0)
-        r = xt_alerts_refill(app, reterr_problem);
+        r = xt_alerts_refill(app, REFILL_AT_START, NULL, reterr_problem);
     if (r == 0)
         r = xt_writer_open(app, &app->writer);
     if (r == 0)

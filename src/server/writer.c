@@ -112,6 +112,12 @@ static int raise_hit(xt_writer *writer, const xt_ingest_hit *hit, xt_problem *re
     return xt_error_trace(r);
 }
 
+/* Whether no alerts before those of this group are missing. */
+static bool are_whole(xt_app *app)
+{
+    return atomic_load(&app->alerts_failed) == atomic_load(&app->alerts_repaired);
+}
+
 static int raise_all(xt_writer *writer, const xt_ingest_job *jobs, xt_problem *reterr_problem)
 {
     int r = xt_state_begin(writer->app->state, reterr_problem);
@@ -121,6 +127,8 @@ static int raise_all(xt_writer *writer, const xt_ingest_job *jobs, xt_problem *r
     for (const xt_ingest_job *job = jobs; job; job = job->next)
         for (const xt_ingest_hit *hit = job->outcome ? NULL : job->hits; hit && r == 0; hit = hit->next)
             r = raise_hit(writer, hit, reterr_problem);
+    if (r == 0 && are_whole(writer->app))
+        r = xt_alerts_mark(writer->app, xt_store_wait(writer->app->store, 0, 0), reterr_problem);
     return xt_error_trace(xt_state_end(writer->app->state, r, reterr_problem));
 }
 
@@ -140,7 +148,7 @@ static void alerts(xt_writer *writer, const xt_ingest_job *jobs)
     if (r) {
         xt_log_problem(XT_LOG_ERROR, &problem);
         atomic_fetch_add(&app->alerts_failed, 1); /* the events are durable: the maintenance thread looks again */
-    } else if (stored && atomic_load(&app->alerts_failed) == atomic_load(&app->alerts_repaired)) {
+    } else if (stored && are_whole(app)) {
         atomic_store(&app->alerts_arrival, xt_store_wait(app->store, 0, 0));
     }
     if (any)

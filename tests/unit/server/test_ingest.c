@@ -1,5 +1,6 @@
 #include "server_fixture.h"
 
+#include "server/alerts.h"
 #include "server/app_parts.h"
 
 static void ingested_is_durable_and_searchable(void **state)
@@ -294,6 +295,76 @@ static void alerts_are_not_doubled(void **state)
     assert_int_equal(a.all[0].count, 2);
 }
 
+static int64_t alerts_mark(fixture *f)
+{
+    int64_t mark = -1;
+    assert_int_equal(
+        xt_state_number(f->app->state, NULL, &mark, "SELECT value FROM meta WHERE name = 'alerts_arrival'", ""), 0);
+    return mark;
+}
+
+/* Looking for alerts that are missing reads nothing where no event raised one. */
+static void events_without_alerts_are_not_read(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}};
+    xt_scan_cost cost;
+    fixture_alerts a;
+
+    fixture_open(f);
+    send_one(f, &s, T0, 1, "evil", "/usr/bin/php");
+    assert_int_equal(xt_store_seal(xt_app_store(f->app), NULL), 0);
+    for (uint32_t i = 2; i < 6; i++) {
+        send_one(f, &s, T0 + i, i, "harmless", "/usr/bin/php");
+        assert_int_equal(xt_store_seal(xt_app_store(f->app), NULL), 0);
+    }
+    assert_int_equal(xt_alerts_mark(f->app, 1, NULL), 0);
+    assert_int_equal(xt_alerts_refill(f->app, UINT64_MAX, &cost, NULL), 0);
+    assert_int_equal(cost.n_bytes_read, 0);
+    assert_int_equal(xt_alerts_mark(f->app, 0, NULL), 0);
+    assert_int_equal(xt_alerts_refill(f->app, UINT64_MAX, &cost, NULL), 0);
+    assert_int_not_equal(cost.n_bytes_read, 0);
+    fixture_alerts_get(f, NULL, &a);
+    assert_int_equal(a.n, 1);
+    assert_int_equal(a.all[0].count, 1);
+}
+
+/* Many are left to the maintenance thread; until then nothing says that alerts are whole. */
+static void many_alerts_are_made_again_later(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}};
+    fixture_alerts a = {0};
+
+    fixture_open(f);
+    send_one(f, &s, T0, 1, "evil", "/usr/bin/php");
+    assert_int_equal(xt_store_seal(xt_app_store(f->app), NULL), 0);
+    assert_int_equal(xt_state_run(f->app->state, NULL, NULL, "DELETE FROM alerts", ""), 0);
+    assert_int_equal(xt_state_run(f->app->state, NULL, NULL, "DELETE FROM folded", ""), 0);
+    assert_int_equal(xt_alerts_mark(f->app, 0, NULL), 0);
+    assert_int_equal(xt_alerts_refill(f->app, 0, NULL, NULL), 0);
+    send_one(f, &s, T0 + 1, 2, "harmless", "/usr/bin/php");
+    assert_int_equal(alerts_mark(f), 0);
+    for (int i = 0; i < 200 && (a.n == 0 || alerts_mark(f) == 0); i++) {
+        usleep(50000);
+        fixture_alerts_get(f, NULL, &a);
+    }
+    assert_int_equal(a.n, 1);
+    assert_true(alerts_mark(f) > 0);
+}
+
+static void the_mark_comes_with_the_alerts(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}};
+
+    fixture_open(f);
+    for (uint32_t i = 1; i < 4; i++) {
+        send_one(f, &s, T0 + i, i, "evil", "/usr/bin/php");
+        assert_int_equal(alerts_mark(f), i);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------- rules */
 
 static void count_refused(void *context, const xt_problem *problem)
@@ -362,6 +433,9 @@ int main(void)
         TEST(alerts_are_made_again_once),
         TEST(alerts_are_made_again_of_sealed_events),
         TEST(alerts_are_not_doubled),
+        TEST(events_without_alerts_are_not_read),
+        TEST(many_alerts_are_made_again_later),
+        TEST(the_mark_comes_with_the_alerts),
         TEST(rules_are_loaded_again),
         TEST(own_rules_are_built_in),
     };
