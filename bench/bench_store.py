@@ -5,8 +5,9 @@ The events are made by bench/generate: 200 hosts for a week, from real captures.
 what it answers is compared with what was planted: a difference ends the benchmark with 1. Sizes are everything in the
 data folder after sealing and merging. Ingest of ours is over the agents' socket: TLS, detection, durable before acknowledged.
 
-usage: bench_store.py [--large | --events N[,N...]] [--only NAME[,NAME...]]
-  1,000,000 and 10,000,000 events; --large: 100,000,000, ours alone, put into the store directly; --only: these contenders
+usage: bench_store.py [--large [--keep DIR] | --events N[,N...]] [--only NAME[,NAME...]]
+  1,000,000 and 10,000,000 events; --large: 100,000,000, ours alone, put into the store directly (--events N with it: as
+  many), --keep: into DIR, which stays and is asked again the next time; --only: these contenders
   are measured (Exectrail, ClickHouse, SQLite, grep), the others stand in the table as they were last measured here
 """
 import argparse
@@ -52,8 +53,8 @@ def captures():
 class Job:
     """One number of events, and what all contenders are asked."""
 
-    def __init__(self, n, folder, generator_cpu_s=0.0):
-        self.n, self.folder, self.generator_cpu_s = n, folder, generator_cpu_s
+    def __init__(self, n, folder, keep=None):
+        self.n, self.folder, self.keep, self.generator_cpu_s = n, folder, keep, 0.0
         self.rounds = 7
         self.slow_rounds = 3 if n <= 1000000 else 1
         self.day_ms, self.day = START_MS + 2 * DAY_MS, "2026-11-04"
@@ -77,22 +78,18 @@ class Job:
 
 
 def ask(server, job, name):
-    week = {"from": START_MS, "to": START_MS + 7 * DAY_MS - 1}
     if name == "newest":
         day = {"from": job.day_ms, "to": job.day_ms + DAY_MS - 1}
         return len(server.get("search", q="user:alice", limit=100, **day)["rows"])
     if name == "needle":
         return len(server.get("search", q=f'cmd:"{job.needle}"', limit=100)["rows"])
     if name == "nmap":
-        return server.get("search", q="cmd:*nmap*", count=1)["count"]
+        return server.get("search", q="cmd:*nmap* | stats count()")["rows"][0][0]
     if name == "top":
-        groups = server.get("search", q="exe:*", by="exe", limit=10)["groups"]
-        buckets = server.get("histogram", q="", buckets=168, **week)["buckets"]
-        return [[group["values"][0], group["count"]] for group in groups], sum(bucket[0] for bucket in buckets)
-    hosts = {}
-    for group in server.get("search", q="user:*", by="user,host", limit=10000)["groups"]:
-        hosts[group["values"][0]] = hosts.get(group["values"][0], 0) + 1
-    return hosts
+        top = server.get("search", q="exe:* | stats count() by exe | sort count() desc | limit 10")["rows"]
+        hours = server.get("search", q="* | stats count() by bin(time, 1h)")["rows"]
+        return [list(row) for row in top], sum(row[1] for row in hours)
+    return dict(server.get("search", q="user:* | stats count_distinct(host) by user")["rows"])
 
 
 def ask_all(server, job):
@@ -174,8 +171,11 @@ def bytes_by_file(data):
 
 
 def ours(job, direct):
-    data, results = job.folder / "data", {}
-    if direct:
+    data, results = job.keep or job.folder / "data", {}
+    if job.keep and data.exists():
+        shutil.copy(f"{data}.truth.json", job.folder / "truth.json")
+        results = json.loads(pathlib.Path(f"{data}.made.json").read_text())
+    elif direct:
         wall, cpu, _ = once(job.generator("none", "--data", data, "--batch", "500"))
         results["direct_wall_s"], results["direct_cpu_s"] = wall, cpu
         print(f"bench: {job.n} events made and stored in {wall:.0f} s", file=sys.stderr)
@@ -183,8 +183,12 @@ def ours(job, direct):
         ingest_socket(job, data, results)
     results["bytes"] = folder_bytes(data)
     results["bytes_by_file"] = bytes_by_file(data)
+    if job.keep:
+        shutil.copy(job.folder / "truth.json", f"{data}.truth.json")
+        pathlib.Path(f"{data}.made.json").write_text(json.dumps({name: results[name] for name in results if name.startswith("direct")}))
     query_ours(job, data, results)
-    shutil.rmtree(data)
+    if not job.keep:
+        shutil.rmtree(data)
     return results
 
 
@@ -332,13 +336,13 @@ def save(n, entry):
 # ------------------------------------------------------------------------------------------------ all of it
 
 
-def measure(n, large, only):
+def measure(n, large, only, keep):
     free = shutil.disk_usage(tempfile.gettempdir()).free
     need = KEEP_FREE_BYTES + n * (BYTES_AN_EVENT if set(only) & set(PEERS) else 200)
     if free < need:
         raise SystemExit(f"bench: {n:,} events need {need >> 30} GiB free in {tempfile.gettempdir()}; there are {free >> 30}")
     with tempfile.TemporaryDirectory(prefix="exectrail-bench-") as name:
-        job = Job(n, pathlib.Path(name))
+        job = Job(n, pathlib.Path(name), keep and pathlib.Path(keep))
         if "SQLite" in only:  # it is loaded in the generator's own process
             _, job.generator_cpu_s, _ = once(job.generator("none"))
         entry = saved_results().get(str(n), {"results": {}, "imported": {}})
@@ -353,7 +357,7 @@ def measure(n, large, only):
         print_table(n, results, job.truth())
         if "Exectrail" in only:
             print_ingest(n, results["Exectrail"], imported)
-        if large:
+        if large and "direct_wall_s" in results["Exectrail"]:
             mine = results["Exectrail"]
             print(f"\nMade and stored directly in {mine['direct_wall_s']:.0f} s ({mine['direct_cpu_s']:.0f} CPU s).")
         saved = save(n, {"results": results, "imported": imported, "at": time.strftime("%Y-%m-%d %H:%M")})
@@ -367,6 +371,7 @@ def main():
     parser.add_argument("--large", action="store_true", help="100,000,000 events, ours alone")
     parser.add_argument("--events", default=None, help="other numbers of events, comma separated")
     parser.add_argument("--only", default="Exectrail,ClickHouse,SQLite,grep", help="the contenders to measure, comma separated")
+    parser.add_argument("--keep", metavar="DIR", help="with --large: Exectrail's data folder; it stays, and is used again when it is there")
     args = parser.parse_args()
     if not (BUILD / "bench/bench-generate").exists():
         raise SystemExit(f"bench: {BUILD} has no generator; configure it with -Dbench=true, as ./dev bench does")
@@ -375,7 +380,7 @@ def main():
     only = ["Exectrail"] if args.large else only
     wrong_answers = []
     for n in sizes:
-        saved, problems = measure(n, args.large, only)
+        saved, problems = measure(n, args.large, only, args.keep)
         wrong_answers += problems
     print_growth(saved)
     return 1 if wrong_answers else 0

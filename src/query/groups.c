@@ -39,6 +39,20 @@ static size_t slot_of(const xt_groups *groups, const xt_group *key)
     return i;
 }
 
+void xt_groups_expect(const xt_groups *groups, const xt_group *key)
+{
+    if (groups->n_slots)
+        __builtin_prefetch(&groups->slots[hash_of(key) & (groups->n_slots - 1)]);
+}
+
+void xt_groups_expect_item(const xt_groups *groups, const xt_group *key)
+{
+    uint32_t place = groups->n_slots ? groups->slots[hash_of(key) & (groups->n_slots - 1)] : 0;
+
+    if (place)
+        __builtin_prefetch(&groups->items[place - 1]);
+}
+
 static int grow(xt_groups *groups)
 {
     size_t n_slots = groups->n_slots ? 2 * groups->n_slots : FIRST_SLOTS, cap = n_slots / 2;

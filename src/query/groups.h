@@ -25,3 +25,6 @@ void xt_groups_fini(xt_groups *groups);
 /* The group's place in items, entered with a count of 0 when it is new. */
 XT_MUST_USE int xt_groups_place(xt_groups *groups, const xt_group *key, size_t *ret);
 XT_MUST_USE int xt_groups_add(xt_groups *groups, const xt_group *key, uint64_t count);
+/* The key will be placed soon: first its slot, some keys later its item are fetched to the processor's cache. */
+void xt_groups_expect(const xt_groups *groups, const xt_group *key);
+void xt_groups_expect_item(const xt_groups *groups, const xt_group *key);

@@ -21,8 +21,10 @@ struct xt_keys {
     size_t n;
     uint32_t n_sources;
     size_t max_bytes;
+    bool wants_all;
     _Atomic(size_t) n_bytes;
-    pthread_mutex_t lock; /* what follows */
+    pthread_mutex_t chunk_lock; /* a chunk of a dictionary is entered by one thread */
+    pthread_mutex_t lock;       /* what follows */
     xt_arena arena;
     xt_map map; /* text -> its place in texts */
     xt_slice *texts;
@@ -41,6 +43,7 @@ int xt_keys_new(const xt_query_key *keys, size_t n, uint32_t n_sources, size_t m
     new->n_sources = n_sources;
     new->max_bytes = max_bytes;
     xt_arena_init(&new->arena, SIZE_MAX);
+    pthread_mutex_init(&new->chunk_lock, NULL);
     pthread_mutex_init(&new->lock, NULL);
     *ret = new;
     return 0;
@@ -54,10 +57,16 @@ xt_keys *xt_keys_free(xt_keys *keys)
         xt_map_fini(&keys->map);
         free(keys->texts);
         xt_arena_fini(&keys->arena);
+        pthread_mutex_destroy(&keys->chunk_lock);
         pthread_mutex_destroy(&keys->lock);
         free(keys);
     }
     return NULL;
+}
+
+void xt_keys_want_all(xt_keys *keys)
+{
+    keys->wants_all = true;
 }
 
 bool xt_keys_charge(xt_keys *keys, size_t n_bytes)
@@ -119,6 +128,7 @@ static uint32_t number_code(number_slot *slots, size_t size, xt_key_column *colu
 /* A dictionary of the numbers of the rows that count. */
 static int load_numbers(const xt_walk_part *part, xt_key_column *column)
 {
+    xt_walk_rows rows = xt_walk_rows_of(part);
     const xt_column *from = column->column;
     size_t size = table_size(part->n_rows);
     number_slot *slots = xt_arena_array(part->arena, size, sizeof *slots);
@@ -128,7 +138,7 @@ static int load_numbers(const xt_walk_part *part, xt_key_column *column)
     column->numbers = xt_arena_array(part->arena, part->n_rows, sizeof *column->numbers);
     if (!slots || !codes || !column->numbers)
         return xt_error_origin(-ENOMEM);
-    for (uint32_t row = xt_walk_row(part, 0); row < part->zone->n_rows; row = xt_walk_row(part, row + 1)) {
+    for (uint32_t row; xt_walk_rows_next(&rows, &row);) {
         if (!xt_column_has(from, row))
             continue;
         if (!last_code || from->numbers[row] != last)
@@ -315,29 +325,70 @@ static known_values *known_of_source(xt_keys *keys, const xt_walk_part *part, co
     return new;
 }
 
+static int entry_enter(xt_keys *keys, const xt_walk_part *part, size_t k, xt_slice entry, known_values *known)
+{
+    const xt_key_values *values;
+    xt_slice *texts;
+    size_t n;
+    int r = xt_field_values(keys->keys[k].field, entry, part->arena, &texts, &n);
+
+    if (r == 0)
+        r = values_enter(keys, texts, n, &values);
+    if (r == 0)
+        atomic_store_explicit(known, values, memory_order_release);
+    return r;
+}
+
+/* All entries of the chunk that holds the code: who wants all of a dictionary reads and unpacks each chunk once so. */
+static int chunk_enter(xt_keys *keys, const xt_walk_part *part, const xt_key_column *column, uint32_t code,
+                       known_values *known)
+{
+    const xt_dict *dict = column->column->dict;
+    uint32_t chunk = 0, end = dict->n_chunks;
+    const xt_slice *entries;
+    int r = 0;
+
+    while (end - chunk > 1) {
+        uint32_t middle = chunk + (end - chunk) / 2;
+        *(dict->firsts[middle] <= code ? &chunk : &end) = middle;
+    }
+    pthread_mutex_lock(&keys->chunk_lock);
+    if (!atomic_load_explicit(&known[code], memory_order_acquire))
+        r = xt_dict_chunk(part->reader, dict, chunk, &entries, part->problem);
+    for (uint32_t i = dict->firsts[chunk]; r == 0 && i < dict->firsts[chunk + 1]; i++) {
+        xt_arena_mark mark = xt_arena_mark_get(part->arena);
+        if (!atomic_load_explicit(&known[i], memory_order_acquire))
+            r = entry_enter(keys, part, column->k, entries[i - dict->firsts[chunk]], &known[i]);
+        xt_arena_mark_reset(part->arena, mark);
+    }
+    pthread_mutex_unlock(&keys->chunk_lock);
+    return r;
+}
+
 /* What an entry of a dictionary stands for. */
 static int values_of_entry(xt_keys *keys, const xt_walk_part *part, const xt_key_column *column, uint32_t local,
                            const xt_key_values **ret)
 {
     known_values *known = known_of_source(keys, part, column);
     uint32_t code = xt_column_code(column->column, local);
-    xt_arena_mark mark = xt_arena_mark_get(part->arena);
-    xt_slice entry, *texts;
-    size_t n;
+    xt_slice entry;
+    int r = 0;
 
     if (!known)
         return xt_error_origin(-ENOMEM);
     *ret = atomic_load_explicit(&known[code], memory_order_acquire);
     if (*ret)
         return 0;
-    int r = xt_dict_entry(part->reader, column->column->dict, code, part->arena, &entry, part->problem);
-    if (r == 0)
-        r = xt_field_values(keys->keys[column->k].field, entry, part->arena, &texts, &n);
-    if (r == 0)
-        r = values_enter(keys, texts, n, ret);
-    if (r == 0)
-        atomic_store_explicit(&known[code], *ret, memory_order_release);
-    xt_arena_mark_reset(part->arena, mark);
+    if (keys->wants_all) {
+        r = chunk_enter(keys, part, column, code, known);
+    } else {
+        xt_arena_mark mark = xt_arena_mark_get(part->arena);
+        r = xt_dict_entry(part->reader, column->column->dict, code, part->arena, &entry, part->problem);
+        if (r == 0)
+            r = entry_enter(keys, part, column->k, entry, &known[code]);
+        xt_arena_mark_reset(part->arena, mark);
+    }
+    *ret = atomic_load_explicit(&known[code], memory_order_acquire);
     return r;
 }
 

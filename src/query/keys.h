@@ -38,6 +38,8 @@ typedef struct xt_key_column {
 
 XT_MUST_USE int xt_keys_new(const xt_query_key *keys, size_t n, uint32_t n_sources, size_t max_bytes, xt_keys **ret);
 xt_keys *xt_keys_free(xt_keys *keys); /* accepts NULL, returns NULL */
+/* Every row of the scan counts, so that every value of its dictionaries will be asked for. Before the first load. */
+void xt_keys_want_all(xt_keys *keys);
 /* Bytes used so far; more may be charged for what is kept beside. False: full. */
 bool xt_keys_charge(xt_keys *keys, size_t n_bytes);
 /* Stored fields that the keys are made of. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "query/field_values.h"
-#include "query/row_heap.h"
+#include "query/row_fetch.h"
 #include "query/term.h"
 #include "query/walk.h"
 
@@ -342,12 +342,14 @@ static xt_field_set row_fields(const xt_query_rows *rows)
 static int page_find(rows_run *run, rows_state *states, size_t limit, xt_answer *answer, xt_problem *problem)
 {
     void *pointers[XT_WALK_MAX_THREADS];
+    xt_scan_reader *readers[XT_WALK_MAX_THREADS];
     xt_row_heap *heap = &states[0].heap;
 
     walk_narrow(run);
     for (unsigned i = 0; i < run->walk.n_threads; i++) {
         xt_row_heap_begin(&states[i].heap, limit);
         pointers[i] = &states[i];
+        readers[i] = xt_walk_reader(&run->walk, i);
     }
     int r = xt_walk_run(&run->walk, offer_part, pointers, problem);
     answer->cost.finish_us -= xt_walk_now_us();
@@ -359,7 +361,7 @@ static int page_find(rows_run *run, rows_state *states, size_t limit, xt_answer 
     xt_row_heap_sort(heap);
     if (heap->result)
         return xt_error_trace(heap->result);
-    r = xt_row_heap_fetch(heap, xt_walk_reader(&run->walk), row_fields(run->rows), run->rows->query.cancel, problem);
+    r = xt_row_fetch(heap, readers, run->walk.n_threads, row_fields(run->rows), run->rows->query.cancel, problem);
     answer->cost.finish_us += xt_walk_now_us();
     return r;
 }

@@ -1,17 +1,16 @@
 /*
- * Finding rows needs few columns, giving them needs all, so events are fetched when it is known which, part by part. The
+ * Finding rows needs few columns, giving them needs all, so events are fetched when it is known which (row_fetch). The
  * hash that tells rows of the same time, host and serial apart needs all columns as well: it is made for those alone
  * that are compared with such a row.
  */
 #include "query/row_heap.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #define TIES_AT_ONCE 128
 
-static void entry_fini(xt_row_heap *heap, xt_row_entry *e)
+void xt_row_entry_fini(xt_row_heap *heap, xt_row_entry *e)
 {
     heap->n_bytes -= e->n_event;
     /* The analyzer does not see that each entry of the heap has texts of its own. */
@@ -24,7 +23,7 @@ static void entry_fini(xt_row_heap *heap, xt_row_entry *e)
 void xt_row_heap_begin(xt_row_heap *heap, size_t limit)
 {
     for (size_t i = 0; i < heap->n; i++)
-        entry_fini(heap, &heap->items[i]);
+        xt_row_entry_fini(heap, &heap->items[i]);
     heap->n = 0;
     heap->limit = limit;
     heap->refused = heap->has_new = false;
@@ -175,16 +174,16 @@ static int entry_offer(xt_row_heap *heap, xt_row_entry *e)
     if (heap->n == heap->limit) {
         heap->refused = true;
         if (cmp_entries(heap, e, &heap->items[0]) >= 0) {
-            entry_fini(heap, e);
+            xt_row_entry_fini(heap, e);
             return 0;
         }
-        entry_fini(heap, &heap->items[0]);
+        xt_row_entry_fini(heap, &heap->items[0]);
         entry_move(&heap->items[0], e);
         sift_down(heap);
     } else {
         int r = heap->n == heap->cap ? grow(heap) : 0;
         if (r) {
-            entry_fini(heap, e);
+            xt_row_entry_fini(heap, e);
             return xt_error_trace(r);
         }
         entry_move(&heap->items[heap->n++], e);
@@ -269,113 +268,4 @@ void xt_row_heap_sort(xt_row_heap *heap)
             entry_tie(heap, &items[i]);
         qsort_r(items + begin, end - begin, sizeof *items, worst_tie_first, &heap->order);
     }
-}
-
-/* ------------------------------------------------------------------------------------------------ events */
-
-typedef struct fetch {
-    xt_row_heap *heap;
-    xt_scan_reader *reader;
-    xt_field_set fields;
-    xt_arena arena; /* of one row */
-    xt_buf encoded;
-    size_t n_dropped; /* of the worst, at the front */
-} fetch;
-
-static int by_place(const void *a, const void *b)
-{
-    const xt_row_entry *x = *(xt_row_entry *const *)a, *y = *(xt_row_entry *const *)b;
-
-    if (x->part != y->part)
-        return x->part < y->part ? -1 : 1;
-    return x->row < y->row ? -1 : x->row > y->row;
-}
-
-static int fill_entry(fetch *f, xt_row_entry *e, xt_problem *problem)
-{
-    xt_event event;
-
-    xt_arena_reset(&f->arena);
-    int r = xt_scan_event(f->reader, e->row, f->fields, &f->arena, &event, problem);
-    if (r)
-        return r;
-    xt_buf_reset(&f->encoded);
-    xt_event_encode(&event, &f->encoded);
-    r = xt_buf_done(&f->encoded);
-    e->event = r == 0 ? malloc(f->encoded.n + 1) : NULL;
-    if (!e->event)
-        return xt_error_origin(-ENOMEM);
-    memcpy(e->event, f->encoded.p, f->encoded.n);
-    e->n_event = f->encoded.n;
-    f->heap->n_bytes += e->n_event;
-    return 0;
-}
-
-/* The worst go until the events of the others fit. */
-static void drop_worst(fetch *f)
-{
-    xt_row_heap *heap = f->heap;
-
-    while (heap->n_bytes > heap->max_bytes && f->n_dropped + 1 < heap->n)
-        entry_fini(heap, &heap->items[f->n_dropped++]);
-}
-
-static void close_ranks(fetch *f)
-{
-    xt_row_heap *heap = f->heap;
-
-    if (f->n_dropped == 0)
-        return;
-    heap->n -= f->n_dropped;
-    memmove(heap->items, heap->items + f->n_dropped, heap->n * sizeof *heap->items);
-    heap->limit = heap->n;
-    heap->refused = true;
-}
-
-/* Entries in the order of their places, so that each part is read once. */
-static int fetch_all(fetch *f, xt_row_entry *const *places, size_t n, const atomic_bool *cancel, xt_problem *problem)
-{
-    size_t part = SIZE_MAX, damaged = SIZE_MAX;
-
-    for (size_t i = 0; i < n; i++) {
-        xt_row_entry *e = places[i];
-        assert(e);
-        if ((size_t)(e - f->heap->items) < f->n_dropped || e->part == damaged)
-            continue;
-        if (e->part != part && cancel && atomic_load_explicit(cancel, memory_order_relaxed)) {
-            xt_problem_set(problem, "the query was cancelled");
-            return XT_QUERY_E_CANCELLED;
-        }
-        if (e->part != part)
-            xt_scan_reader_begin(f->reader, e->part);
-        part = e->part;
-        int r = fill_entry(f, e, problem);
-        if (r == XT_SCAN_E_DAMAGED)
-            damaged = part;
-        else if (r)
-            return xt_error_trace(r);
-        drop_worst(f);
-    }
-    return 0;
-}
-
-int xt_row_heap_fetch(xt_row_heap *heap, xt_scan_reader *reader, xt_field_set fields, const atomic_bool *cancel,
-                      xt_problem *reterr_problem)
-{
-    fetch f = {.heap = heap, .reader = reader, .fields = fields, .encoded = XT_BUF_INIT};
-    xt_row_entry **places = calloc(heap->n + 1, sizeof(*places));
-
-    if (!places)
-        return xt_error_origin(-ENOMEM);
-    for (size_t i = 0; i < heap->n; i++)
-        places[i] = &heap->items[i];
-    if (heap->n > 1)
-        qsort(places, heap->n, sizeof(*places), by_place);
-    xt_arena_init(&f.arena, SIZE_MAX);
-    int r = fetch_all(&f, places, heap->n, cancel, reterr_problem);
-    close_ranks(&f);
-    xt_arena_fini(&f.arena);
-    xt_buf_fini(&f.encoded);
-    free(places);
-    return r;
 }

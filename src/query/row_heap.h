@@ -3,7 +3,7 @@
  *
  * Shape:     a heap whose top is the worst of at most `limit` entries; sorted worst first it still is one. An entry is
  *            first a key whose texts are borrowed from the part at hand; xt_row_heap_keep copies them when the part is
- *            done; xt_row_heap_fetch reads the events of those that are left, from their parts alone.
+ *            done; xt_row_fetch reads the events of those that are left.
  * Errors:    -ENOMEM. What reading for a tie met is kept in `result`: whoever offers asks for it in the end.
  * Threads:   one at a time.
  */
@@ -47,9 +47,5 @@ void xt_row_heap_tie(xt_row_heap *heap, xt_row_key *key, uint32_t row);
 XT_MUST_USE int xt_row_heap_merge(xt_row_heap *heap, xt_row_heap *from);
 /* Worst first. */
 void xt_row_heap_sort(xt_row_heap *heap);
-/*
- * Reads `fields` of each entry of a sorted heap. When the events pass max_bytes the worst entries go and the limit
- * sinks to what is left. An event that cannot be read stays NULL.
- */
-XT_MUST_USE int xt_row_heap_fetch(xt_row_heap *heap, xt_scan_reader *reader, xt_field_set fields,
-                                  const atomic_bool *cancel, xt_problem *reterr_problem);
+/* Gives back what an entry holds. */
+void xt_row_entry_fini(xt_row_heap *heap, xt_row_entry *e);

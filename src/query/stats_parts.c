@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "query/filter.h"
 #include "query/groups.h"
 #include "query/pairs.h"
 #include "query/stat.h"
@@ -17,14 +18,17 @@
 #include "query/walk.h"
 
 #define DENSE_TUPLES 65536      /* of a part, that an array holds */
+#define FEW_PAIRS    65536      /* of a part, that have a byte each */
 #define DENSE_PAIRS  (8u << 20) /* of a part, that a bitmap holds */
 #define NO_GROUP     UINT32_MAX
+#define AHEAD        6 /* groups that are fetched to the processor's cache before they are needed */
 
 /* What one query computes; shared by its threads. */
 typedef struct stats_plan {
     const xt_stage *stage;
     xt_keys *keys; /* those of by, then one for each stat that needs values */
     size_t n_by;
+    bool only_counts;                 /* of no row its group is wanted */
     size_t key_of[XT_PIPE_MAX_STATS]; /* of stats that need values */
 } stats_plan;
 
@@ -66,35 +70,87 @@ static uint64_t tuple_of(const stats_state *s, uint32_t row)
     return tuple;
 }
 
-static void local_set(stats_state *s, uint32_t row, uint32_t *slot, uint64_t tuple)
+static bool is_whole(const xt_walk_part *part)
 {
-    if (*slot == NO_GROUP) {
-        *slot = s->n_locals;
-        s->tuples[s->n_locals++] = tuple;
+    return part->n_rows == part->zone->n_rows;
+}
+
+/* The tuple of each row, those that do not count too; key by key, since a loop over one column is a fast one. */
+static const uint32_t *tuples_of_rows(const stats_state *s)
+{
+    const xt_walk_part *part = s->part;
+    const uint32_t *first = s->by[0].codes;
+    uint32_t n = part->zone->n_rows;
+
+    if (s->plan->n_by == 1 && first)
+        return first;
+    uint32_t *tuples = xt_arena_alloc(part->arena, n * sizeof *tuples);
+    if (!tuples)
+        return NULL;
+    if (first)
+        memcpy(tuples, first, n * sizeof *tuples);
+    else
+        memset(tuples, 0, n * sizeof *tuples);
+    for (size_t k = 1; k < s->plan->n_by; k++) {
+        const uint32_t *codes = s->by[k].codes;
+        uint32_t n_codes = s->by[k].n_codes;
+        for (uint32_t row = 0; row < n && codes; row++)
+            tuples[row] = tuples[row] * n_codes + codes[row];
     }
-    assert(s->locals);
-    s->locals[row] = *slot;
-    s->counts[*slot]++;
+    return tuples;
+}
+
+/* Neighbours have the same tuple often: four counters for each let them not wait for each other. */
+static void count_whole(const uint32_t *tuples, uint32_t n_rows, uint32_t *counts, uint64_t n_tuples)
+{
+    uint32_t *b = counts + n_tuples, *c = b + n_tuples, *d = c + n_tuples, row = 0;
+
+    for (; row + 4 <= n_rows; row += 4) {
+        counts[tuples[row]]++;
+        b[tuples[row + 1]]++;
+        c[tuples[row + 2]]++;
+        d[tuples[row + 3]]++;
+    }
+    for (; row < n_rows; row++)
+        counts[tuples[row]]++;
+    for (uint64_t i = 0; i < n_tuples; i++)
+        counts[i] += b[i] + c[i] + d[i];
 }
 
 static int locals_dense(stats_state *s, uint64_t n_tuples)
 {
     const xt_walk_part *part = s->part;
-    uint32_t *slots = xt_arena_alloc(part->arena, n_tuples * sizeof *slots);
+    xt_walk_rows rows = xt_walk_rows_of(part);
+    uint32_t n_rows = part->zone->n_rows;
+    bool by_four = is_whole(part) && 4 * n_tuples <= n_rows;
+    const uint32_t *tuples = tuples_of_rows(s);
+    uint32_t *counts = xt_arena_array(part->arena, (by_four ? 4 : 1) * n_tuples, sizeof *counts);
 
-    if (!slots)
+    if (!tuples || !counts)
         return xt_error_origin(-ENOMEM);
-    memset(slots, 0xff, n_tuples * sizeof *slots);
-    for (uint32_t row = xt_walk_row(part, 0); row < part->zone->n_rows; row = xt_walk_row(part, row + 1)) {
-        uint64_t tuple = tuple_of(s, row);
-        local_set(s, row, &slots[tuple], tuple);
+    if (by_four)
+        count_whole(tuples, n_rows, counts, n_tuples);
+    else
+        for (uint32_t row; xt_walk_rows_next(&rows, &row);)
+            counts[tuples[row]]++;
+    for (uint64_t tuple = 0; tuple < n_tuples; tuple++) {
+        uint32_t n = counts[tuple];
+        if (n == 0)
+            continue;
+        s->tuples[s->n_locals] = tuple;
+        s->counts[s->n_locals] = n;
+        counts[tuple] = s->n_locals++;
     }
+    if (!s->plan->only_counts)
+        for (uint32_t row = 0; row < n_rows; row++)
+            s->locals[row] = counts[tuples[row]]; /* of a row that does not count: any */
     return 0;
 }
 
 static int locals_hashed(stats_state *s)
 {
     const xt_walk_part *part = s->part;
+    xt_walk_rows rows = xt_walk_rows_of(part);
     size_t size = 64;
 
     while (size < 2 * part->n_rows)
@@ -103,12 +159,17 @@ static int locals_hashed(stats_state *s)
     if (!slots)
         return xt_error_origin(-ENOMEM);
     memset(slots, 0xff, size * sizeof *slots);
-    for (uint32_t row = xt_walk_row(part, 0); row < part->zone->n_rows; row = xt_walk_row(part, row + 1)) {
+    for (uint32_t row; xt_walk_rows_next(&rows, &row);) {
         uint64_t tuple = tuple_of(s, row), hash = tuple * UINT64_C(0x9e3779b97f4a7c15);
         size_t i = (hash ^ hash >> 29) & (size - 1);
         while (slots[i] != NO_GROUP && s->tuples[slots[i]] != tuple)
             i = (i + 1) & (size - 1);
-        local_set(s, row, &slots[i], tuple);
+        if (slots[i] == NO_GROUP) {
+            slots[i] = s->n_locals;
+            s->tuples[s->n_locals++] = tuple;
+        }
+        s->locals[row] = slots[i];
+        s->counts[slots[i]]++;
     }
     return 0;
 }
@@ -195,13 +256,15 @@ static int load_numbers(const xt_walk_part *part, xt_field field, part_stat *sta
 static int add_numbers(stats_state *s, const xt_field_info *of, part_stat *stat)
 {
     const xt_walk_part *part = s->part;
+    xt_walk_rows rows = xt_walk_rows_of(part);
     bool is_signed = of->type != XT_UINT;
 
     stat->states = xt_arena_array(part->arena, s->n_locals, sizeof *stat->states);
     if (!stat->states)
         return xt_error_origin(-ENOMEM);
-    for (uint32_t row = xt_walk_row(part, 0); stat->numbers && row < part->zone->n_rows;
-         row = xt_walk_row(part, row + 1)) {
+    if (!stat->numbers)
+        return 0;
+    for (uint32_t row; xt_walk_rows_next(&rows, &row);) {
         if (stat->present && !(stat->present[row / 8] >> row % 8 & 1))
             continue;
         uint64_t number = stat->numbers[row];
@@ -215,12 +278,13 @@ static int add_numbers(stats_state *s, const xt_field_info *of, part_stat *stat)
 static int pairs_dense(stats_state *s, part_stat *stat)
 {
     const xt_walk_part *part = s->part;
+    xt_walk_rows rows = xt_walk_rows_of(part);
     uint64_t n_codes = stat->codes.n_codes, n_bits = s->n_locals * n_codes;
     uint64_t *bits = xt_arena_array(part->arena, n_bits / 64 + 1, sizeof *bits);
 
     if (!bits)
         return xt_error_origin(-ENOMEM);
-    for (uint32_t row = xt_walk_row(part, 0); row < part->zone->n_rows; row = xt_walk_row(part, row + 1)) {
+    for (uint32_t row; xt_walk_rows_next(&rows, &row);) {
         uint64_t i = (s->locals ? s->locals[row] : 0) * n_codes + stat->codes.codes[row];
         bits[i / 64] |= UINT64_C(1) << i % 64;
     }
@@ -229,6 +293,29 @@ static int pairs_dense(stats_state *s, part_stat *stat)
             uint64_t i = w * 64 + (unsigned)__builtin_ctzll(word);
             stat->pairs[stat->n_pairs++] = (xt_pair){.group = (uint32_t)(i / n_codes), .value = i % n_codes};
         }
+    return 0;
+}
+
+/* The same with a byte each, which a row need not read. */
+static int pairs_few(stats_state *s, part_stat *stat)
+{
+    const xt_walk_part *part = s->part;
+    xt_walk_rows rows = xt_walk_rows_of(part);
+    const uint32_t *codes = stat->codes.codes, *locals = s->locals;
+    uint32_t n_codes = stat->codes.n_codes, n_bytes = s->n_locals * n_codes, n_rows = part->zone->n_rows;
+    uint8_t *seen = xt_arena_array(part->arena, n_bytes, 1);
+
+    if (!seen)
+        return xt_error_origin(-ENOMEM);
+    if (is_whole(part) && locals)
+        for (uint32_t row = 0; row < n_rows; row++)
+            seen[locals[row] * n_codes + codes[row]] = 1;
+    else
+        for (uint32_t row; xt_walk_rows_next(&rows, &row);)
+            seen[(locals ? locals[row] : 0) * n_codes + codes[row]] = 1;
+    for (uint32_t i = 0; i < n_bytes; i++)
+        if (seen[i])
+            stat->pairs[stat->n_pairs++] = (xt_pair){.group = i / n_codes, .value = i % n_codes};
     return 0;
 }
 
@@ -262,8 +349,10 @@ static int find_pairs(stats_state *s, size_t key, part_stat *stat)
     stat->pairs = xt_arena_array(part->arena, part->n_rows, sizeof *stat->pairs);
     if (!stat->pairs)
         return xt_error_origin(-ENOMEM);
-    bool dense = (uint64_t)s->n_locals * stat->codes.n_codes <= DENSE_PAIRS;
-    r = dense ? pairs_dense(s, stat) : pairs_hashed(s, stat);
+    uint64_t n_possible = (uint64_t)s->n_locals * stat->codes.n_codes;
+    r = n_possible <= FEW_PAIRS     ? pairs_few(s, stat)
+        : n_possible <= DENSE_PAIRS ? pairs_dense(s, stat)
+                                    : pairs_hashed(s, stat);
     for (size_t i = 0; i < stat->n_pairs && r == 0; i++)
         r = xt_keys_values(s->plan->keys, part, &stat->codes, (uint32_t)stat->pairs[i].value, &values);
     return r;
@@ -367,25 +456,67 @@ static int tuple_values(stats_state *s, uint64_t tuple, const xt_key_values **re
     return r;
 }
 
+/* The group that a local one stands for; false: it stands for several. */
+static bool is_one_group(const stats_state *s, const xt_key_values *const *values, xt_group *ret)
+{
+    *ret = (xt_group){.absent = 0};
+    for (size_t k = 0; k < s->plan->n_by; k++) {
+        if (values[k]->n > 1)
+            return false;
+        if (values[k]->n == 0)
+            ret->absent |= 1u << k;
+        else
+            ret->values[k] = values[k]->items[0];
+    }
+    return true;
+}
+
+/* Looks at what all the codes stand for, before a group is touched. single[local]: it is keys[local] alone. */
+static int locals_resolve(stats_state *s, xt_group *keys, bool *single)
+{
+    const xt_key_values *values[XT_PIPE_MAX_BY];
+    int r = 0;
+
+    for (uint32_t i = 0; i < s->n_locals && r == 0; i++) {
+        r = tuple_values(s, s->tuples[i], values);
+        if (r == 0)
+            single[i] = is_one_group(s, values, &keys[i]);
+    }
+    return r;
+}
+
+/* The pairs of a local group; *at: of those before, for the next call. */
+static void pairs_of(const stats_state *s, uint32_t local, size_t *at, local_pairs *ret)
+{
+    for (size_t i = 0; i < s->plan->stage->n_stats; i++) {
+        size_t begin = at[i];
+        while (at[i] < s->stats[i].n_pairs && s->stats[i].pairs[at[i]].group == local)
+            at[i]++;
+        ret[i] = (local_pairs){s->stats[i].pairs + begin, at[i] - begin};
+    }
+}
+
 static int add_locals(stats_state *s)
 {
     const xt_key_values *values[XT_PIPE_MAX_BY];
     local_pairs pairs[XT_PIPE_MAX_STATS] = {{NULL, 0}};
     size_t at[XT_PIPE_MAX_STATS] = {0};
-    int r = 0;
+    xt_group *keys = xt_arena_alloc(s->part->arena, s->n_locals * sizeof *keys), key = {.absent = 0};
+    bool *single = xt_arena_alloc(s->part->arena, s->n_locals * sizeof *single);
+    int r = keys && single ? locals_resolve(s, keys, single) : xt_error_origin(-ENOMEM);
 
-    for (uint32_t i = 0; i < s->n_locals && r == 0; i++)
-        r = tuple_values(s, s->tuples[i], values);
     for (size_t i = 0; i < s->plan->stage->n_stats; i++)
         if (s->stats[i].n_pairs)
             qsort(s->stats[i].pairs, s->stats[i].n_pairs, sizeof *s->stats[i].pairs, by_local);
     for (uint32_t local = 0; local < s->n_locals && r == 0; local++) {
-        xt_group key = {.absent = 0};
-        for (size_t i = 0; i < s->plan->stage->n_stats; i++) {
-            size_t begin = at[i];
-            while (at[i] < s->stats[i].n_pairs && s->stats[i].pairs[at[i]].group == local)
-                at[i]++;
-            pairs[i] = (local_pairs){s->stats[i].pairs + begin, at[i] - begin};
+        if (local + 2 * AHEAD < s->n_locals && single[local + 2 * AHEAD])
+            xt_groups_expect(&s->groups, &keys[local + 2 * AHEAD]);
+        if (local + AHEAD < s->n_locals && single[local + AHEAD])
+            xt_groups_expect_item(&s->groups, &keys[local + AHEAD]);
+        pairs_of(s, local, at, pairs);
+        if (single[local]) {
+            r = add_local(s, &keys[local], local, pairs);
+            continue;
         }
         r = tuple_values(s, s->tuples[local], values);
         if (r == 0)
@@ -543,6 +674,20 @@ static int give_rows(stats_state *s, xt_arena *arena, xt_stats_rows *ret)
 
 /* ------------------------------------------------------------------------------------------------ run */
 
+/* Neither filter nor time leave a row out. */
+static bool is_of_all(const xt_walk *walk)
+{
+    if (!xt_filter_is_all(walk->query->filter) || walk->query->noise != XT_NOISE_SHOW ||
+        xt_scan_info_get(walk->scan).n_parts_skipped)
+        return false;
+    for (size_t i = 0; i < xt_scan_parts(walk->scan); i++) {
+        const xt_zone *zone = xt_scan_zone(walk->scan, i);
+        if (zone->min_ms < walk->from_ms || zone->max_ms > walk->to_ms)
+            return false;
+    }
+    return true;
+}
+
 static int plan_make(stats_plan *plan, const xt_query *query, const xt_walk *walk)
 {
     const xt_stage *stage = plan->stage;
@@ -552,13 +697,19 @@ static int plan_make(stats_plan *plan, const xt_query *query, const xt_walk *wal
     _Static_assert(XT_PIPE_MAX_BY + XT_PIPE_MAX_STATS <= XT_KEYS_MAX, "each column may need a key");
     for (size_t k = 0; k < stage->n_keys; k++)
         keys[n++] = (xt_query_key){stage->keys[k].of->id, stage->keys[k].bin_ms};
+    plan->only_counts = true;
+    for (size_t i = 0; i < stage->n_stats; i++)
+        plan->only_counts &= !stage->stats[i].of;
     for (size_t i = 0; i < stage->n_stats; i++)
         if (xt_stat_needs_values(&stage->stats[i])) {
             plan->key_of[i] = n;
             keys[n++] = (xt_query_key){stage->stats[i].of->id, 0};
         }
     plan->n_by = stage->n_keys;
-    return xt_keys_new(keys, n, xt_scan_sources(walk->scan), max_bytes, &plan->keys);
+    int r = xt_keys_new(keys, n, xt_scan_sources(walk->scan), max_bytes, &plan->keys);
+    if (r == 0 && is_of_all(walk))
+        xt_keys_want_all(plan->keys);
+    return r;
 }
 
 static int run(xt_walk *walk, const stats_plan *plan, stats_state *states, xt_problem *problem)

@@ -340,9 +340,9 @@ uint64_t xt_walk_matched(const xt_walk *walk)
     return n;
 }
 
-xt_scan_reader *xt_walk_reader(xt_walk *walk)
+xt_scan_reader *xt_walk_reader(xt_walk *walk, unsigned thread)
 {
-    return walk->threads[0].reader;
+    return walk->threads[thread].reader;
 }
 
 static void cost_add(xt_query_cost *to, const walk_thread *t)

@@ -68,8 +68,8 @@ XT_MUST_USE int xt_walk_run(xt_walk *walk, xt_walk_each *each, void *const *stat
 void xt_walk_stop(const xt_walk *walk, const char *reason);
 /* Rows that counted in all runs so far. */
 uint64_t xt_walk_matched(const xt_walk *walk);
-/* Of the caller's thread, for what comes after a run. */
-xt_scan_reader *xt_walk_reader(xt_walk *walk);
+/* Of a thread, for what comes after a run. */
+xt_scan_reader *xt_walk_reader(xt_walk *walk, unsigned thread);
 /* Says in the answer what was done and met (NULL: does not). Accepts a walk that was not opened. */
 void xt_walk_close(xt_walk *walk, xt_answer *answer);
 int64_t xt_walk_now_us(void);
@@ -84,6 +84,25 @@ static inline bool xt_column_has(const xt_column *column, uint32_t row)
 static inline uint32_t xt_column_code(const xt_column *column, uint32_t local)
 {
     return column->values ? column->values[local - 1] : local - 1;
+}
+/* All rows that count, one after the other. */
+typedef struct xt_walk_rows {
+    const uint64_t *mask;
+    size_t n_words, word;
+    uint64_t bits; /* of that word, not given yet */
+} xt_walk_rows;
+static inline xt_walk_rows xt_walk_rows_of(const xt_walk_part *part)
+{
+    return (xt_walk_rows){part->mask, part->n_words, 0, part->n_words ? part->mask[0] : 0};
+}
+static inline bool xt_walk_rows_next(xt_walk_rows *rows, uint32_t *ret)
+{
+    for (; !rows->bits; rows->bits = rows->mask[rows->word])
+        if (++rows->word >= rows->n_words)
+            return false;
+    *ret = (uint32_t)(rows->word * 64) + (uint32_t)__builtin_ctzll(rows->bits);
+    rows->bits &= rows->bits - 1;
+    return true;
 }
 /* The next row from `row` on that counts; n_rows of the zone at the end. */
 static inline uint32_t xt_walk_row(const xt_walk_part *part, uint32_t row)

@@ -9,6 +9,7 @@
 #include "store/pending.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
@@ -65,6 +66,8 @@ static const char *const statements[N_STATEMENTS] = {
     [SET_ASIDE] = "UPDATE pending SET id = -id WHERE id = ?1",
     [DELETE_ROWS] = "DELETE FROM pending WHERE id > 0 AND id <= ?1",
 };
+
+#define KEEP_FREE_PAGES 1024 /* which the next batches take */
 
 typedef struct pending_state {
     xt_pending_marks marks;
@@ -199,8 +202,10 @@ static int state_load(xt_pending *pending, xt_problem *reterr_problem)
     int r = each(pending, "SELECT name, value FROM marks", NULL, on_mark, &now->marks, reterr_problem);
 
     if (r == 0)
-        r = each(pending, "SELECT max(id), min(id), (SELECT count(*) FROM pending WHERE id < 0) FROM pending", NULL,
-                 on_bounds, &now->marks, reterr_problem);
+        r = each(pending, /* each by the tree of ids alone; both in one select would read all rows */
+                 "SELECT (SELECT max(id) FROM pending), (SELECT min(id) FROM pending),"
+                 " (SELECT count(*) FROM pending WHERE id < 0)",
+                 NULL, on_bounds, &now->marks, reterr_problem);
     if (r == 0)
         r = each(pending, "SELECT id, chain FROM ledger ORDER BY id DESC LIMIT 1", NULL, on_head, now, reterr_problem);
     if (r == 0)
@@ -555,6 +560,23 @@ int xt_pending_checkpoint(xt_pending *pending, xt_problem *reterr_problem)
     int r = xt_sqlite_exec(pending->db, "PRAGMA wal_checkpoint(TRUNCATE)", reterr_problem);
     sqlite3_busy_timeout(pending->db, XT_SQLITE_BUSY_MS);
     return r;
+}
+
+int xt_pending_give_back(xt_pending *pending, unsigned n_pages, bool *ret_gave, xt_problem *reterr_problem)
+{
+    int64_t n_free = 0, n_all = 0;
+    char sql[64];
+    int r = each(pending, "PRAGMA freelist_count", NULL, on_number, &n_free, reterr_problem);
+
+    if (r == 0)
+        r = each(pending, "PRAGMA page_count", NULL, on_number, &n_all, reterr_problem);
+    if (r < 0)
+        return xt_error_trace(r);
+    *ret_gave = n_free >= KEEP_FREE_PAGES && n_free >= n_all / 2;
+    if (!*ret_gave)
+        return 0;
+    snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%u)", n_pages);
+    return xt_sqlite_exec(pending->db, sql, reterr_problem);
 }
 
 int xt_pending_shrink(xt_pending *pending, xt_problem *reterr_problem)

@@ -130,6 +130,8 @@ XT_MUST_USE int xt_pending_set_aside(xt_pending *pending, int64_t id, xt_problem
 XT_MUST_USE int xt_pending_delete_sealed(xt_pending *pending, unsigned n, bool *ret_left, xt_problem *reterr_problem);
 /* Brings the write-ahead log into the file and truncates it. */
 int xt_pending_checkpoint(xt_pending *pending, xt_problem *reterr_problem);
+/* When half of the file and more is free: gives up to n_pages of it back, with the next checkpoint. */
+XT_MUST_USE int xt_pending_give_back(xt_pending *pending, unsigned n_pages, bool *ret_gave, xt_problem *reterr_problem);
 /* Truncates the write-ahead log and gives free pages back. */
 XT_MUST_USE int xt_pending_shrink(xt_pending *pending, xt_problem *reterr_problem);
 

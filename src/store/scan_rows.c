@@ -3,31 +3,76 @@
  */
 #include <errno.h>
 
-#include "store/store.h"
+#include "store/scan_cells.h"
+
+/* The code of a text in its dictionary, or the number; false: the row has none. */
+typedef struct cell {
+    const xt_dict *dict; /* NULL: a number */
+    uint64_t number;
+    uint32_t code;
+} cell;
+
+static bool cell_of_column(const xt_column *column, uint32_t row, cell *ret)
+{
+    if (column->kind == XT_COLUMN_NUMBERS) {
+        *ret = (cell){.number = column->numbers[row]};
+        return !column->present || column->present[row / 8] >> row % 8 & 1;
+    }
+    uint32_t local = column->kind == XT_COLUMN_CODES ? column->codes[row] : 0;
+    if (local)
+        *ret = (cell){.dict = column->dict, .code = column->values ? column->values[local - 1] : local - 1};
+    return local != 0;
+}
+
+static bool cell_of_few(const xt_cells *cells, size_t place, cell *ret)
+{
+    if (cells->numbers) {
+        *ret = (cell){.number = cells->numbers[place]};
+        return !cells->present || cells->present[place];
+    }
+    uint32_t code = cells->codes ? cells->codes[place] : 0;
+    *ret = (cell){.dict = cells->dict, .code = code - 1};
+    return code != 0;
+}
+
+static int cell_get(xt_scan_reader *reader, xt_field field, uint32_t row, cell *ret, bool *ret_has, xt_problem *problem)
+{
+    const xt_column *column;
+    const xt_cells *cells;
+    int r = xt_scan_cells(reader, field, &cells, problem);
+
+    if (r == 0 && cells) {
+        *ret_has = cell_of_few(cells, xt_scan_place_of(reader, row), ret);
+        return 0;
+    }
+    if (r == 0)
+        r = xt_scan_column(reader, field, &column, problem);
+    if (r == 0)
+        *ret_has = cell_of_column(column, row, ret);
+    return r;
+}
 
 int xt_scan_event(xt_scan_reader *reader, uint32_t row, xt_field_set fields, xt_arena *arena, xt_event *ret,
                   xt_problem *reterr_problem)
 {
-    const xt_column *column;
     xt_slice bytes;
+    cell found;
+    bool has;
 
     xt_event_reset(ret);
     for (unsigned f = 1; f < XT_F_END; f++) {
         const xt_field_info *info = xt_field_set_has(&fields, (xt_field)f) ? xt_field_find(f) : NULL;
         if (!info || info->flags & XT_VIRTUAL)
             continue;
-        int r = xt_scan_column(reader, (xt_field)f, &column, reterr_problem);
+        int r = cell_get(reader, (xt_field)f, row, &found, &has, reterr_problem);
+        if (r == 0 && has && found.dict)
+            r = xt_dict_entry(reader, found.dict, found.code, arena, &bytes, reterr_problem);
         if (r)
             return r;
-        if (column->kind == XT_COLUMN_NUMBERS && (!column->present || column->present[row / 8] >> row % 8 & 1))
-            xt_event_set_num(ret, (xt_field)f, column->numbers[row]);
-        if (column->kind != XT_COLUMN_CODES || !column->codes[row])
-            continue;
-        uint32_t code = column->values ? column->values[column->codes[row] - 1] : column->codes[row] - 1;
-        r = xt_dict_entry(reader, column->dict, code, arena, &bytes, reterr_problem);
-        if (r)
-            return r;
-        xt_event_set_bytes(ret, (xt_field)f, bytes);
+        if (has && found.dict)
+            xt_event_set_bytes(ret, (xt_field)f, bytes);
+        else if (has)
+            xt_event_set_num(ret, (xt_field)f, found.number);
     }
     return 0;
 }

@@ -73,6 +73,17 @@ XT_MUST_USE int xt_segment_read(xt_segment_reader *reader, const xt_segment *seg
 /* The same of CODES without the rows: which values occur. */
 XT_MUST_USE int xt_segment_read_values(xt_segment_reader *reader, const xt_segment *segment, uint32_t group,
                                        xt_field field, xt_arena *arena, xt_column *ret, xt_problem *reterr_problem);
+/* What a few rows have in a column. */
+typedef struct xt_cells {
+    const uint64_t *numbers; /* by place in the list of rows; NULL: it has no numbers */
+    const uint32_t *codes;   /* 0: absent, else the code in dict + 1; NULL: it has no codes */
+    const bool *present;     /* of numbers; NULL: all have one */
+    const xt_dict *dict;
+} xt_cells;
+/* Of these rows alone, ascending: what is cheaper than the column. Both NULL where no row of the group has it. */
+XT_MUST_USE int xt_segment_read_cells(xt_segment_reader *reader, const xt_segment *segment, uint32_t group,
+                                      xt_field field, const uint32_t *rows, size_t n, xt_arena *arena, xt_cells *ret,
+                                      xt_problem *reterr_problem);
 /* The arrival number of each row; *ret NULL where merging dropped them. */
 XT_MUST_USE int xt_segment_read_arrivals(xt_segment_reader *reader, const xt_segment *segment, uint32_t group,
                                          xt_arena *arena, const uint64_t **ret, xt_problem *reterr_problem);

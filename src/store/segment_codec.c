@@ -97,6 +97,30 @@ void xt_segment_put_dict(xt_buf *out, const xt_slice *dict, uint32_t n, uint64_t
 
 /* ------------------------------------------------------------------------------------------------ decoding */
 
+/* The few planes that nearly all columns have are put together at once, the others one by one. */
+static void planes_join(uint64_t *values, uint32_t n, uint64_t base, unsigned width, const uint8_t *planes)
+{
+    const uint8_t *p0 = planes, *p1 = p0 + n, *p2 = p1 + n;
+
+    if (width == 0)
+        for (uint32_t i = 0; i < n; i++)
+            values[i] = base;
+    else if (width == 1)
+        for (uint32_t i = 0; i < n; i++)
+            values[i] = base + p0[i];
+    else if (width == 2)
+        for (uint32_t i = 0; i < n; i++)
+            values[i] = base + (p0[i] | (uint32_t)p1[i] << 8);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            values[i] = base + (p0[i] | (uint32_t)p1[i] << 8 | (uint32_t)p2[i] << 16);
+    for (unsigned plane = 3; plane < width; plane++) {
+        const uint8_t *from = planes + (size_t)plane * n;
+        for (uint32_t i = 0; i < n; i++)
+            values[i] += (uint64_t)from[i] << 8 * plane;
+    }
+}
+
 bool xt_segment_next_for(xt_reader *reader, uint64_t *values, uint32_t n)
 {
     uint64_t base = xt_reader_u64(reader);
@@ -105,13 +129,7 @@ bool xt_segment_next_for(xt_reader *reader, uint64_t *values, uint32_t n)
 
     if (reader->failed || width > 8)
         return false;
-    for (uint32_t i = 0; i < n; i++)
-        values[i] = base;
-    for (unsigned plane = 0; plane < width; plane++) {
-        const uint8_t *from = (const uint8_t *)planes.p + (size_t)plane * n;
-        for (uint32_t i = 0; i < n; i++)
-            values[i] += (uint64_t)from[i] << 8 * plane;
-    }
+    planes_join(values, n, base, width, (const uint8_t *)planes.p);
     return true;
 }
 
@@ -214,6 +232,78 @@ bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint3
     for (uint32_t i = 0; ok && i < n; i++)
         most = codes[i] > most ? codes[i] : most;
     return ok && most <= n_values;
+}
+
+/* ------------------------------------------------------------------------------------------------ a few places */
+
+/* A frame of reference as it stands in raw. */
+typedef struct for_planes {
+    uint64_t base;
+    unsigned width;
+    const uint8_t *planes;
+    uint32_t n;
+} for_planes;
+
+static bool for_planes_take(xt_reader *reader, uint32_t n, for_planes *ret)
+{
+    *ret = (for_planes){.base = xt_reader_u64(reader), .width = xt_reader_u8(reader), .n = n};
+    ret->planes = (const uint8_t *)xt_reader_bytes(reader, (size_t)n * ret->width).p;
+    return ret->width <= 8 && xt_reader_done(reader);
+}
+
+bool xt_segment_pick_for(xt_slice raw, uint32_t n, const uint32_t *places, size_t n_places, uint64_t *ret)
+{
+    xt_reader reader = xt_reader_of(raw);
+    for_planes f;
+
+    if (!for_planes_take(&reader, n, &f))
+        return false;
+    for (size_t i = 0; i < n_places; i++) {
+        ret[i] = f.base;
+        for (unsigned plane = 0; plane < f.width; plane++)
+            ret[i] += (uint64_t)f.planes[(size_t)plane * n + places[i]] << 8 * plane;
+    }
+    return true;
+}
+
+static uint64_t bytes_sum(const uint8_t *bytes, size_t n)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += bytes[i];
+    return sum;
+}
+
+/* The sum of the differences up to a place is that of the bytes of each plane. */
+bool xt_segment_pick_delta(xt_slice raw, uint32_t n, const uint32_t *places, size_t n_places, uint64_t *ret)
+{
+    xt_reader reader = xt_reader_of(raw);
+    uint64_t v = xt_reader_u64(&reader);
+    uint32_t at = 0;
+    for_planes f;
+
+    if (n == 0 || !for_planes_take(&reader, n - 1, &f))
+        return false;
+    for (size_t i = 0; i < n_places; at = places[i++]) {
+        uint32_t more = places[i] - at;
+        v += f.base * more;
+        for (unsigned plane = 0; plane < f.width; plane++)
+            v += bytes_sum(f.planes + (size_t)plane * f.n + at, more) << 8 * plane;
+        ret[i] = v;
+    }
+    return true;
+}
+
+bool xt_segment_pick_words(xt_slice raw, uint32_t n, const uint32_t *places, size_t n_places, uint64_t *ret)
+{
+    const uint8_t *from = (const uint8_t *)raw.p;
+
+    if (raw.n != (size_t)n * 2)
+        return false;
+    for (size_t i = 0; i < n_places; i++)
+        ret[i] = from[2 * places[i]] | (uint64_t)from[2 * places[i] + 1] << 8;
+    return true;
 }
 
 bool xt_segment_get_dict(xt_slice raw, xt_slice *dict, uint32_t n)

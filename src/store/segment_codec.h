@@ -30,5 +30,14 @@ XT_MUST_USE bool xt_segment_get_delta(xt_slice raw, uint64_t *values, uint32_t n
 /* Codes of any encoding that codes may have; each is checked against n_values. scratch: n_values + 1. */
 XT_MUST_USE bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_values,
                                       uint64_t *scratch);
+/*
+ * The same of a few places alone, ascending and below n (codes: not checked against n_values): of for and delta 64 bits.
+ * RECENT cannot be read so: false.
+ */
+XT_MUST_USE bool xt_segment_pick_for(xt_slice raw, uint32_t n, const uint32_t *places, size_t n_places, uint64_t *ret);
+XT_MUST_USE bool xt_segment_pick_delta(xt_slice raw, uint32_t n, const uint32_t *places, size_t n_places,
+                                       uint64_t *ret);
+XT_MUST_USE bool xt_segment_pick_words(xt_slice raw, uint32_t n, const uint32_t *places, size_t n_places,
+                                       uint64_t *ret);
 /* Entries point into raw. */
 XT_MUST_USE bool xt_segment_get_dict(xt_slice raw, xt_slice *dict, uint32_t n);

@@ -14,36 +14,10 @@
 
 #include "store/dict_filter.h"
 #include "store/dict_form.h"
-#include "store/segment.h"
 #include "store/segment_codec.h"
-#include "store/segment_directory.h"
+#include "store/segment_private.h"
 
 #define MAX_DIRECTORY_BYTES ((size_t)1 << 30) /* in memory */
-
-struct xt_segment {
-    _Atomic(uint32_t) n_refs;
-    uint64_t serial; /* no other segment that this process opens has it */
-    const xt_vfs *vfs;
-    char *path;
-    char name[24]; /* ID.xts, whatever the file is called while it is made */
-    int fd;
-    xt_segment_info info;
-    xt_arena arena; /* the directory's */
-    xt_segment_directory directory;
-};
-
-struct xt_segment_reader {
-    ZSTD_DCtx *zstd;
-    xt_buf stored, raw;
-    uint64_t *scratch; /* XT_STORE_GROUP_ROWS + 1 */
-    uint64_t n_bytes, n_chunks, n_dict_chunks;
-    uint64_t filter_of; /* serial of the segment whose filters of a field are in `filter`; 0: none */
-    unsigned filter_field;
-    xt_buf filter;
-    uint64_t dict_of; /* serial of the segment of which a dictionary's chunk is in `dict`; 0: none */
-    const xt_segment_dict_chunk *dict_chunk;
-    xt_buf dict;
-};
 
 static bool checksums_ignored;
 
@@ -249,7 +223,7 @@ const xt_segment_directory *xt_segment_directory_get(const xt_segment *segment)
     return &segment->directory;
 }
 
-static const xt_segment_field *field_find(const xt_segment *segment, unsigned field)
+const xt_segment_field *xt_segment_field_find(const xt_segment *segment, unsigned field)
 {
     uint8_t place = segment->directory.index[field];
 
@@ -258,7 +232,7 @@ static const xt_segment_field *field_find(const xt_segment *segment, unsigned fi
 
 bool xt_segment_range(const xt_segment *segment, uint32_t group, xt_field id, uint64_t *ret_min, uint64_t *ret_max)
 {
-    const xt_segment_field *field = field_find(segment, id);
+    const xt_segment_field *field = xt_segment_field_find(segment, id);
 
     if (!field || field->kind != XT_SEGMENT_NUMBERS || field->places[group].encoding == XT_SEGMENT_ABSENT)
         return false;
@@ -269,7 +243,7 @@ bool xt_segment_range(const xt_segment *segment, uint32_t group, xt_field id, ui
 
 const xt_dict *xt_segment_dict(const xt_segment *segment, xt_field id)
 {
-    const xt_segment_field *field = field_find(segment, id);
+    const xt_segment_field *field = xt_segment_field_find(segment, id);
 
     return field && field->kind == XT_SEGMENT_CODES ? &field->dict : NULL;
 }
@@ -331,7 +305,7 @@ static int chunk_read(xt_segment_reader *reader, const xt_segment *segment, cons
 }
 
 /* The same, to the reader's own room, valid until the next. */
-static int chunk_read_raw(xt_segment_reader *reader, const xt_segment *segment, const xt_segment_chunk *chunk,
+int xt_segment_chunk_read(xt_segment_reader *reader, const xt_segment *segment, const xt_segment_chunk *chunk,
                           uint64_t offset, xt_slice *ret, xt_problem *reterr_problem)
 {
     xt_buf_reset(&reader->raw);
@@ -344,14 +318,14 @@ static int chunk_read_raw(xt_segment_reader *reader, const xt_segment *segment, 
     return r;
 }
 
-static int undecodable(const xt_segment *segment, uint64_t offset, xt_problem *reterr_problem)
+int xt_segment_undecodable(const xt_segment *segment, uint64_t offset, xt_problem *reterr_problem)
 {
     return damaged(segment->path, reterr_problem, (int64_t)offset, "a chunk cannot be decoded");
 }
 
 /* ------------------------------------------------------------------------------------------------ numbers */
 
-static uint32_t bits_count(const uint8_t *bits, uint32_t n)
+uint32_t xt_segment_bits_count(const uint8_t *bits, uint32_t n)
 {
     uint32_t count = 0;
 
@@ -361,9 +335,9 @@ static uint32_t bits_count(const uint8_t *bits, uint32_t n)
 }
 
 /* The bitmap of a column and how many of its rows have a value; *ret NULL: all have. */
-static int presence_read(xt_segment_reader *reader, const xt_segment *segment, const xt_segment_place *place,
-                         uint32_t n_rows, xt_arena *arena, const uint8_t **ret, uint32_t *ret_n,
-                         xt_problem *reterr_problem)
+int xt_segment_presence_read(xt_segment_reader *reader, const xt_segment *segment, const xt_segment_place *place,
+                             uint32_t n_rows, xt_arena *arena, const uint8_t **ret, uint32_t *ret_n,
+                             xt_problem *reterr_problem)
 {
     if (place->a.stored_bytes == 0) {
         *ret = NULL;
@@ -371,14 +345,14 @@ static int presence_read(xt_segment_reader *reader, const xt_segment *segment, c
         return 0;
     }
     if (place->a.encoding != XT_SEGMENT_BITMAP || place->a.raw_bytes != (n_rows + 7) / 8)
-        return undecodable(segment, place->offset, reterr_problem);
+        return xt_segment_undecodable(segment, place->offset, reterr_problem);
     char *bits = xt_arena_alloc(arena, place->a.raw_bytes);
     if (!bits)
         return xt_error_origin(-ENOMEM);
     int r = chunk_read(reader, segment, &place->a, place->offset, bits, reterr_problem);
     if (r == 0) {
         *ret = (const uint8_t *)bits;
-        *ret_n = bits_count(*ret, n_rows);
+        *ret_n = xt_segment_bits_count(*ret, n_rows);
     }
     return r;
 }
@@ -397,17 +371,17 @@ static int values_read(xt_segment_reader *reader, const xt_segment *segment, con
     uint64_t at = place->offset + place->a.stored_bytes;
     uint32_t n = 0;
     xt_slice raw;
-    int r = presence_read(reader, segment, place, n_rows, arena, &present, &n, reterr_problem);
+    int r = xt_segment_presence_read(reader, segment, place, n_rows, arena, &present, &n, reterr_problem);
 
     if (r == 0)
-        r = chunk_read_raw(reader, segment, &place->b, at, &raw, reterr_problem);
+        r = xt_segment_chunk_read(reader, segment, &place->b, at, &raw, reterr_problem);
     if (r != 0)
         return r;
     bool ok = place->b.encoding == XT_SEGMENT_FOR     ? xt_segment_get_for(raw, values, n)
               : place->b.encoding == XT_SEGMENT_DELTA ? xt_segment_get_delta(raw, values, n)
                                                       : false;
     if (!ok)
-        return undecodable(segment, at, reterr_problem);
+        return xt_segment_undecodable(segment, at, reterr_problem);
     if (present)
         spread(values, present, n, n_rows);
     *ret = (xt_column){.kind = XT_COLUMN_NUMBERS, .numbers = values, .present = present};
@@ -421,7 +395,7 @@ static int numbers_read(xt_segment_reader *reader, const xt_segment *segment, co
     uint32_t n_rows = segment->directory.groups[group].n_rows;
 
     if (place->encoding == XT_SEGMENT_SAME) { /* of a field that stands earlier: opening made sure */
-        const xt_segment_field *source = field_find(segment, place->source);
+        const xt_segment_field *source = xt_segment_field_find(segment, place->source);
         return numbers_read(reader, segment, source, group, arena, ret, reterr_problem);
     }
     uint64_t *values = xt_arena_alloc(arena, n_rows * sizeof *values);
@@ -450,7 +424,7 @@ static int set_read(xt_segment_reader *reader, const xt_segment *segment, const 
         values[i] = i;
     if (place->a.stored_bytes == 0)
         return 0;
-    int r = chunk_read_raw(reader, segment, &place->a, place->offset, &raw, reterr_problem);
+    int r = xt_segment_chunk_read(reader, segment, &place->a, place->offset, &raw, reterr_problem);
     if (r != 0)
         return r;
     bool ok = place->a.encoding == XT_SEGMENT_DELTA && xt_segment_get_delta(raw, reader->scratch, n);
@@ -458,7 +432,7 @@ static int set_read(xt_segment_reader *reader, const xt_segment *segment, const 
         ok = reader->scratch[i] < field->n_dict && (i == 0 || reader->scratch[i] > values[i - 1]);
         values[i] = (uint32_t)reader->scratch[i];
     }
-    return ok ? 0 : undecodable(segment, place->offset, reterr_problem);
+    return ok ? 0 : xt_segment_undecodable(segment, place->offset, reterr_problem);
 }
 
 static int codes_read(xt_segment_reader *reader, const xt_segment *segment, const xt_segment_field *field,
@@ -480,9 +454,9 @@ static int codes_read(xt_segment_reader *reader, const xt_segment *segment, cons
         for (uint32_t row = 0; row < n_rows; row++)
             codes[row] = 1;
     if (rows && place->encoding == XT_SEGMENT_PLAIN) {
-        r = chunk_read_raw(reader, segment, &place->b, at, &raw, reterr_problem);
+        r = xt_segment_chunk_read(reader, segment, &place->b, at, &raw, reterr_problem);
         if (r == 0 && !xt_segment_get_codes(place->b.encoding, raw, codes, n_rows, n, reader->scratch))
-            r = undecodable(segment, at, reterr_problem);
+            r = xt_segment_undecodable(segment, at, reterr_problem);
     }
     if (r == 0)
         *ret =
@@ -493,7 +467,7 @@ static int codes_read(xt_segment_reader *reader, const xt_segment *segment, cons
 static int column_read(xt_segment_reader *reader, const xt_segment *segment, uint32_t group, unsigned id, bool rows,
                        xt_arena *arena, xt_column *ret, xt_problem *reterr_problem)
 {
-    const xt_segment_field *field = field_find(segment, id);
+    const xt_segment_field *field = xt_segment_field_find(segment, id);
 
     if (!field || field->places[group].encoding == XT_SEGMENT_ABSENT) {
         *ret = (xt_column){.kind = XT_COLUMN_ABSENT};
@@ -549,20 +523,20 @@ static int dict_cut(xt_segment_reader *reader, const xt_segment *segment, const 
     bool ok =
         chunk->chunk.encoding == (is_text ? XT_SEGMENT_TEXT : XT_SEGMENT_DICT) &&
         (is_text ? xt_dict_cut(info->type, bytes, entries, chunk->n) : xt_segment_get_dict(bytes, entries, chunk->n));
-    return ok ? 0 : undecodable(segment, chunk->offset, reterr_problem);
+    return ok ? 0 : xt_segment_undecodable(segment, chunk->offset, reterr_problem);
 }
 
 int xt_segment_read_dict(xt_segment_reader *reader, const xt_segment *segment, xt_field id, uint32_t i, bool stored,
                          xt_arena *arena, xt_slice **ret_entries, xt_problem *reterr_problem)
 {
-    const xt_segment_field *field = field_find(segment, id);
+    const xt_segment_field *field = xt_segment_field_find(segment, id);
     const xt_segment_dict_chunk *chunk = &field->dict_chunks[i];
     xt_slice *entries;
     bool sound = true;
 
     assert(field->kind == XT_SEGMENT_CODES && i < field->n_dict_chunks);
     if (chunk->n > chunk->chunk.raw_bytes && xt_dict_is_text(xt_field_find(id)->type)) /* each has an end at least */
-        return undecodable(segment, chunk->offset, reterr_problem);
+        return xt_segment_undecodable(segment, chunk->offset, reterr_problem);
     entries = xt_arena_alloc(arena, chunk->n * sizeof *entries);
     if (!entries)
         return xt_error_origin(-ENOMEM);
@@ -571,7 +545,7 @@ int xt_segment_read_dict(xt_segment_reader *reader, const xt_segment *segment, x
     if (r == 0 && !stored)
         r = xt_dict_values(xt_field_find(id)->type, entries, chunk->n, arena, &sound);
     if (r == 0 && !sound)
-        r = undecodable(segment, chunk->offset, reterr_problem);
+        r = xt_segment_undecodable(segment, chunk->offset, reterr_problem);
     if (r == 0)
         *ret_entries = entries;
     return r;
@@ -600,7 +574,7 @@ static int filter_read(xt_segment_reader *reader, const xt_segment *segment, con
 int xt_segment_may_hold(xt_segment_reader *reader, const xt_segment *segment, xt_field id, uint32_t i, xt_slice literal,
                         bool *ret, xt_problem *reterr_problem)
 {
-    const xt_segment_field *field = field_find(segment, id);
+    const xt_segment_field *field = xt_segment_field_find(segment, id);
     const xt_segment_dict_chunk *chunk = &field->dict_chunks[i];
 
     assert(field->kind == XT_SEGMENT_CODES && i < field->n_dict_chunks);
@@ -636,7 +610,7 @@ static int dict_read(xt_segment_reader *reader, const xt_segment *segment, const
 int xt_segment_chunk_holds(xt_segment_reader *reader, const xt_segment *segment, xt_field id, uint32_t i,
                            xt_slice literal, bool *ret, xt_problem *reterr_problem)
 {
-    const xt_segment_field *field = field_find(segment, id);
+    const xt_segment_field *field = xt_segment_field_find(segment, id);
 
     assert(field->kind == XT_SEGMENT_CODES && i < field->n_dict_chunks);
     int r = dict_read(reader, segment, &field->dict_chunks[i], reterr_problem);

@@ -309,6 +309,11 @@ XT_MUST_USE int xt_scan_values(xt_scan_reader *reader, xt_field field, const xt_
                                xt_problem *reterr_problem);
 /* Each row's arrival number; *ret NULL when merging dropped them: then they lie within the zone's. */
 XT_MUST_USE int xt_scan_arrivals(xt_scan_reader *reader, const uint64_t **ret, xt_problem *reterr_problem);
+/*
+ * Of the part at hand xt_scan_event will be asked for these rows alone, which ascend and stay until the next begin: columns
+ * that were not read are read for them only.
+ */
+void xt_scan_reader_rows(xt_scan_reader *reader, const uint32_t *rows, size_t n);
 /* Stored fields of a row; bytes of values are in the arena. */
 XT_MUST_USE int xt_scan_event(xt_scan_reader *reader, uint32_t row, xt_field_set fields, xt_arena *arena, xt_event *ret,
                               xt_problem *reterr_problem);

@@ -78,6 +78,7 @@ struct xt_store {
     uint64_t *failed_ids;  /* of files whose commit failed, since the last that did not */
     size_t n_failed_ids;
     int64_t oldest_open_ms; /* when the oldest open row came, monotonic; 0: none */
+    bool gives_back;        /* free pages of pending.db went back; the last checkpoint is due */
     xt_buf scratch;         /* frames to be decompressed or compressed */
     char damaged[200];      /* names of what is damaged since opening */
 };

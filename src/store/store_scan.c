@@ -6,9 +6,11 @@
  * dictionaries that have few; reading through a big one leaves nothing behind.
  */
 #include "store/dict_cache.h"
+#include "store/scan_cells.h"
 #include "store/segment_format.h"
 #include "store/store_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -44,6 +46,8 @@ typedef struct read_column {
     uint32_t firsts[2];
     const xt_slice *entries;
     /* of a segment */
+    bool has_cells;
+    xt_cells cells;       /* of the reader's rows */
     xt_dict_block *block; /* the chunk used last; stays from part to part */
     unsigned n_misses;    /* chunks that were read for single values of this part */
     xt_slice *of_part;    /* the part's values, once reading chunk after chunk for them was given up */
@@ -55,6 +59,8 @@ struct xt_scan_reader {
     xt_segment_reader *files;
     xt_arena arena; /* of the part */
     const uint64_t *arrivals;
+    const uint32_t *rows; /* those that are asked for; NULL: any */
+    size_t n_rows;
     read_column columns[XT_F_END];
 };
 
@@ -300,9 +306,10 @@ void xt_scan_reader_begin(xt_scan_reader *reader, size_t part)
 {
     reader->part = &reader->scan->parts[part];
     reader->arrivals = NULL;
+    reader->rows = NULL;
     for (unsigned f = 0; f < XT_F_END; f++) {
         read_column *c = &reader->columns[f];
-        c->has_values = c->has_rows = false;
+        c->has_values = c->has_rows = c->has_cells = false;
         c->n_misses = 0;
         c->of_part = NULL;
     }
@@ -365,6 +372,45 @@ int xt_scan_values(xt_scan_reader *reader, xt_field field, const xt_column **ret
     if (r == 0)
         *ret = &c->column;
     return read_result(reader, r);
+}
+
+void xt_scan_reader_rows(xt_scan_reader *reader, const uint32_t *rows, size_t n)
+{
+    reader->rows = rows;
+    reader->n_rows = n;
+}
+
+int xt_scan_cells(xt_scan_reader *reader, xt_field field, const xt_cells **ret, xt_problem *reterr_problem)
+{
+    const scan_part *part = reader->part;
+    read_column *c = &reader->columns[field];
+    int r = 0;
+
+    *ret = NULL;
+    if (!reader->rows || part->view || c->has_rows)
+        return 0;
+    if (!c->has_cells)
+        r = xt_segment_read_cells(reader->files, part->segment, part->group, field, reader->rows, reader->n_rows,
+                                  &reader->arena, &c->cells, reterr_problem);
+    c->has_cells |= r == 0;
+    if (r == 0)
+        *ret = &c->cells;
+    return read_result(reader, r);
+}
+
+size_t xt_scan_place_of(const xt_scan_reader *reader, uint32_t row)
+{
+    size_t low = 0, high = reader->n_rows;
+
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (reader->rows[middle] <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    assert(reader->rows[low] == row);
+    return low;
 }
 
 static int view_arrivals(xt_scan_reader *reader)

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #define DELETE_STEP_ROWS 64
+#define GIVE_BACK_PAGES  512 /* at once; appending waits for it */
 
 typedef struct watermark {
     xt_hash128 stream;
@@ -250,6 +251,21 @@ int xt_store_delete_sealed(xt_store *store, xt_problem *reterr_problem)
     return r;
 }
 
+/* When most of pending.db is free, as after a burst, a little of it goes back to the file system. */
+static int give_back(xt_store *store, xt_problem *reterr_problem)
+{
+    bool gave = false;
+
+    pthread_mutex_lock(&store->write_lock);
+    int r = xt_pending_give_back(store->pending, GIVE_BACK_PAGES, &gave, reterr_problem);
+    if (r == 0 && store->gives_back && !gave)
+        r = xt_pending_checkpoint(store->pending, reterr_problem);
+    if (r == 0)
+        store->gives_back = gave;
+    pthread_mutex_unlock(&store->write_lock);
+    return r;
+}
+
 int xt_store_compact(xt_store *store, xt_problem *reterr_problem)
 {
     bool merged = true;
@@ -288,6 +304,8 @@ int xt_store_maintain(xt_store *store, xt_problem *reterr_problem)
     int r = seal_is_due(store) ? xt_store_seal(store, reterr_problem) : 0;
     if (r == 0)
         r = xt_store_delete_sealed(store, reterr_problem);
+    if (r == 0)
+        r = give_back(store, reterr_problem);
     xt_store_note_error(store, r);
     return xt_error_trace(r);
 }

@@ -80,6 +80,21 @@ static void dict_touch(xt_segment_reader *reader, const xt_segment *segment, xt_
         }
 }
 
+static void cells_touch(xt_segment_reader *reader, const xt_segment *segment, uint32_t g, xt_field f, xt_arena *arena)
+{
+    uint32_t n_rows = xt_segment_group_get(segment, g).n_rows, rows[] = {0, n_rows / 2, n_rows - 1};
+    size_t n = n_rows > 2 ? 3 : 1;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_cells cells;
+    int r = xt_segment_read_cells(reader, segment, g, f, rows, n, arena, &cells, &problem);
+
+    assert(r <= 0 || xt_problem_is_set(&problem));
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        assert(!cells.codes || cells.codes[i] <= cells.dict->n);
+        sink += cells.numbers ? cells.numbers[i] + (cells.present && cells.present[i]) : 0;
+    }
+}
+
 static void group_touch(xt_segment_reader *reader, const xt_segment *segment, uint32_t g, xt_arena *arena)
 {
     uint32_t n_rows = xt_segment_group_get(segment, g).n_rows;
@@ -95,6 +110,7 @@ static void group_touch(xt_segment_reader *reader, const xt_segment *segment, ui
         assert(r <= 0 || xt_problem_is_set(&problem));
         if (r == 0)
             column_touch(&column, n_rows);
+        cells_touch(reader, segment, g, (xt_field)f, arena);
     }
     xt_arena_reset(arena);
     int r = xt_segment_read_arrivals(reader, segment, g, arena, &arrivals, &problem);

@@ -143,6 +143,7 @@ static int set_up(sqlite3 *db, xt_problem *reterr_problem)
         rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db,
+                          "PRAGMA auto_vacuum = INCREMENTAL;" /* before anything is in it, else without effect */
                           "PRAGMA journal_mode = WAL;"
                           "PRAGMA synchronous = FULL;"
                           "PRAGMA foreign_keys = ON;"

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "store/scan_cells.h"
 #include "unit/query/query_fixture.h"
 
 #define FAKE_MAX_PARTS  512
@@ -311,6 +312,25 @@ void xt_scan_reader_begin(xt_scan_reader *reader, size_t part)
         usleep(reader->scan->store->pause_us);
     memset(reader->columns, 0, sizeof reader->columns);
     xt_arena_reset(&reader->arena);
+}
+
+/* Whole columns are there anyway. */
+void xt_scan_reader_rows(xt_scan_reader *reader, const uint32_t *rows, size_t n)
+{
+    (void)reader, (void)rows, (void)n;
+}
+
+int xt_scan_cells(xt_scan_reader *reader, xt_field field, const xt_cells **ret, xt_problem *reterr_problem)
+{
+    (void)reader, (void)field, (void)reterr_problem;
+    *ret = NULL;
+    return 0;
+}
+
+size_t xt_scan_place_of(const xt_scan_reader *reader, uint32_t row)
+{
+    (void)reader;
+    return row;
 }
 
 static void fake_codes(xt_scan_reader *reader, const fake_dict *dict, xt_column *column)

@@ -297,13 +297,54 @@ static void an_event_is_found_by_its_id(void **state)
     folder_drop(dir);
 }
 
+static off_t pending_bytes(const char *dir)
+{
+    char path[200];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/pending.db", dir);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+/* What a burst made of pending.db shrinks again when its rows are sealed, a little each time, and no answer changes. */
+static void pending_shrinks_after_a_burst(void **state)
+{
+    char *dir = folder_new();
+    xt_store *store = store_open(dir, NULL);
+    sender s;
+    truth t;
+
+    truth_init(&t);
+    sender_init(&s, 11);
+    while (pending_bytes(dir) < 16 << 20)
+        append_many(store, &s, &t, 20, 60);
+    must(xt_store_seal(store, NULL), NULL);
+    must(xt_store_maintain(store, NULL), NULL);
+    must(xt_store_maintain(store, NULL), NULL);
+    assert_in_range(pending_bytes(dir), 10 << 20, 64 << 20); /* not all at once */
+    for (int i = 0; i < 40; i++)
+        must(xt_store_maintain(store, NULL), NULL);
+    assert_in_range(pending_bytes(dir), 0, 6 << 20);
+    append_many(store, &s, &t, 20, 60);
+    assert_int_equal(truth_compare(&t, store, NULL), t.n);
+    must_verify(store);
+    xt_store_close(store);
+    store = store_open(dir, NULL);
+    assert_int_equal(truth_compare(&t, store, NULL), t.n);
+    xt_store_close(store);
+    sender_fini(&s);
+    truth_fini(&t);
+    folder_drop(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scan_gives_what_was_appended), cmocka_unit_test(sealing_changes_no_answer),
-        cmocka_unit_test(many_rows_fill_many_blocks),   cmocka_unit_test(duplicates_gaps_and_chains),
-        cmocka_unit_test(a_host_sets_no_server_field),  cmocka_unit_test(one_process_has_the_folder),
-        cmocka_unit_test(a_tail_goes_on_where_it_was),  cmocka_unit_test(an_event_is_found_by_its_id),
+        cmocka_unit_test(scan_gives_what_was_appended),  cmocka_unit_test(sealing_changes_no_answer),
+        cmocka_unit_test(many_rows_fill_many_blocks),    cmocka_unit_test(duplicates_gaps_and_chains),
+        cmocka_unit_test(a_host_sets_no_server_field),   cmocka_unit_test(one_process_has_the_folder),
+        cmocka_unit_test(a_tail_goes_on_where_it_was),   cmocka_unit_test(an_event_is_found_by_its_id),
+        cmocka_unit_test(pending_shrinks_after_a_burst),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
