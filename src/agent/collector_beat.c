@@ -95,6 +95,7 @@ static xt_heartbeat heartbeat(xt_collector *c)
         .lost_since_start = (uint32_t)(s->lost - c->lost_at_start),
         .n_events = c->n_events,
         .n_truncated = counters.n_truncated,
+        .n_unread = (c->ring ? xt_ring_dropped(c->ring) : 0) + counters.n_overruns,
         .n_forged = counters.n_forged,
         .n_unparsed = c->decoder ? xt_decoder_stats_get(c->decoder).n_unparsed : 0,
         .rules_hash = xt_slice_str(c->watch.rules_hash),

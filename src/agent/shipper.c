@@ -11,7 +11,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "agent/beat_book.h"
 #include "agent/channel.h"
 #include "agent/identity.h"
 #include "agent/link.h"
@@ -34,8 +36,15 @@ typedef struct shipper {
     struct event_base *base;
     int collector_fd;
     struct event *collector_event, *end_timer, *report_timer;
-    xt_buf in, pack, payload, hello, beat;
+    xt_buf in, pack, payload, hello;
     uint64_t n_packed, n_batches;
+    xt_beat_book beats;
+    uint64_t n_put; /* batches that ever waited here */
+    struct {
+        uint64_t n_put;
+        int64_t at_ms;    /* of this mark, as the beats' times; 0: none */
+        int64_t until_ms; /* what was made before is acknowledged; 0: not known */
+    } settled;
     xt_identity identity;
     xt_token token;
     xt_link *link;
@@ -155,6 +164,7 @@ static void pack_flush(shipper *s)
     } else {
         s->n_unspooled = 0;
         s->n_batches++;
+        s->n_put++;
     }
     xt_buf_reset(&s->pack);
     s->n_packed = 0;
@@ -192,30 +202,55 @@ static void on_hello(void *context, xt_hello *hello)
     hello->completeness = s->ready.completeness;
 }
 
-/* The collector's last heartbeat with what is known here. */
-static void beat_send(shipper *s)
+/* All that was made up to a mark is acknowledged (or dropped, which is counted) when as many batches are gone as there were then. */
+static void settle(shipper *s, int64_t now_ms)
 {
-    xt_heartbeat beat;
-    xt_spool_stats stats = xt_spool_stats_get(s->spool);
-    xt_buf out = XT_BUF_INIT;
-    if (s->beat.n > 0 && xt_heartbeat_decode(xt_buf_slice(&s->beat), &beat, NULL) == 0) {
-        beat.sent_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system);
-        beat.n_batches = s->n_batches;
-        beat.spool_batches = stats.n_batches;
-        beat.spool_bytes = stats.n_bytes;
-        beat.spool_dropped_events = stats.n_dropped_events + s->n_unspooled;
-        xt_heartbeat_put(&out, &beat);
-        if (xt_buf_done(&out) == 0)
-            (void)xt_link_send(s->link, XT_FRAME_HEARTBEAT, xt_buf_slice(&out));
+    uint64_t n_waiting = xt_spool_stats_get(s->spool).n_batches;
+    uint64_t n_gone = s->n_put > n_waiting ? s->n_put - n_waiting : 0;
+    if (n_waiting == 0) {
+        s->settled.until_ms = now_ms;
+        s->settled.at_ms = 0;
+        return;
     }
-    xt_buf_fini(&out);
+    if (s->settled.at_ms && n_gone >= s->settled.n_put) {
+        s->settled.until_ms = s->settled.at_ms;
+        s->settled.at_ms = 0;
+    }
+    if (!s->settled.at_ms) {
+        s->settled.n_put = s->n_put;
+        s->settled.at_ms = now_ms;
+    }
 }
 
+static void beat_send(void *context, xt_heartbeat *beat)
+{
+    shipper *s = context;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    beat->sent_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system);
+    if (s->settled.until_ms)
+        beat->settled_ms = (uint64_t)(xt_beat_now_ms() - s->settled.until_ms) + 1;
+    xt_heartbeat_put(&out, beat);
+    if (xt_buf_done(&out) == 0)
+        (void)xt_link_send(s->link, XT_FRAME_HEARTBEAT, xt_buf_slice(&out));
+}
+
+/* The collector's heartbeat with what is known here. */
 static void on_heartbeat(shipper *s, xt_slice payload)
 {
-    xt_buf_reset(&s->beat);
-    xt_buf_put(&s->beat, payload);
-    beat_send(s);
+    xt_heartbeat beat;
+    bool up = xt_link_is_up(s->link);
+    int64_t now_ms = xt_beat_now_ms();
+    if (xt_heartbeat_decode(payload, &beat, NULL) != 0)
+        return;
+    pack_flush(s); /* what came before it */
+    settle(s, now_ms);
+    xt_spool_stats stats = xt_spool_stats_get(s->spool);
+    beat.n_batches = s->n_batches;
+    beat.spool_batches = stats.n_batches;
+    beat.spool_bytes = stats.n_bytes;
+    beat.spool_dropped_events = stats.n_dropped_events + s->n_unspooled;
+    if (xt_beat_book_take(&s->beats, &beat, (uint64_t)getppid(), up, now_ms) == 0 && up)
+        xt_beat_book_send(&s->beats, now_ms, beat_send, s);
     report(s);
 }
 
@@ -261,7 +296,7 @@ static void on_welcome(void *context, const xt_welcome *welcome)
     s->sent = welcome->number;
     s->window = welcome->window > 0 ? welcome->window : 1;
     s->progress_ms = xt_clock_mono_ms(&xt_clock_system);
-    beat_send(s);
+    xt_beat_book_send(&s->beats, xt_beat_now_ms(), beat_send, s);
     pump(s);
     report(s);
     check_end(s);
@@ -399,6 +434,7 @@ static int prepare(shipper *s, int helper_fd)
         xt_log_problem(XT_LOG_ERROR, &problem);
         return r;
     }
+    s->n_put = xt_spool_stats_get(s->spool).n_batches;
     s->collector_event = event_new(s->base, s->collector_fd, EV_READ | EV_PERSIST, on_collector, s);
     s->end_timer = evtimer_new(s->base, on_end_timer, s);
     s->report_timer = event_new(s->base, -1, EV_PERSIST, on_report_timer, s);
@@ -424,7 +460,8 @@ static void finish(shipper *s)
     if (s->base)
         event_base_free(s->base);
     xt_identity_fini(&s->identity);
-    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->hello, &s->beat};
+    xt_beat_book_fini(&s->beats);
+    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->hello};
     for (size_t i = 0; i < XT_COUNT_OF(bufs); i++)
         xt_buf_fini(bufs[i]);
 }

@@ -34,7 +34,12 @@ int xt_cmd_alerts_list(const xt_opt_args *args)
 
 int xt_cmd_hosts(const xt_opt_args *args)
 {
-    return list(args, "/api/v1/hosts", "format");
+    return list(args, "/api/v1/hosts", "format,from,to");
+}
+
+int xt_cmd_hosts_completeness(const xt_opt_args *args)
+{
+    return list(args, "/api/v1/completeness", "format,from,to,host");
 }
 
 int xt_cmd_hosts_group(const xt_opt_args *args)
@@ -175,6 +180,8 @@ int xt_cmd_verify(const xt_opt_args *args)
     XT_CLEANUP(xt_buf_fini) xt_buf head = XT_BUF_INIT;
     const char *against = xt_opt_get(args, "against");
     xt_call call;
+    if (xt_opt_has(args, "completeness"))
+        return xt_cmd_completeness(args);
     if (xt_opt_has(args, "head")) {
         xt_call_init(&call, "GET", "/api/v1/verify/head");
         return xt_call_run(args, &call);

@@ -177,6 +177,11 @@ static const xt_opt verify_options[] = {
     FROM_WHERE,
     {.name = "head", .help = "print the ledger's head, signed, and check nothing"},
     {.name = "against", .value = "FILE", .help = "a head printed earlier: does the ledger still contain it?"},
+    {.name = "completeness",
+     .value = "HOST",
+     .help = "instead: is all there that ran on this host, and what proves it?"},
+    TIMES,
+    {.name = "format", .value = "F", .fallback = "text", .help = "of --completeness: text or json"},
     END,
 };
 static const xt_opt store_status_options[] = {
@@ -212,6 +217,9 @@ static const xt_opt restore_options[] = {
     GENERATION("which; without it the newest"),
     END,
 };
+static const xt_opt hosts_options[] = {FROM_WHERE, TIMES, AS_FORMAT, END};
+static const xt_opt completeness_options[] = {
+    FROM_WHERE, TIMES, {.name = "host", .value = "H", .help = "this one alone: id or name"}, AS_FORMAT, END};
 static const xt_opt no_options[] = {END};
 
 static const xt_opt_command commands[] = {
@@ -241,8 +249,14 @@ static const xt_opt_command commands[] = {
     {"alerts ack", "ID", 1, 1, "acknowledge an alert", NULL, where_options, xt_cmd_alerts_set},
     {"alerts close", "ID", 1, 1, "close an alert", NULL, where_options, xt_cmd_alerts_set},
     {"alerts reopen", "ID", 1, 1, "open an alert again", NULL, where_options, xt_cmd_alerts_set},
-    {"hosts", "", 0, 0, "the fleet: last seen, lost, backlog, how audit is read and what that can claim", NULL,
-     list_options, xt_cmd_hosts},
+    {"hosts", "", 0, 0, "the fleet: last seen, whether it was watched without a loss, and what is wrong",
+     "complete, lost, dropped, streams and unwatched are those of the time given, a day without it.", hosts_options,
+     xt_cmd_hosts},
+    {"hosts completeness", "", 0, 0, "was each host watched all the time, and has all arrived?",
+     "Without times: the last day. A host that began later was not watched before. exectrail verify --completeness "
+     "HOST "
+     "gives the evidence.",
+     completeness_options, xt_cmd_hosts_completeness},
     {"hosts group", "HOST GROUP", 2, 2, "put a host into a group; \"\": into none",
      "What the host sends from then on carries it as host.group; retention by group (server --retain-days) goes by the "
      "group that "
@@ -267,7 +281,8 @@ static const xt_opt_command commands[] = {
      ca_retire_options, xt_cmd_ca_change},
     {"verify", "", 0, 0, "every checksum, the ledger's chain and the counts",
      "  exectrail verify --data DIR --head > head.json    kept on another machine, and later there:\n"
-     "  exectrail verify --data DIR --against head.json   proves that nothing before it was changed",
+     "  exectrail verify --data DIR --against head.json   proves that nothing before it was changed\n"
+     "  exectrail verify --data DIR --completeness db-1 --from now-7d    ends with 0 if it is complete",
      verify_options, xt_cmd_verify},
     {"store status", "", 0, 0, "what is there, what retention would do next, and when", NULL, store_status_options,
      xt_cmd_store_status},

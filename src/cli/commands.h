@@ -30,6 +30,8 @@ int xt_cmd_ca_change(const xt_opt_args *args);
 int xt_cmd_token_list(const xt_opt_args *args);
 int xt_cmd_token_revoke(const xt_opt_args *args);
 int xt_cmd_verify(const xt_opt_args *args);
+int xt_cmd_completeness(const xt_opt_args *args); /* verify --completeness */
+int xt_cmd_hosts_completeness(const xt_opt_args *args);
 int xt_cmd_token_new(const xt_opt_args *args);
 int xt_cmd_user_add(const xt_opt_args *args);
 int xt_cmd_user_list(const xt_opt_args *args);

@@ -12,6 +12,7 @@
 #include "io/vfs.h"
 #include "server/alerts.h"
 #include "server/app_parts.h"
+#include "server/host_rows.h"
 
 enum {
     KEEPER_MS = 500,
@@ -117,6 +118,9 @@ static void *keep(void *context)
         report(xt_notes_enter(app->notes, app), "events of the server's own", &problem, &last_notes);
         if (turn % PRUNE_EVERY == 0)
             report(keep_certificate(app, &problem), "the server's certificate", &problem, &last_pki);
+        if (turn % PRUNE_EVERY == 0)
+            report(xt_host_gaps_prune(app->state, xt_clock_wall_ms(app->clock), &problem), "hosts", &problem,
+                   &last_hosts);
         problem = XT_PROBLEM_INIT;
         xt_care_tell_head(app);
         report(xt_care_keep(app, &problem), "retention", &problem, &last_care);
@@ -304,6 +308,14 @@ static void write_down(xt_app *app)
     keep_alerts(app, 1, &last);
 }
 
+static void enter_notes(xt_app *app)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    int last = 0;
+
+    report(xt_notes_enter(app->notes, app), "events of the server's own", &problem, &last);
+}
+
 xt_app *xt_app_close(xt_app *app)
 {
     if (!app)
@@ -311,6 +323,8 @@ xt_app *xt_app_close(xt_app *app)
     xt_demo_close(app->demo);
     keeper_end(app);
     bool whole = app->writer != NULL;
+    if (whole)
+        enter_notes(app);
     app->writer = xt_writer_close(app->writer);
     if (whole)
         write_down(app);

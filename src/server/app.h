@@ -16,6 +16,7 @@
 #include "detect/noise.h"
 #include "event/secret_seal.h"
 #include "query/query.h"
+#include "server/coverage.h"
 #include "store/store.h"
 
 enum {
@@ -143,6 +144,7 @@ typedef struct xt_host {
     int64_t clone_ms; /* when it came last */
     char refused[32]; /* name of the last refusal (wire/refusal.h) since it was let in last */
     int64_t refused_ms;
+    xt_coverage coverage;
 } xt_host;
 /* Refuses a host from now on (or takes that back): its connection is closed, its certificate no longer opens the door. host: id or name. */
 XT_MUST_USE int xt_app_host_revoke(xt_app *app, xt_slice host, bool revoked, xt_slice who, xt_problem *reterr_problem);
@@ -162,6 +164,34 @@ typedef struct xt_inventory_gap {
 /* Where the inventory and the fleet disagree: hosts that never reported, then hosts that it does not name. */
 XT_MUST_USE int xt_app_inventory_gaps(xt_app *app, int (*each)(void *context, const xt_inventory_gap *gap),
                                       void *context, uint64_t *ret_n_expected, xt_problem *reterr_problem);
+
+/*
+ * What a host's heartbeats prove of a time, and what they do not. complete: it was watched all the time, nothing was lost or
+ * dropped, and all of it has arrived.
+ */
+typedef struct xt_completeness {
+    char id[33], name[256];
+    int64_t from_ms, to_ms; /* as asked for, but for the future */
+    int64_t first_ms;       /* of its first heartbeat; 0: there is none */
+    int64_t settled_ms;     /* what was made before has arrived; 0: not known */
+    bool complete, waiting; /* waiting: not all that was made in the time has arrived */
+    uint64_t n[XT_GAP_KINDS];
+    int64_t ms[XT_GAP_KINDS]; /* within the time; of kinds that xt_gap_counts 0 */
+    unsigned n_gaps[XT_GAP_KINDS];
+} xt_completeness;
+typedef struct xt_completeness_wish {
+    xt_slice host; /* id or name; empty: all that enrolled, not revoked */
+    int64_t from_ms, to_ms;
+    bool since_first; /* what lies before a host's first heartbeat is not asked for */
+} xt_completeness_wish;
+typedef struct xt_completeness_calls {
+    int (*gap)(void *context, const xt_gap *gap); /* in the order of their ends; may be NULL */
+    int (*host)(void *context, const xt_completeness *of);
+    void *context;
+} xt_completeness_calls;
+/* XT_APP_E_NOT_FOUND, XT_APP_E_INVALID: the time is empty. */
+XT_MUST_USE int xt_app_completeness(xt_app *app, const xt_completeness_wish *wish, const xt_completeness_calls *calls,
+                                    xt_problem *reterr_problem);
 
 /* ---------------------------------------------------------------------------------------------------- CAs */
 

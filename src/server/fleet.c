@@ -112,11 +112,12 @@ int xt_app_ca_retire(xt_app *app, bool force, xt_slice who, xt_problem *reterr_p
 {
     struct census census;
     int r = take_census(app, &census);
+    uint64_t n_out = census.n[0] + census.n_others;
 
     if (r == 0 && census.n_cas == XT_PKI_MAX_CAS && census.first[0] && !force) {
         xt_problem_set(reterr_problem,
                        "%llu hosts have no certificate of the new CA yet and would be locked out, %s among them",
-                       (unsigned long long)(census.n[0] + census.n_others), census.first);
+                       (unsigned long long)n_out, census.first);
         xt_problem_hint(reterr_problem,
                         "wait until they have been connected; revoke those that are gone; or --force, and "
                         "enrol them again with new tokens");

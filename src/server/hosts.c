@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/timestamp.h"
+#include "server/host_rows.h"
 #include "server/secret.h"
 
 enum {
@@ -24,6 +26,7 @@ typedef struct host_entry {
     xt_host host;
     char key[65]; /* hex digest of its public key; empty: not known */
     bool dirty;
+    xt_buf gaps;                       /* xt_gap after xt_gap: found, and not written yet */
     char boots_before[BOOTS_KEPT][40]; /* that others followed, while this server runs */
     unsigned n_boots_before;
     int64_t clock_best_ms, clock_before_ms; /* greatest offset of these samples, and of the ones before */
@@ -68,73 +71,18 @@ static host_entry *find(xt_hosts *hosts, xt_slice id)
     return xt_map_find(&hosts->by_id, id);
 }
 
-static uint64_t column_u64(sqlite3_stmt *stmt, int i)
+static int load_one(void *context, const xt_host *host, const char *key)
 {
-    return (uint64_t)sqlite3_column_int64(stmt, i);
-}
-
-static int load_row(xt_hosts *hosts, sqlite3_stmt *stmt)
-{
+    xt_hosts *hosts = context;
     host_entry *entry = calloc(1, sizeof *entry);
-    xt_host *h = entry ? &entry->host : NULL;
 
     if (!entry)
         return xt_error_origin(-ENOMEM);
-    xt_state_text(stmt, 0, h->id, sizeof h->id);
-    xt_state_text(stmt, 1, h->name, sizeof h->name);
-    xt_state_text(stmt, 2, h->machine_id, sizeof h->machine_id);
-    xt_state_text(stmt, 3, h->agent_version, sizeof h->agent_version);
-    xt_state_text(stmt, 4, h->boot_id, sizeof h->boot_id);
-    xt_state_text(stmt, 5, h->os, sizeof h->os);
-    xt_state_text(stmt, 6, h->audit_mode, sizeof h->audit_mode);
-    xt_state_text(stmt, 7, h->address, sizeof h->address);
-    xt_state_text(stmt, 8, h->group, sizeof h->group);
-    xt_state_text(stmt, 9, h->completeness, sizeof h->completeness);
-    xt_state_text(stmt, 10, h->blind, sizeof h->blind);
-    h->enrolled_ms = sqlite3_column_int64(stmt, 11);
-    h->last_seen_ms = sqlite3_column_int64(stmt, 12);
-    h->last_event_ms = sqlite3_column_int64(stmt, 13);
-    h->revoked = sqlite3_column_int(stmt, 14);
-    h->imported = sqlite3_column_int(stmt, 15);
-    h->n_events = column_u64(stmt, 16);
-    h->enabled = column_u64(stmt, 17);
-    h->audit_pid = column_u64(stmt, 18);
-    h->lost = column_u64(stmt, 19);
-    h->backlog = column_u64(stmt, 20);
-    h->spool_batches = column_u64(stmt, 21);
-    h->spool_dropped = column_u64(stmt, 22);
-    h->cpu_us = column_u64(stmt, 23);
-    h->rss_bytes = column_u64(stmt, 24);
-    xt_state_text(stmt, 25, entry->key, sizeof entry->key);
-    xt_state_text(stmt, 26, h->ca, sizeof h->ca);
-    h->cert_to_ms = sqlite3_column_int64(stmt, 27);
-    xt_state_text(stmt, 28, h->clone_machine_id, sizeof h->clone_machine_id);
-    xt_state_text(stmt, 29, h->clone_boot_id, sizeof h->clone_boot_id);
-    xt_state_text(stmt, 30, h->clone_address, sizeof h->clone_address);
-    h->clone_ms = sqlite3_column_int64(stmt, 31);
-    h->cloned = h->clone_ms != 0;
-    xt_state_text(stmt, 32, h->refused, sizeof h->refused);
-    h->refused_ms = sqlite3_column_int64(stmt, 33);
+    entry->host = *host;
+    xt_text_copy(entry->key, sizeof entry->key, xt_slice_str(key));
     int r = add(hosts, entry);
     if (r)
         free(entry);
-    return xt_error_trace(r);
-}
-
-static int load(xt_hosts *hosts, xt_problem *reterr_problem)
-{
-    XT_CLEANUP(xt_state_finish) sqlite3_stmt *stmt = NULL;
-    int r = xt_state_select(
-        hosts->state, reterr_problem, &stmt,
-        "SELECT id, name, machine_id, agent_version, boot_id, os, audit_mode, address, host_group,"
-        " completeness, blind, enrolled_ms, last_seen_ms, last_event_ms, revoked, imported,"
-        " n_events, enabled, audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us,"
-        " rss_bytes, key_sha256, ca, cert_to_ms, clone_machine_id, clone_boot_id, clone_address, clone_ms,"
-        " refused, refused_ms FROM hosts ORDER BY enrolled_ms, id",
-        "");
-
-    while (r == 0 && (r = xt_state_next(hosts->state, stmt, reterr_problem)) == 1)
-        r = load_row(hosts, stmt);
     return xt_error_trace(r);
 }
 
@@ -149,9 +97,7 @@ int xt_hosts_open(xt_state *state, const xt_clock *clock, xt_notes *notes, xt_ho
     hosts->state = state;
     hosts->clock = clock;
     hosts->notes = notes;
-    xt_state_lock(state);
-    r = load(hosts, reterr_problem);
-    xt_state_unlock(state);
+    r = xt_host_rows_load(state, load_one, hosts, reterr_problem);
     if (r) {
         xt_hosts_close(hosts);
         return xt_error_trace(r);
@@ -164,8 +110,10 @@ xt_hosts *xt_hosts_close(xt_hosts *hosts)
 {
     if (!hosts)
         return NULL;
-    for (size_t i = 0; i < hosts->n; i++)
+    for (size_t i = 0; i < hosts->n; i++) {
+        xt_buf_fini(&hosts->entries[i]->gaps);
         free(hosts->entries[i]);
+    }
     free(hosts->entries);
     xt_map_fini(&hosts->by_id);
     pthread_mutex_destroy(&hosts->lock);
@@ -175,22 +123,7 @@ xt_hosts *xt_hosts_close(xt_hosts *hosts)
 
 static int save(xt_hosts *hosts, const host_entry *entry, xt_problem *reterr_problem)
 {
-    const xt_host *h = &entry->host;
-
-    return xt_error_trace(xt_state_run(
-        hosts->state, reterr_problem, NULL,
-        "INSERT OR REPLACE INTO hosts(id, name, machine_id, agent_version, boot_id, os, audit_mode, address, "
-        "host_group,"
-        " completeness, blind, enrolled_ms, last_seen_ms, last_event_ms, revoked, imported, n_events, enabled,"
-        " audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us, rss_bytes, key_sha256, ca, cert_to_ms,"
-        " clone_machine_id, clone_boot_id, clone_address, clone_ms, refused, refused_ms)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "zzzzzzzzzzziiiiiiiiiiiiiizzizzzizi", h->id, h->name, h->machine_id, h->agent_version, h->boot_id, h->os,
-        h->audit_mode, h->address, h->group, h->completeness, h->blind, h->enrolled_ms, h->last_seen_ms,
-        h->last_event_ms, (int64_t)h->revoked, (int64_t)h->imported, (int64_t)h->n_events, (int64_t)h->enabled,
-        (int64_t)h->audit_pid, (int64_t)h->lost, (int64_t)h->backlog, (int64_t)h->spool_batches,
-        (int64_t)h->spool_dropped, (int64_t)h->cpu_us, (int64_t)h->rss_bytes, entry->key, h->ca, h->cert_to_ms,
-        h->clone_machine_id, h->clone_boot_id, h->clone_address, h->clone_ms, h->refused, h->refused_ms));
+    return xt_error_trace(xt_host_row_save(hosts->state, &entry->host, entry->key, reterr_problem));
 }
 
 static int make_id(char ret[static 33])
@@ -321,6 +254,23 @@ static void note(xt_hosts *hosts, const xt_host *h, const char *action, xt_slice
     xt_notes_add(hosts->notes, &n);
 }
 
+/* Losses are events of the agent's own; that nobody watched, only the server can say. */
+static void note_gap(xt_hosts *hosts, const xt_host *h, const xt_gap *gap)
+{
+    char text[256], from[25], to[25];
+    xt_buf message = XT_BUF_ON(text);
+
+    if (gap->kind == XT_GAP_BLIND || gap->kind == XT_GAP_MODE)
+        return; /* of each heartbeat */
+    xt_timestamp_format(gap->from_ms, from);
+    xt_timestamp_format(gap->to_ms, to);
+    xt_buf_printf(&message, "%s from %s to %s", xt_gap_words(gap->kind), from, to);
+    if (gap->n)
+        xt_buf_printf(&message, ": %llu", (unsigned long long)gap->n);
+    text[message.n] = '\0';
+    note(hosts, h, "gap", XT_S_NULL, text);
+}
+
 /* Remembers who is refused, and says so once an hour while it is the same. */
 static void mark_clone(xt_hosts *hosts, host_entry *entry, xt_slice machine_id, xt_slice boot_id, const char *address,
                        const char *how)
@@ -410,10 +360,23 @@ static void take_clock(host_entry *entry, int64_t offset_ms)
     h->clock_offset_ms = entry->clock_best_ms > entry->clock_before_ms ? entry->clock_best_ms : entry->clock_before_ms;
 }
 
+static void take_gaps(xt_hosts *hosts, host_entry *entry, const xt_gap *gaps, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        xt_buf_put(&entry->gaps, xt_slice_of(&gaps[i], sizeof gaps[i]));
+        if (gaps[i].kind == XT_GAP_STREAM || !xt_gap_counts(gaps[i].kind))
+            note_gap(hosts, &entry->host, &gaps[i]);
+    }
+}
+
 static void take_hello(xt_hosts *hosts, host_entry *entry, const xt_hello *hello, const char *address)
 {
     xt_host *h = &entry->host;
+    xt_gap gaps[XT_GAPS_AT_ONCE];
+    unsigned n_gaps = xt_coverage_hello(&h->coverage, !text_eq(h->boot_id, hello->boot_id), hello->stream,
+                                        xt_clock_wall_ms(hosts->clock), gaps);
 
+    take_gaps(hosts, entry, gaps, n_gaps);
     xt_text_copy(h->name, sizeof h->name, hello->host_name);
     xt_text_copy(h->boot_id, sizeof h->boot_id, hello->boot_id);
     if (hello->machine_id.n)
@@ -480,11 +443,14 @@ void xt_hosts_refused(xt_hosts *hosts, xt_slice id, uint64_t reason)
 
 void xt_hosts_heartbeat(xt_hosts *hosts, xt_slice id, const xt_heartbeat *beat)
 {
+    xt_gap gaps[XT_GAPS_AT_ONCE];
+
     pthread_mutex_lock(&hosts->lock);
     host_entry *entry = find(hosts, id);
     if (entry) {
         xt_host *h = &entry->host;
         h->last_seen_ms = xt_clock_wall_ms(hosts->clock);
+        take_gaps(hosts, entry, gaps, xt_coverage_beat(&h->coverage, beat, h->last_seen_ms, gaps));
         h->enabled = beat->enabled;
         h->audit_pid = beat->audit_pid;
         h->lost = beat->lost_since_start;
@@ -724,7 +690,7 @@ int xt_hosts_list(xt_hosts *hosts, int (*each)(void *context, const xt_host *hos
     }
 }
 
-/* Copies the next dirty host out from *i on; false at the end. */
+/* Copies the next dirty host out from *i on, and takes its gaps; false at the end. */
 static bool next_dirty(xt_hosts *hosts, size_t *i, host_entry *ret)
 {
     bool found = false;
@@ -736,29 +702,62 @@ static bool next_dirty(xt_hosts *hosts, size_t *i, host_entry *ret)
         if (found) {
             entry->dirty = false;
             *ret = *entry;
+            entry->gaps = XT_BUF_INIT;
         }
     }
     pthread_mutex_unlock(&hosts->lock);
     return found;
 }
 
+/* What was not written is to be written another time. */
+static void give_back(xt_hosts *hosts, host_entry *taken)
+{
+    pthread_mutex_lock(&hosts->lock);
+    host_entry *entry = find(hosts, id_of(taken));
+    if (entry) {
+        xt_buf_put(&taken->gaps, xt_buf_slice(&entry->gaps));
+        xt_buf_fini(&entry->gaps);
+        entry->gaps = taken->gaps;
+        entry->dirty = true;
+    }
+    pthread_mutex_unlock(&hosts->lock);
+}
+
+/* The host and what its coverage lacks, inside a transaction: the numbers of both have to agree. */
+static int save_all(xt_hosts *hosts, const host_entry *entry, xt_problem *reterr_problem)
+{
+    int r = save(hosts, entry, reterr_problem);
+
+    for (size_t at = 0; r == 0 && at < entry->gaps.n; at += sizeof(xt_gap))
+        r = xt_host_gap_save(hosts->state, entry->host.id, (const xt_gap *)(entry->gaps.p + at), reterr_problem);
+    return xt_error_trace(r);
+}
+
+/* A transaction of some hosts. *ret_n: how many were taken, to be written or given back. */
+static int flush_some(xt_hosts *hosts, size_t *i, host_entry *taken, size_t *ret_n, xt_problem *reterr_problem)
+{
+    size_t n = 0;
+    int r = xt_state_begin(hosts->state, reterr_problem);
+
+    while (r == 0 && n < FLUSH_ROWS && next_dirty(hosts, i, &taken[n]))
+        r = save_all(hosts, &taken[n++], reterr_problem);
+    *ret_n = n;
+    return r && n == 0 ? r : xt_state_end(hosts->state, r, reterr_problem);
+}
+
 int xt_hosts_flush(xt_hosts *hosts, xt_problem *reterr_problem)
 {
-    host_entry entry;
-    size_t i = 0;
-    bool more = next_dirty(hosts, &i, &entry);
+    host_entry *taken = calloc(FLUSH_ROWS, sizeof *taken);
+    size_t i = 0, n = FLUSH_ROWS;
+    int r = taken ? 0 : xt_error_origin(-ENOMEM);
 
-    while (more) {
-        int r = xt_state_begin(hosts->state, reterr_problem);
-        if (r)
-            return xt_error_trace(r);
-        for (int k = 0; more && r == 0 && k < FLUSH_ROWS; k++) {
-            r = save(hosts, &entry, reterr_problem);
-            more = r == 0 && next_dirty(hosts, &i, &entry);
-        }
-        r = xt_state_end(hosts->state, r, reterr_problem);
-        if (r)
-            return xt_error_trace(r);
+    while (r == 0 && n == FLUSH_ROWS) {
+        r = flush_some(hosts, &i, taken, &n, reterr_problem);
+        for (size_t k = 0; k < n && r; k++)
+            give_back(hosts, &taken[k]);
+        for (size_t k = 0; k < n && !r; k++)
+            xt_buf_fini(&taken[k].gaps);
     }
-    return 0;
+    free(taken);
+    return xt_error_trace(r);
 }

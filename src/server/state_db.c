@@ -70,6 +70,10 @@ static const xt_sqlite_migration migrations[] = {
         "ALTER TABLE hosts ADD COLUMN refused_ms INTEGER NOT NULL DEFAULT 0;"
         "ALTER TABLE tokens ADD COLUMN ca TEXT NOT NULL DEFAULT '';"
         "CREATE TABLE inventory(name TEXT PRIMARY KEY) WITHOUT ROWID;"},
+    {8, "ALTER TABLE hosts ADD COLUMN coverage BLOB NOT NULL DEFAULT x'';"
+        "CREATE TABLE gaps(id INTEGER PRIMARY KEY, host_id TEXT NOT NULL, kind INTEGER NOT NULL,"
+        "  from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, n INTEGER NOT NULL);"
+        "CREATE INDEX gaps_host ON gaps(host_id, to_ms);"},
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

@@ -74,6 +74,19 @@ XT_MUST_USE int xt_store_append(xt_store *store, const xt_store_batch *batches, 
 /* The last number accepted of a stream, 0 when the stream is new. */
 XT_MUST_USE int xt_store_stream_get(xt_store *store, xt_hash128 stream, uint64_t *ret_number, xt_hash128 *ret_hash);
 
+/* What the ledger has of a stream. */
+typedef struct xt_received {
+    xt_hash128 stream, hash;        /* hash of the last batch */
+    uint64_t first, last, n_events; /* batches received from some moment on; last 0: none */
+    int64_t first_ms, last_ms;      /* when these came */
+    uint64_t n_missing;             /* numbers left out, from the stream's first batch on */
+    bool chained;                   /* the ledger's chain holds, from its first row on */
+} xt_received;
+/* Calls each stream of that host of which something was received from from_ms on. */
+XT_MUST_USE int xt_store_each_received(xt_store *store, xt_slice host_id, int64_t from_ms,
+                                       int (*fn)(void *context, const xt_received *received), void *context,
+                                       xt_problem *reterr_problem);
+
 /* Seals everything open now and waits until it is done. */
 XT_MUST_USE int xt_store_seal(xt_store *store, xt_problem *reterr_problem);
 /* Seals, merges, truncates the write-ahead logs, gives free pages back (the end of an import). */

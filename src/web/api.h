@@ -28,6 +28,8 @@ int xt_api_hosts(xt_app *app, xt_request *request, xt_response *response); /* ap
 int xt_api_host_revoke(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_group(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_restore(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_completeness(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_host_completeness(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_release(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_inventory(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_inventory_set(xt_app *app, xt_request *request, xt_response *response);
@@ -56,3 +58,8 @@ int xt_api_hold_remove(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_backup(xt_app *app, xt_request *request, xt_response *response); /* api_backup.c */
 int xt_page_index(xt_app *app, xt_request *request, xt_response *response); /* page_files.c */
 int xt_page_file(xt_app *app, xt_request *request, xt_response *response);
+
+/* api_completeness.c: as members of an object; and the request's times, of which without any the last day is meant. */
+void xt_completeness_json(const xt_completeness *of, struct xt_json *json);
+XT_MUST_USE int xt_completeness_times(xt_app *app, const xt_request *request, xt_completeness_wish *ret,
+                                      xt_problem *problem);

@@ -7,9 +7,16 @@
 
 #define MAX_INVENTORY_BYTES (64u << 20)
 
-static const char *const columns[] = {"host",        "group",   "connected", "last seen", "audit",  "completeness",
-                                      "lost",        "backlog", "spool",     "dropped",   "events", "clock",
-                                      "certificate", "trouble", "version",   "blind"};
+static const char *const columns[] = {"host",   "group",   "connected",   "last seen",   "audit",   "complete",
+                                      "lost",   "dropped", "streams",     "unwatched s", "backlog", "spool",
+                                      "events", "clock",   "certificate", "trouble",     "version", "blind"};
+
+/* The list, and what is proved of its hosts, in the same order. */
+typedef struct hosts_list {
+    xt_list list;
+    xt_buf proved; /* xt_completeness after xt_completeness */
+    size_t at;
+} hosts_list;
 
 static void put_text(xt_json *json, const char *key, const char *value)
 {
@@ -24,7 +31,7 @@ static void put_clone(xt_json *json, const xt_host *host)
     xt_json_field_time(json, "clone_seen", host->clone_ms);
 }
 
-static void put_host(xt_json *json, const xt_host *host)
+static void put_host(xt_json *json, const xt_host *host, const xt_completeness *of)
 {
     put_text(json, "id", host->id);
     put_text(json, "name", host->name);
@@ -59,6 +66,12 @@ static void put_host(xt_json *json, const xt_host *host)
     xt_json_field_bool(json, "cloned", host->cloned);
     if (host->cloned)
         put_clone(json, host);
+    if (!of)
+        return;
+    xt_json_key(json, XT_S("proved"));
+    xt_json_object_begin(json);
+    xt_completeness_json(of, json);
+    xt_json_object_end(json);
 }
 
 static void put_word(xt_list *list, const char *value)
@@ -90,7 +103,21 @@ static void put_trouble(xt_list *list, const xt_host *host)
     put_word(list, text);
 }
 
-static void put_cells(xt_list *list, const xt_host *host)
+static void put_proved(xt_list *list, const xt_completeness *of)
+{
+    if (!of) {
+        for (int i = 0; i < 5; i++)
+            put_word(list, "");
+        return;
+    }
+    put_word(list, of->complete ? "yes" : "no");
+    xt_list_cell_u64(list, of->n[XT_GAP_KERNEL] + of->n[XT_GAP_AGENT]);
+    xt_list_cell_u64(list, of->n[XT_GAP_SPOOL]);
+    xt_list_cell_u64(list, of->n_gaps[XT_GAP_STREAM]);
+    xt_list_cell_u64(list, (uint64_t)(of->ms[XT_GAP_SILENT] + of->ms[XT_GAP_OFF] + of->ms[XT_GAP_TAKEN] + 999) / 1000);
+}
+
+static void put_cells(xt_list *list, const xt_host *host, const xt_completeness *of)
 {
     const char *connected = host->revoked ? "revoked" : host->imported ? "imported" : host->connected ? "yes" : "no";
     put_word(list, host->name);
@@ -98,11 +125,9 @@ static void put_cells(xt_list *list, const xt_host *host)
     xt_list_cell(list, xt_slice_str(connected));
     xt_list_cell_time(list, host->last_seen_ms);
     put_word(list, host->audit_mode);
-    put_word(list, host->completeness);
-    xt_list_cell_u64(list, host->lost);
+    put_proved(list, of);
     xt_list_cell_u64(list, host->backlog);
     xt_list_cell_u64(list, host->spool_batches);
-    xt_list_cell_u64(list, host->spool_dropped);
     xt_list_cell_u64(list, host->n_events);
     put_clock(list, host);
     if (host->cert_to_ms)
@@ -114,29 +139,52 @@ static void put_cells(xt_list *list, const xt_host *host)
     put_word(list, host->blind);
 }
 
+static int on_proved(void *context, const xt_completeness *of)
+{
+    hosts_list *l = context;
+    xt_buf_put(&l->proved, xt_slice_of(of, sizeof *of));
+    return xt_buf_done(&l->proved);
+}
+
+/* What is proved of it; NULL: nothing is. */
+static const xt_completeness *find_proved(hosts_list *l, const xt_host *host)
+{
+    const xt_completeness *all = (const xt_completeness *)l->proved.p;
+    size_t n = l->proved.n / sizeof *all;
+    return l->at < n && strcmp(all[l->at].id, host->id) == 0 ? &all[l->at++] : NULL;
+}
+
 static int on_host(void *context, const xt_host *host)
 {
-    xt_list *list = context;
-    if (xt_list_is_json(list)) {
-        put_host(xt_list_json(list), host);
-        xt_list_json_done(list);
+    hosts_list *l = context;
+    const xt_completeness *of = find_proved(l, host);
+    if (xt_list_is_json(&l->list)) {
+        put_host(xt_list_json(&l->list), host, of && of->first_ms ? of : NULL);
+        xt_list_json_done(&l->list);
     } else {
-        put_cells(list, host);
+        put_cells(&l->list, host, of && of->first_ms ? of : NULL);
     }
-    return xt_buf_done(&list->out);
+    return xt_buf_done(&l->list.out);
 }
 
 int xt_api_hosts(xt_app *app, xt_request *request, xt_response *response)
 {
     xt_problem problem = XT_PROBLEM_INIT;
-    xt_list list;
-    int r = xt_list_begin(&list, request, "hosts", columns, XT_COUNT_OF(columns), &problem);
+    xt_completeness_wish wish = {.since_first = true};
+    hosts_list l = {.proved = XT_BUF_INIT};
+    const xt_completeness_calls calls = {.host = on_proved, .context = &l};
+    int r = xt_completeness_times(app, request, &wish, &problem);
+    if (r == 0)
+        r = xt_list_begin(&l.list, request, "hosts", columns, XT_COUNT_OF(columns), &problem);
     if (r)
         return xt_respond_failure(response, r, 400, &problem);
-    r = xt_app_hosts_list(app, on_host, &list, &problem);
+    r = xt_app_completeness(app, &wish, &calls, &problem);
     if (r == 0)
-        return xt_list_end(&list, response);
-    xt_list_fini(&list);
+        r = xt_app_hosts_list(app, on_host, &l, &problem);
+    xt_buf_fini(&l.proved);
+    if (r == 0)
+        return xt_list_end(&l.list, response);
+    xt_list_fini(&l.list);
     return xt_respond_app_failure(response, r, &problem);
 }
 

@@ -13,7 +13,7 @@
 #include "web/route.h"
 
 #define XT_LIST_MAX_BYTES   (128u << 20)
-#define XT_LIST_MAX_COLUMNS 16
+#define XT_LIST_MAX_COLUMNS 20
 
 typedef struct xt_list {
     enum { XT_LIST_JSON, XT_LIST_NDJSON, XT_LIST_CSV, XT_LIST_TABLE } format;

@@ -19,7 +19,8 @@
 #define HEARTBEAT(N, S, H, LATER) N(time_ms) N(enabled) N(audit_pid) N(failure) N(lost) N(backlog) N(backlog_limit) \
     N(backlog_wait_time) N(backlog_wait_time_actual) N(lost_since_start) N(n_events) N(n_batches) N(spool_batches) \
     N(spool_bytes) N(spool_dropped_events) N(n_truncated) N(n_forged) N(n_unparsed) N(cpu_us) N(rss_bytes) \
-    S(rules_hash) S(audit_mode) S(completeness) S(blind) LATER N(sent_ms)
+    S(rules_hash) S(audit_mode) S(completeness) S(blind) LATER N(sent_ms) \
+    LATER N(state) N(process) N(run) N(unbroken_ms) N(age_ms) N(settled_ms) N(n_unread)
 /* clang-format on */
 
 #define PUT_NUMBER(member) xt_buf_put_varint(out, m->member);

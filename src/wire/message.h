@@ -98,7 +98,22 @@ typedef struct xt_heartbeat {
     xt_slice blind; /* rules of others that hide execs, one a line; empty: none */
     /* later */
     uint64_t sent_ms; /* wall time of the host when this was sent; time_ms is when it was measured */
+    /* later still; times that count back from the sending, by no clock that can be set (server/coverage.h) */
+    uint64_t state;       /* xt_beat_state */
+    uint64_t process;     /* random, another one for each start of the agent */
+    uint64_t run;         /* random, another one for each time of watching without a break; 0: nobody watches */
+    uint64_t unbroken_ms; /* how long that time was when this was measured */
+    uint64_t age_ms;      /* how long ago this was measured: it was kept while there was no connection */
+    uint64_t settled_ms;  /* what was made before that long ago is acknowledged; 0: not known */
+    uint64_t n_unread;    /* records that the agent had no room for, or was too slow for, since its start */
 } xt_heartbeat;
+
+typedef enum xt_beat_state {
+    XT_BEAT_UNKNOWN,
+    XT_BEAT_WATCHING,
+    XT_BEAT_OFF,   /* audit is switched off in the kernel */
+    XT_BEAT_TAKEN, /* the agent is to own the audit socket, and another process does */
+} xt_beat_state;
 
 void xt_enroll_put(xt_buf *out, const xt_enroll *m);
 XT_MUST_USE int xt_enroll_decode(xt_slice payload, xt_enroll *ret, xt_problem *reterr_problem);

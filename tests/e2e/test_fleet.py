@@ -132,6 +132,9 @@ class Fleet(Scene):
         self.assertFalse(self.host(server)["cloned"])
         n = feeder.n
         self.assertTrue(wait_for(lambda: server.count("comm:load") >= n, 20, 0.2), "the host itself goes on")
+        # What is proved of it: text from elsewhere proves nothing, and says so; an agent that is gone is silence.
+        proved = json.loads(exectrail("hosts", "completeness", "--data", server.data, "--format", "ndjson").stdout)
+        self.assertEqual((proved["name"], proved["complete"], proved["kernel_lost"], proved["new_streams"]), ("testhost", False, 0, 0))
         # Revocation: nothing is asked, the open connection ends and the agent says why.
         feeder.stop()
         began = time.monotonic()

@@ -10,7 +10,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from actors import AGENT, Agent, Process, Scene, Server, audit_lock, audit_status, run, wait_for
+from actors import AGENT, Agent, Process, Scene, Server, audit_lock, audit_status, exectrail, run, wait_for
 
 
 class Modes(Scene):
@@ -87,6 +87,33 @@ class Modes(Scene):
         finally:
             owner.stdin.close()
             owner.wait(10)
+
+    def test_completeness_is_proved(self):
+        """The kernel's own switch is turned off and on again: nothing of it is in any record, heartbeats alone prove it."""
+        agent = Agent(self.folder, self.server)
+        self.assertTrue(wait_for(lambda: self.proved().get("first_heartbeat"), 20, 0.2), agent.process.text())
+        begin = self.proved()["first_heartbeat"]
+        self.assertTrue(wait_for(lambda: self.verify("--from", begin, "--to", "now").returncode == 0, 30, 0.5),
+                        self.verify("--from", begin, "--to", "now").stdout)
+        said = self.verify("--from", begin, "--to", "now").stdout.decode()
+        self.assertRegex(said, r"complete: testhost .*\n(.*\n)*  ledger  stream [0-9a-f]{32}: batches \d+ to \d+ .* 0 numbers missing, the chain holds")
+        run("auditctl", "-e", "0")
+        self.assertTrue(wait_for(lambda: self.proved()["audit_off_s"] > 0, 10, 0.2), "seen while it is off")
+        run("auditctl", "-e", "1")
+        self.assertTrue(wait_for(lambda: self.server.search("action:gap"), 15, 0.2), "an event says from when to when")
+        self.assertIn("audit was switched off", self.server.search("action:gap")[0]["message"])
+        done = self.verify("--from", begin)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout.decode(), r"not complete: (.*\n)*  gap     .*: audit was switched off")
+        self.assertEqual(self.proved()["kernel_lost"], 0)
+        self.assertRegex(exectrail("hosts", "--data", self.server.data, "--format", "csv").stdout.decode(), r"testhost,.*,owner,no,0,0,0,[1-9]")
+        self.assertEqual(agent.stop(), 0)
+
+    def proved(self):
+        return self.host().get("proved", {})
+
+    def verify(self, *times):
+        return exectrail("verify", "--completeness", "testhost", "--data", self.server.data, *times, check=False)
 
     def test_rules_of_others_stay_and_blind_ones_are_named(self):
         run("auditctl", "-a", "never,exit", "-F", "arch=b64", "-S", "execve", "-F", "uid=12345", "-k", "hide-me")

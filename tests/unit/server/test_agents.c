@@ -1010,6 +1010,165 @@ static void heartbeat_is_kept(void **state)
     host_fini(&h);
 }
 
+typedef struct told {
+    xt_completeness of;
+    unsigned n_hosts, n_gaps;
+    xt_gap last;
+} told;
+
+static int on_told_gap(void *context, const xt_gap *gap)
+{
+    told *t = context;
+    t->n_gaps++;
+    t->last = *gap;
+    return 0;
+}
+
+static int on_told_host(void *context, const xt_completeness *of)
+{
+    told *t = context;
+    t->n_hosts++;
+    t->of = *of;
+    return 0;
+}
+
+static told told_of(fixture *f, const char *name, int64_t from_ms, int64_t to_ms)
+{
+    told t = {.n_hosts = 0};
+    const xt_completeness_wish wish = {.host = xt_slice_str(name), .from_ms = from_ms, .to_ms = to_ms};
+    const xt_completeness_calls calls = {on_told_gap, on_told_host, &t};
+    assert_int_equal(xt_app_completeness(f->app, &wish, &calls, NULL), 0);
+    assert_int_equal(t.n_hosts, 1);
+    return t;
+}
+
+/* Sends it and waits until it was read. */
+static void beat_send(client *c, const host *h, fixture_stream *s, const xt_heartbeat *beat)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
+    xt_heartbeat_put(&payload, beat);
+    client_send(c, XT_FRAME_HEARTBEAT, &payload);
+    batch_send(c, h, s);
+    ack_of(c);
+}
+
+static void completeness_of_a_host(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{9}}}, other = {.stream = {{8}}};
+    xt_heartbeat beat = {
+        .enabled = 1, .audit_mode = XT_S("owner"), .state = XT_BEAT_WATCHING, .process = 1, .run = 1, .settled_ms = 1};
+    int64_t begin = atomic_load(&fixture_now);
+    door d;
+    host h;
+    client c;
+
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    beat_send(&c, &h, &s, &beat);
+    atomic_fetch_add(&fixture_now, 60000);
+    beat.unbroken_ms = 60000;
+    beat_send(&c, &h, &s, &beat);
+    told t = told_of(f, "web-1", begin, begin + 60000);
+    assert_true(t.of.complete);
+    assert_int_equal(t.n_gaps, 0);
+    t = told_of(f, "web-1", begin - 1000, begin + 60000); /* before it was there */
+    assert_false(t.of.complete);
+    assert_int_equal(t.of.ms[XT_GAP_SILENT], 1000);
+    assert_false(told_of(f, "web-1", begin, begin + 60000).of.waiting);
+    /* Losses close behind each other are one row; what was told is not told again by another server. */
+    for (int i = 0; i < 3; i++) {
+        atomic_fetch_add(&fixture_now, 5000);
+        beat.lost += 4;
+        beat.settled_ms = 0;
+        beat_send(&c, &h, &s, &beat);
+        if (i == 1)
+            assert_int_equal(told_of(f, h.id, begin, begin + 70000).of.n[XT_GAP_KERNEL], 8);
+    }
+    client_close(&c);
+    door_close(&d);
+    fixture_close(f);
+    fixture_open(f);
+    door_open(&d, f);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    beat_send(&c, &h, &s, &beat);
+    t = told_of(f, "web-1", begin, begin + 75001);
+    assert_int_equal(t.of.n[XT_GAP_KERNEL], 12);
+    assert_int_equal(t.n_gaps, 1);
+    assert_int_equal(t.last.from_ms, begin + 60000);
+    assert_int_equal(t.last.to_ms, begin + 75000);
+    assert_true(told_of(f, "web-1", begin, begin + 60000).of.complete); /* the loss came after */
+    assert_int_equal(t.of.settled_ms, begin + 60000 - 1);
+    /* Nothing is heard for a minute: that is known before it is over. */
+    client_close(&c);
+    atomic_fetch_add(&fixture_now, 60000);
+    t = told_of(f, "web-1", begin + 80000, begin + 500000);
+    assert_false(t.of.complete);
+    assert_true(t.of.waiting);
+    assert_int_equal(t.of.to_ms, begin + 135000);
+    assert_int_equal(t.of.ms[XT_GAP_SILENT], 55000);
+    /* It comes back with another spool, and another run. */
+    talk(&c, &d, &h, &other);
+    welcome_of(&c);
+    beat.run = 2;
+    beat.unbroken_ms = 10000;
+    beat_send(&c, &h, &other, &beat);
+    t = told_of(f, "web-1", begin + 75001, begin + 135000);
+    assert_int_equal(t.of.n_gaps[XT_GAP_STREAM], 1);
+    assert_int_equal(t.of.ms[XT_GAP_SILENT], 49999);
+    assert_int_equal(events_of(f, "gap"), 2);
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+}
+
+static int on_received(void *context, const xt_received *received)
+{
+    xt_received *ret = context;
+    ret[ret->last ? 1 : 0] = *received;
+    return 0;
+}
+
+static void the_ledger_gives_evidence(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{9}}};
+    xt_received received[2] = {{.last = 0}};
+    int64_t begin = atomic_load(&fixture_now);
+    door d;
+    host h;
+    client c;
+
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    batch_send(&c, &h, &s);
+    ack_of(&c);
+    atomic_fetch_add(&fixture_now, 60000);
+    for (int i = 0; i < 3; i++) {
+        batch_send(&c, &h, &s);
+        ack_of(&c);
+    }
+    assert_int_equal(
+        xt_store_each_received(xt_app_store(f->app), xt_slice_str(h.id), begin + 1, on_received, received, NULL), 0);
+    assert_true(xt_hash128_eq(received[0].stream, s.stream));
+    assert_int_equal(received[0].first, 2);
+    assert_int_equal(received[0].last, 4);
+    assert_int_equal(received[0].n_events, 3);
+    assert_int_equal(received[0].n_missing, 0);
+    assert_true(received[0].chained);
+    assert_int_equal(received[1].last, 0);
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+}
+
 /* Far more than a window without reading an answer: the server stops reading, then goes on; nothing is lost. */
 static void many_at_once(void **state)
 {
@@ -1172,6 +1331,8 @@ int main(void)
         TEST(clocks_are_compared),
         TEST(bad_frames_and_gaps),
         TEST(heartbeat_is_kept),
+        TEST(completeness_of_a_host),
+        TEST(the_ledger_gives_evidence),
         TEST(many_at_once),
         TEST(a_big_batch),
         TEST(connections_come_and_go),

@@ -36,6 +36,8 @@ static const struct {
     {"POST", "/api/v1/hosts/{host}/restore", XT_ROLE_ADMIN},
     {"POST", "/api/v1/hosts/{host}/group", XT_ROLE_ADMIN},
     {"POST", "/api/v1/hosts/{host}/release", XT_ROLE_ADMIN},
+    {"GET", "/api/v1/hosts/{host}/completeness", XT_ROLE_VIEWER},
+    {"GET", "/api/v1/completeness", XT_ROLE_VIEWER},
     {"GET", "/api/v1/inventory", XT_ROLE_VIEWER},
     {"POST", "/api/v1/inventory", XT_ROLE_ADMIN},
     {"GET", "/api/v1/cas", XT_ROLE_ADMIN},

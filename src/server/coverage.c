@@ -1,0 +1,192 @@
+#include "server/coverage.h"
+
+#define OLD_AGENT_MS 15000 /* between two heartbeats of an agent that says nothing of its runs: three of its periods */
+
+static const struct {
+    const char *name, *words;
+    bool counts;
+} kinds[XT_GAP_KINDS] = {
+    [0] = {"unknown", "something that this version does not know", false},
+    [XT_GAP_SILENT] = {"silent", "no heartbeat", false},
+    [XT_GAP_OFF] = {"audit-off", "audit was switched off", false},
+    [XT_GAP_TAKEN] = {"audit-taken", "the audit socket was another process's", false},
+    [XT_GAP_KERNEL] = {"kernel-lost", "records lost by the kernel", true},
+    [XT_GAP_AGENT] = {"agent-lost", "records that the agent had no room for, or that were cut", true},
+    [XT_GAP_SPOOL] = {"spool-dropped", "events dropped from the spool", true},
+    [XT_GAP_STREAM] = {"new-stream", "a new stream began; batches known to wait in the old one", true},
+    [XT_GAP_BLIND] = {"hidden", "rules of others hid commands", false},
+    [XT_GAP_MODE] = {"unproven", "the agent did not own the audit socket: what is lost there nobody counts", false},
+};
+
+static unsigned index_of(xt_gap_kind kind)
+{
+    return (unsigned)kind < XT_GAP_KINDS ? (unsigned)kind : 0;
+}
+
+const char *xt_gap_name(xt_gap_kind kind)
+{
+    return kinds[index_of(kind)].name;
+}
+
+const char *xt_gap_words(xt_gap_kind kind)
+{
+    return kinds[index_of(kind)].words;
+}
+
+bool xt_gap_counts(xt_gap_kind kind)
+{
+    return kinds[index_of(kind)].counts;
+}
+
+/* A counter that may have begun anew. */
+static uint64_t more(uint64_t before, uint64_t now)
+{
+    return now >= before ? now - before : now;
+}
+
+static xt_gap_kind kind_of_state(uint64_t state)
+{
+    return state == XT_BEAT_OFF ? XT_GAP_OFF : state == XT_BEAT_TAKEN ? XT_GAP_TAKEN : XT_GAP_SILENT;
+}
+
+static unsigned put(xt_gap *ret, unsigned n, xt_gap_kind kind, int64_t from_ms, int64_t to_ms, uint64_t count)
+{
+    ret[n] = (xt_gap){.kind = kind, .from_ms = from_ms < to_ms ? from_ms : to_ms, .to_ms = to_ms, .n = count};
+    return n + 1;
+}
+
+/* The time since the last one was watched, or a gap is in it. */
+static unsigned cover(xt_coverage *c, const xt_heartbeat *beat, int64_t at_ms, xt_gap *ret, unsigned n)
+{
+    int64_t from_ms = at_ms - (int64_t)beat->unbroken_ms;
+
+    if (beat->state == XT_BEAT_OFF || beat->state == XT_BEAT_TAKEN) {
+        c->run = 0;
+        return n;
+    }
+    if (beat->state == XT_BEAT_UNKNOWN && c->to_ms && at_ms - c->to_ms < OLD_AGENT_MS)
+        from_ms = c->to_ms;
+    bool same = beat->run && beat->run == c->run;
+    if (c->to_ms && !same && from_ms > c->to_ms)
+        n = put(ret, n, kind_of_state(c->state), c->to_ms, from_ms, 0);
+    if (!c->first_ms)
+        c->first_ms = from_ms;
+    if (at_ms > c->to_ms)
+        c->to_ms = at_ms;
+    c->run = beat->run;
+    return n;
+}
+
+static unsigned count(const xt_coverage *c, const xt_heartbeat *beat, int64_t from_ms, int64_t at_ms, xt_gap *ret,
+                      unsigned n)
+{
+    uint64_t lost = c->beat_ms ? more(c->lost, beat->lost) : beat->lost_since_start;
+    uint64_t unread = more(c->n_unread, beat->n_unread + beat->n_truncated);
+    uint64_t dropped = more(c->n_dropped, beat->spool_dropped_events);
+
+    if (lost)
+        n = put(ret, n, XT_GAP_KERNEL, from_ms, at_ms, lost);
+    if (unread)
+        n = put(ret, n, XT_GAP_AGENT, from_ms, at_ms, unread);
+    if (dropped)
+        n = put(ret, n, XT_GAP_SPOOL, from_ms, at_ms, dropped);
+    if (beat->blind.n)
+        n = put(ret, n, XT_GAP_BLIND, from_ms, at_ms, 0);
+    if (!xt_slice_eq(beat->audit_mode, XT_S("owner")))
+        n = put(ret, n, XT_GAP_MODE, from_ms, at_ms, 0);
+    return n;
+}
+
+unsigned xt_coverage_beat(xt_coverage *c, const xt_heartbeat *beat, int64_t now_ms, xt_gap ret[static XT_GAPS_AT_ONCE])
+{
+    int64_t age_ms = beat->age_ms < INT64_MAX / 4 ? (int64_t)beat->age_ms : 0, at_ms = now_ms - age_ms;
+    int64_t from_ms = c->beat_ms ? c->beat_ms : at_ms;
+    unsigned n;
+
+    if (beat->process != c->process)
+        c->n_unread = 0; /* it counts from its start */
+    n = count(c, beat, from_ms, at_ms, ret, 0);
+    n = cover(c, beat, at_ms, ret, n);
+    if (beat->settled_ms && now_ms - (int64_t)beat->settled_ms > c->settled_ms)
+        c->settled_ms = now_ms - (int64_t)beat->settled_ms;
+    c->beat_ms = at_ms > c->beat_ms ? at_ms : c->beat_ms;
+    c->state = beat->state;
+    c->process = beat->process;
+    c->lost = beat->lost;
+    c->n_unread = beat->n_unread + beat->n_truncated;
+    c->n_dropped = beat->spool_dropped_events;
+    c->n_waiting = beat->spool_batches;
+    return n;
+}
+
+unsigned xt_coverage_hello(xt_coverage *c, bool is_new_boot, xt_hash128 stream, int64_t now_ms,
+                           xt_gap ret[static XT_GAPS_AT_ONCE])
+{
+    static const xt_hash128 none;
+    bool other = !xt_hash128_eq(c->stream, none) && !xt_hash128_eq(c->stream, stream);
+    unsigned n = 0;
+
+    if (is_new_boot)
+        c->lost = 0; /* the kernel counts from its start */
+    if (other) {
+        n = put(ret, 0, XT_GAP_STREAM, c->beat_ms ? c->beat_ms : now_ms, now_ms, c->n_waiting);
+        c->n_dropped = c->n_waiting = 0;
+    }
+    c->stream = stream;
+    return n;
+}
+
+unsigned xt_coverage_ends(const xt_coverage *c, int64_t from_ms, int64_t to_ms, int64_t now_ms,
+                          xt_gap ret[static XT_GAPS_AT_ONCE])
+{
+    int64_t end_ms = to_ms < now_ms ? to_ms : now_ms, first_ms = c->first_ms ? c->first_ms : end_ms;
+    unsigned n = 0;
+
+    if (from_ms < first_ms)
+        n = put(ret, n, XT_GAP_SILENT, from_ms, first_ms < end_ms ? first_ms : end_ms, 0);
+    bool is_over = c->first_ms && end_ms > c->to_ms && now_ms - c->to_ms > XT_COVERAGE_TAIL_MS;
+    if (is_over || (c->first_ms && end_ms > c->to_ms && c->state != XT_BEAT_WATCHING && c->state != XT_BEAT_UNKNOWN))
+        n = put(ret, n, kind_of_state(c->state), c->to_ms > from_ms ? c->to_ms : from_ms, end_ms, 0);
+    return n;
+}
+
+void xt_coverage_put(const xt_coverage *c, xt_buf *out)
+{
+    const uint64_t numbers[] = {(uint64_t)c->first_ms,
+                                (uint64_t)c->to_ms,
+                                (uint64_t)c->beat_ms,
+                                (uint64_t)c->settled_ms,
+                                c->run,
+                                c->process,
+                                c->state,
+                                c->lost,
+                                c->n_unread,
+                                c->n_dropped,
+                                c->n_waiting};
+
+    xt_buf_put(out, xt_slice_of(c->stream.b, sizeof c->stream.b));
+    for (size_t i = 0; i < XT_COUNT_OF(numbers); i++)
+        xt_buf_put_varint(out, numbers[i]);
+}
+
+void xt_coverage_get(xt_slice bytes, xt_coverage *ret)
+{
+    xt_reader reader = xt_reader_of(bytes);
+    xt_slice stream = xt_reader_bytes(&reader, sizeof ret->stream.b);
+    xt_coverage c = {.first_ms = 0};
+
+    c.first_ms = (int64_t)xt_reader_varint(&reader);
+    c.to_ms = (int64_t)xt_reader_varint(&reader);
+    c.beat_ms = (int64_t)xt_reader_varint(&reader);
+    c.settled_ms = (int64_t)xt_reader_varint(&reader);
+    c.run = xt_reader_varint(&reader);
+    c.process = xt_reader_varint(&reader);
+    c.state = xt_reader_varint(&reader);
+    c.lost = xt_reader_varint(&reader);
+    c.n_unread = xt_reader_varint(&reader);
+    c.n_dropped = xt_reader_varint(&reader);
+    c.n_waiting = xt_reader_varint(&reader);
+    if (!reader.failed)
+        memcpy(c.stream.b, stream.p, sizeof c.stream.b);
+    *ret = reader.failed ? (xt_coverage){.first_ms = 0} : c;
+}
