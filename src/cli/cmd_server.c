@@ -21,6 +21,8 @@
 #include "server/hosts.h"
 #include "web/door.h"
 
+#define MAX_SEAL_ROWS (1 << 24)
+
 typedef struct server {
     struct event_base *base;
     struct event *signals[2];
@@ -176,6 +178,31 @@ static int read_host_cert(const xt_opt_args *args, int64_t *ret_ms, xt_problem *
     return 0;
 }
 
+static int read_number(const xt_opt_args *args, const char *name, uint64_t max, uint64_t *ret, xt_problem *problem)
+{
+    xt_slice text = xt_slice_str(xt_opt_get(args, name));
+    if (text.n && (!xt_slice_parse_u64(text, ret) || *ret == 0 || *ret > max)) {
+        xt_problem_set(problem, "--%s %.*s is no number from 1 to %llu", name, XT_S_ARGS(text),
+                       (unsigned long long)max);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* When open rows become a segment, and segments one. */
+static int read_sealing(const xt_opt_args *args, xt_app_settings *settings, xt_problem *problem)
+{
+    uint64_t seal_s = 0, merge_s = 0;
+    int r = read_number(args, "seal-rows", MAX_SEAL_ROWS, &settings->seal_rows, problem);
+    if (r == 0)
+        r = read_number(args, "seal-after", 86400, &seal_s, problem);
+    if (r == 0)
+        r = read_number(args, "merge-after", 86400, &merge_s, problem);
+    settings->seal_after_ms = (int64_t)seal_s * 1000;
+    settings->merge_after_ms = (int64_t)merge_s * 1000;
+    return r;
+}
+
 static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
 {
     const char *rules[XT_OPT_MAX_VALUES];
@@ -210,7 +237,8 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
         .host_cert_s = host_cert_ms / 1000,
         .keeps_reserve = true,
     };
-    return xt_app_open(&settings, &s->app, problem);
+    r = read_sealing(args, &settings, problem);
+    return r == 0 ? xt_app_open(&settings, &s->app, problem) : r;
 }
 
 static int open_doors(server *s, const xt_opt_args *args, xt_problem *problem)

@@ -10,6 +10,7 @@
 
 #define CURSOR_VERSION   2
 #define CURSOR_MAX_BYTES 4096
+#define HOST_ID_BYTES    255
 
 enum { FLAG_REVERSE = 1, FLAG_TIE = 2 };
 
@@ -61,7 +62,7 @@ void xt_row_cursor_put(const xt_row_order *order, const xt_row_key *key, xt_buf 
     xt_buf_put_varint(&raw, order->sort_field);
     xt_buf_put_zigzag(&raw, key->time_ms);
     xt_buf_put_varint(&raw, key->serial);
-    xt_buf_put_block(&raw, xt_slice_head(key->host_id, 255));
+    xt_buf_put_block(&raw, xt_slice_head(key->host_id, HOST_ID_BYTES));
     xt_buf_put_varint(&raw, key->n_same);
     if (key->has_tie)
         xt_buf_put_u64(&raw, key->tie);
@@ -102,7 +103,7 @@ static bool decode(const xt_row_order *order, xt_slice bytes, xt_row_key *ret)
         key.sort_text = xt_reader_block(&reader);
     }
     *ret = key;
-    return xt_reader_done(&reader);
+    return key.host_id.n <= HOST_ID_BYTES && key.sort_text.n <= XT_ROW_SORT_BYTES && xt_reader_done(&reader);
 }
 
 int xt_row_cursor_parse(const xt_row_order *order, xt_slice cursor, xt_arena *arena, xt_row_key *ret,

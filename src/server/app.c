@@ -191,7 +191,8 @@ static int open_store(xt_app *app, const xt_app_settings *settings, xt_problem *
     xt_store_settings store = {.clock = app->clock,
                                .keeps_reserve = settings->keeps_reserve,
                                .seal_rows = settings->seal_rows,
-                               .seal_after_ms = settings->seal_after_ms};
+                               .seal_after_ms = settings->seal_after_ms,
+                               .merge_after_ms = settings->merge_after_ms};
     int r = make_folder(app->data, reterr_problem);
 
     if (r == 0)

@@ -55,7 +55,7 @@ typedef struct xt_app_settings {
     size_t n_group_ages;               /* at most XT_GROUP_AGES_MAX */
     bool keeps_reserve;                /* of room on disk (store/store.h): for who runs long */
     uint64_t seal_rows;                /* 0: the store's own */
-    int64_t seal_after_ms;
+    int64_t seal_after_ms, merge_after_ms;
     int64_t host_cert_s;   /* how long hosts' certificates last, 0: the default of server/pki.h */
     const xt_clock *clock; /* NULL: system */
 } xt_app_settings;

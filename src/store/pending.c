@@ -176,7 +176,7 @@ static int on_bounds(void *context, sqlite3_stmt *stmt)
 
     if (last > marks->last_row)
         marks->last_row = last;
-    if (-first > marks->last_row)
+    if (first < 0 && first >= -XT_PENDING_MAX_NUMBER && -first > marks->last_row)
         marks->last_row = -first;
     marks->n_damaged = column_u64(stmt, 2);
     return 0;
@@ -196,6 +196,22 @@ static int on_head(void *context, sqlite3_stmt *stmt)
     return 0;
 }
 
+/* What counting on from would never reach in earnest: so no number that is made from these overflows. */
+static int marks_check(const xt_pending_marks *marks, const xt_ledger_head *head, xt_problem *reterr_problem)
+{
+    bool good = marks->sealed_row >= 0 && marks->sealed_row <= XT_PENDING_MAX_NUMBER && marks->last_row >= 0 &&
+                marks->last_row <= XT_PENDING_MAX_NUMBER && marks->sealed_arrival <= XT_PENDING_MAX_NUMBER &&
+                marks->last_arrival <= XT_PENDING_MAX_NUMBER && marks->next_segment >= 1 &&
+                marks->next_segment <= XT_PENDING_MAX_NUMBER && head->id <= XT_PENDING_MAX_NUMBER;
+
+    if (good)
+        return 0;
+    xt_problem_set(reterr_problem,
+                   "pending.db is damaged: a number that counts rows, events or segments is out of range");
+    xt_problem_hint(reterr_problem, "restore it from a backup");
+    return xt_error_origin(-EBADMSG);
+}
+
 static int state_load(xt_pending *pending, xt_problem *reterr_problem)
 {
     pending_state *now = &pending->now;
@@ -213,7 +229,7 @@ static int state_load(xt_pending *pending, xt_problem *reterr_problem)
                  NULL, on_last_arrival, &now->marks, reterr_problem);
     if (now->marks.last_row < now->marks.sealed_row)
         now->marks.last_row = now->marks.sealed_row;
-    return r;
+    return r == 0 ? marks_check(&now->marks, &now->head, reterr_problem) : r;
 }
 
 int xt_pending_open(const char *path, xt_pending **ret, xt_problem *reterr_problem)
@@ -785,6 +801,32 @@ int xt_pending_was_replaced(xt_pending *pending, uint64_t id, xt_hash128 hash, b
     int64_t bound = (int64_t)id;
     int r = each(pending, "SELECT hash FROM ledger WHERE kind IN (3, 5) AND first = ?1", &bound, on_replaced, &c,
                  reterr_problem);
+
+    if (r == 0)
+        *ret = c.found;
+    return r;
+}
+
+typedef struct sealed_context {
+    uint64_t id, n_rows;
+    bool found;
+} sealed_context;
+
+static int on_sealed(void *context, sqlite3_stmt *stmt)
+{
+    sealed_context *c = context;
+
+    c->found |= column_u64(stmt, 0) != c->id && column_u64(stmt, 1) >= c->n_rows;
+    return 0;
+}
+
+int xt_pending_was_sealed_anew(xt_pending *pending, uint64_t id, uint64_t first_arrival, uint64_t n_rows, bool *ret,
+                               xt_problem *reterr_problem)
+{
+    sealed_context c = {.id = id, .n_rows = n_rows};
+    int64_t bound = (int64_t)first_arrival;
+    int r = each(pending, "SELECT first, n_events FROM ledger WHERE kind = 2 AND first_arrival = ?1", &bound, on_sealed,
+                 &c, reterr_problem);
 
     if (r == 0)
         *ret = c.found;

@@ -2,7 +2,8 @@
  * store/pending - pending.db: batches not sealed yet, streams, the catalog of segments and the ledger
  *
  * Shape:     the caller brackets changes with begin and commit; what was put between is there wholly or not at all.
- * Errors:    <0 errno with a problem; after a failed put or commit the caller rolls back. XT_PENDING_E_NEWER at open.
+ * Errors:    <0 errno with a problem; after a failed put or commit the caller rolls back. XT_PENDING_E_NEWER at open;
+ *            -EBADMSG there: marks that cannot be.
  * Ownership: rows and slices given to a callback are valid during the call.
  * Threads:   one at a time (the store's write lock).
  * Format:    docs/segment-format.md, "pending.db"
@@ -10,6 +11,8 @@
 #pragma once
 #include "io/sqlite/sqlite_db.h"
 #include "store/digest.h"
+
+#define XT_PENDING_MAX_NUMBER (INT64_C(1) << 60) /* of what is counted: a greater one is damage */
 
 enum {
     XT_PENDING_E_NEWER = 1,
@@ -123,6 +126,9 @@ XT_MUST_USE int xt_pending_drop_hold(xt_pending *pending, uint64_t id, xt_proble
 /* Whether the ledger says that this segment was replaced by another one, or retired. */
 XT_MUST_USE int xt_pending_was_replaced(xt_pending *pending, uint64_t id, xt_hash128 hash, bool *ret,
                                         xt_problem *reterr_problem);
+/* Whether rows from this arrival on, at least n of them, were sealed into a segment of another id. */
+XT_MUST_USE int xt_pending_was_sealed_anew(xt_pending *pending, uint64_t id, uint64_t first_arrival, uint64_t n_rows,
+                                           bool *ret, xt_problem *reterr_problem);
 /* Takes a damaged row out of the way of sealing and deleting: it is kept, its id made negative. */
 XT_MUST_USE int xt_pending_set_aside(xt_pending *pending, int64_t id, xt_problem *reterr_problem);
 

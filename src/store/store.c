@@ -16,6 +16,7 @@
 
 #define SEAL_ROWS        262144
 #define SEAL_AFTER_MS    (10 * 60 * 1000)
+#define MERGE_AFTER_MS   (10 * 60 * 1000)
 /* Of unpacked dictionary chunks: what a page of rows and the small dictionaries of some hundred segments need. */
 #define DICT_CACHE_BYTES ((size_t)24 << 20)
 
@@ -70,6 +71,18 @@ static int restore_check(const xt_store *store, xt_problem *reterr_problem)
     }
     free(path);
     return r;
+}
+
+/* The name of DIR itself is to outlive a power cut too; whoever made it, now or before. */
+static int parent_sync(const xt_store *store)
+{
+    const char *slash = strrchr(store->dir, '/');
+    size_t n = slash ? (size_t)(slash - store->dir) : 0;
+    char *parent = slash ? strndup(store->dir, n ? n : 1) : strdup(".");
+    int r = parent ? store->vfs->sync_folder(store->vfs, parent) : -ENOMEM;
+
+    free(parent);
+    return r == -EACCES ? 0 : r; /* it is not ours, and was there before us */
 }
 
 static int folder_lock(xt_store *store, xt_problem *reterr_problem)
@@ -168,6 +181,8 @@ static int load(xt_store *store, xt_problem *reterr_problem)
         r = xt_store_rebuild(store, reterr_problem);
     if (r == 0)
         r = store->vfs->sync_folder(store->vfs, store->dir);
+    if (r == 0)
+        r = parent_sync(store);
     return r;
 }
 
@@ -200,6 +215,7 @@ int xt_store_open(const char *dir, const xt_store_settings *settings, xt_store *
     store->seal_rows = s->seal_rows ? s->seal_rows : SEAL_ROWS;
     store->keeps_reserve = s->keeps_reserve;
     store->seal_after_ms = s->seal_after_ms ? s->seal_after_ms : SEAL_AFTER_MS;
+    store->merge_horizon_ms = s->merge_after_ms ? s->merge_after_ms : MERGE_AFTER_MS;
     if (getrandom(&store->seed, sizeof store->seed, GRND_NONBLOCK) < 0)
         store->seed = (uint64_t)(uintptr_t)store;
     store->dir = strdup(dir);

@@ -40,11 +40,12 @@ enum {
 typedef struct xt_store xt_store;
 
 typedef struct xt_store_settings {
-    const xt_vfs *vfs;     /* NULL: xt_vfs_system */
-    const xt_clock *clock; /* NULL: xt_clock_system */
-    uint64_t seal_rows;    /* open rows that start a sealing; 0: 262144 */
-    int64_t seal_after_ms; /* oldest open row's age that starts one; 0: 10 minutes */
-    bool keeps_reserve;    /* 512 KiB set aside, so that a full disk can be deleted from */
+    const xt_vfs *vfs;      /* NULL: xt_vfs_system */
+    const xt_clock *clock;  /* NULL: xt_clock_system */
+    uint64_t seal_rows;     /* open rows that start a sealing; 0: 262144 */
+    int64_t seal_after_ms;  /* oldest open row's age that starts one; 0: 10 minutes */
+    int64_t merge_after_ms; /* a segment's age before the background merges it; 0: 10 minutes */
+    bool keeps_reserve;     /* 512 KiB set aside, so that a full disk can be deleted from */
 } xt_store_settings;
 
 /* Locks DIR (DIR/lock, flock), opens or makes pending.db and segments/, rebuilds the open blocks from pending rows. */

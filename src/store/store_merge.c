@@ -20,12 +20,11 @@
 #include "store/store_pace.h"
 #include "store/store_replace.h"
 
-#define MAX_ROWS        (UINT64_C(16) << 20)
-#define MAX_INPUTS      16
-#define RATIO           7  /* rows of all to rows of the biggest: from here on merging is worth it */
-#define RATIO_OF_ALL    10 /* the same when everything is to be merged, in eighths */
-#define TAIL_HORIZON_MS (10 * 60 * 1000)
-#define RETRY_AFTER_MS  (60 * 1000)
+#define MAX_ROWS       (UINT64_C(16) << 20)
+#define MAX_INPUTS     16
+#define RATIO          7  /* rows of all to rows of the biggest: from here on merging is worth it */
+#define RATIO_OF_ALL   10 /* the same when everything is to be merged, in eighths */
+#define RETRY_AFTER_MS (60 * 1000)
 
 typedef struct merge_job {
     xt_store *store;
@@ -53,7 +52,7 @@ static bool may_merge(const xt_store *store, const xt_segment *segment, bool in_
     for (size_t i = 0; i < store->n_unmergeable; i++)
         if (store->unmergeable[i] == info->id)
             return false;
-    return !in_background || info->made_ms <= xt_clock_wall_ms(store->clock) - TAIL_HORIZON_MS;
+    return !in_background || info->made_ms <= xt_clock_wall_ms(store->clock) - store->merge_horizon_ms;
 }
 
 /* Of all runs of neighbours the one whose rows are the greatest multiple of its biggest segment's. */

@@ -43,7 +43,7 @@ struct xt_store {
     const xt_vfs *vfs;
     const xt_clock *clock;
     uint64_t seal_rows;
-    int64_t seal_after_ms;
+    int64_t seal_after_ms, merge_horizon_ms;
     int lock_fd;
     uint64_t seed;
 

@@ -55,22 +55,18 @@ static int on_row(void *context, const xt_pending_row *row, bool intact)
     rebuild_state *rebuild = context;
     xt_growth *growth = rebuild->growth;
     xt_slice events;
-    int r = xt_growth_skip_to(growth, row->first_arrival);
 
+    /* Of a row that is not intact nothing is believed; one out of its order is in a segment, or another came before it. */
+    if (!intact || row->first_arrival < growth->next_arrival || row->first_arrival > XT_PENDING_MAX_NUMBER)
+        return damaged_add(rebuild, row->id);
+    int r = xt_growth_skip_to(growth, row->first_arrival);
     if (r < 0)
         return xt_error_trace(r);
-    if (intact && frame_open(rebuild, row, &events))
-        r = xt_growth_add(growth, events, row->derived, row->n_events, NULL);
-    else
-        r = XT_STORE_E_CORRUPT;
+    r = frame_open(rebuild, row, &events) ? xt_growth_add(growth, events, row->derived, row->n_events, NULL)
+                                          : XT_STORE_E_CORRUPT;
     if (r == 0)
         rebuild->n_rows++;
-    if (r <= 0)
-        return r;
-    r = damaged_add(rebuild, row->id);
-    if (r == 0 && row->n_events <= UINT32_MAX)
-        r = xt_growth_skip_to(growth, row->first_arrival + row->n_events);
-    return r;
+    return r <= 0 ? r : damaged_add(rebuild, row->id);
 }
 
 static int damaged_set_aside(xt_store *store, const rebuild_state *rebuild, xt_problem *reterr_problem)

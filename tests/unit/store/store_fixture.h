@@ -382,8 +382,8 @@ static int compare_row(void *context, const xt_event *event, uint64_t arrival)
     return 0;
 }
 
-/* Every row of a scan of everything is the truth's, each at most once; returns how many there were. */
-static UNUSED size_t truth_compare(const truth *t, xt_store *store, xt_scan_info *ret_info)
+/* Every row of a scan of everything is the truth's, each at most once; returns how many there were, and which. */
+static UNUSED size_t truth_compare_seen(const truth *t, xt_store *store, xt_scan_info *ret_info, bool *ret_seen)
 {
     xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS};
     xt_problem problem = XT_PROBLEM_INIT;
@@ -397,10 +397,17 @@ static UNUSED size_t truth_compare(const truth *t, xt_store *store, xt_scan_info
     must(xt_scan_each(store, &spec, ALL_FIELDS, compare_row, &c, &info, &problem), &problem);
     if (ret_info)
         *ret_info = info;
+    for (size_t i = 0; ret_seen && i < t->n; i++)
+        ret_seen[i] = c.seen[i];
     xt_buf_fini(&c.out);
     free(c.seen);
     free(c.by_content);
     return c.n;
+}
+
+static UNUSED size_t truth_compare(const truth *t, xt_store *store, xt_scan_info *ret_info)
+{
+    return truth_compare_seen(t, store, ret_info, NULL);
 }
 
 /* Parts of a scan: newest first, each with times that its rows have; returns how many there are. */

@@ -211,8 +211,11 @@ static void must_be_named(const char *dir, const truth *t, const char *what)
     xt_store_close(store);
 }
 
+/* Of a file's bytes and lengths every step-th is tried; XT_TORTURE=N: every one, with N of the eight bits of each byte. */
 static void no_flipped_byte_goes_unseen(void **state)
 {
+    const char *given = getenv("XT_TORTURE");
+    size_t n_bits = given ? strtoul(given, NULL, 10) : 1, step = given ? 1 : 37;
     char *dir = folder_new(), what[40];
     xt_buf file = XT_BUF_INIT;
     truth t;
@@ -220,14 +223,16 @@ static void no_flipped_byte_goes_unseen(void **state)
     truth_init(&t);
     char *path = small_store(dir, &t);
     assert_int_equal(xt_vfs_read_file(&xt_vfs_system, path, 1 << 30, &file), 0);
-    for (size_t at = 0; at < file.n; at += 37) {
-        file.p[at] ^= (char)(1 << at % 8);
-        file_write(path, xt_buf_slice(&file));
-        snprintf(what, sizeof what, "byte %zu", at);
-        must_be_named(dir, &t, what);
-        file.p[at] ^= (char)(1 << at % 8);
-    }
-    for (size_t n = 0; n < file.n; n += 1 + file.n / 20) {
+    for (size_t at = 0; at < file.n; at += step)
+        for (size_t bit = 0; bit < n_bits; bit++) {
+            char mask = (char)(1 << (at + bit) % 8);
+            file.p[at] ^= mask;
+            file_write(path, xt_buf_slice(&file));
+            snprintf(what, sizeof what, "byte %zu", at);
+            must_be_named(dir, &t, what);
+            file.p[at] ^= mask;
+        }
+    for (size_t n = 0; n < file.n; n += given ? 1 : 1 + file.n / 20) {
         file_write(path, xt_slice_head(xt_buf_slice(&file), n));
         snprintf(what, sizeof what, "length %zu", n);
         must_be_named(dir, &t, what);
@@ -238,6 +243,8 @@ static void no_flipped_byte_goes_unseen(void **state)
     xt_store *store = store_open(dir, NULL);
     assert_int_equal(truth_compare(&t, store, NULL), t.n);
     xt_store_close(store);
+    if (given)
+        fprintf(stderr, "%zu bytes, %zu bits of each, and each length: all named\n", file.n, n_bits);
     xt_buf_fini(&file);
     truth_fini(&t);
     free(path);

@@ -406,12 +406,11 @@ static void live(const char *dir)
     xt_store_close(store);
 }
 
-static void each_call_of_retiring_fails(bool forever, int error)
+static void each_call_of_retiring_fails(unsigned n_fails, int error)
 {
     char *origin = folder_new();
     xt_store_settings settings = {.clock = &clock_set};
     xt_problem problem = XT_PROBLEM_INIT;
-    dice d = {6};
     size_t firsts[3], n_before = 0, n_after = 0;
     sender s;
     truth t;
@@ -426,12 +425,13 @@ static void each_call_of_retiring_fails(bool forever, int error)
     for (unsigned n = 1;; n++) {
         char *dir = folder_new();
         folder_copy(origin, dir);
-        faults_begin(n, forever, error);
+        disk_begin(dir, n);
+        faults_begin(n, n_fails, error);
         live(dir);
         bool reached = failed_ever();
         if (reached)
-            crash_files(&d);
-        faults_begin(0, false, 0);
+            disk_crash();
+        faults_begin(0, 0, 0);
         store = store_open(dir, &settings);
         xt_scan_info info;
         size_t there = truth_compare(&t, store, &info);
@@ -453,6 +453,7 @@ static void each_call_of_retiring_fails(bool forever, int error)
             break;
     }
     assert_true(n_before > 20 && n_after > 1);
+    disk_free();
     sender_fini(&s);
     truth_fini(&t);
     folder_drop(origin);
@@ -460,12 +461,12 @@ static void each_call_of_retiring_fails(bool forever, int error)
 
 static void one_call_fails(void **state)
 {
-    each_call_of_retiring_fails(false, EIO);
+    each_call_of_retiring_fails(1, EIO);
 }
 
 static void the_disk_fills_up(void **state)
 {
-    each_call_of_retiring_fails(true, ENOSPC);
+    each_call_of_retiring_fails(UINT32_MAX, ENOSPC);
 }
 
 int main(void)
