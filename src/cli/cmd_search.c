@@ -1,4 +1,4 @@
-/* exectrail search, export and session: the same route in three dresses. */
+/* exectrail search, export and session: the same route in three dresses, and a session as a tree. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -72,12 +72,22 @@ int xt_cmd_session(const xt_opt_args *args)
         (void)xt_cli_fail(&problem);
         return 2;
     }
+    const char *format = xt_opt_get(args, "format");
+    xt_call call;
+    if (strcmp(format, "tree") == 0 || strcmp(format, "ndjson") == 0) {
+        xt_call_init(&call, "GET", "/api/v1/sessions");
+        xt_call_segment(&call, args->operands[0]);
+        xt_call_segment(&call, args->operands[1]);
+        xt_call_segment(&call, "tree");
+        xt_call_options(&call, args, "from,to,noise");
+        xt_call_param(&call, "format", strcmp(format, "tree") == 0 ? "text" : format);
+        return xt_call_run(args, &call);
+    }
     xt_buf_puts(&query, "host:");
     put_quoted(&query, args->operands[0]);
     xt_buf_puts(&query, " and ses:");
     put_quoted(&query, args->operands[1]);
     xt_buf_putc(&query, '\0');
-    xt_call call;
     xt_call_init(&call, "GET", "/api/v1/search");
     xt_call_param(&call, "q", query.p);
     xt_call_options(&call, args, "from,to,noise,format");

@@ -122,12 +122,14 @@ static const xt_opt export_options[] = {
 };
 static const xt_opt tail_options[] = {
     FROM_WHERE, NOISE, {.name = "format", .value = "F", .fallback = "table", .help = "table or ndjson"}, END};
-static const xt_opt session_options[] = {
-    FROM_WHERE,
-    TIMES,
-    NOISE,
-    {.name = "format", .value = "F", .fallback = "table", .help = "table, ndjson, csv or raw"},
-    END};
+static const xt_opt session_options[] = {FROM_WHERE,
+                                         TIMES,
+                                         NOISE,
+                                         {.name = "format",
+                                          .value = "F",
+                                          .fallback = "tree",
+                                          .help = "tree; ndjson: a process a line; or its events as table, csv or raw"},
+                                         END};
 static const xt_opt list_options[] = {FROM_WHERE, AS_FORMAT, END};
 static const xt_opt where_options[] = {FROM_WHERE, END};
 static const xt_opt alerts_list_options[] = {
@@ -241,7 +243,9 @@ static const xt_opt_command commands[] = {
      search_options, xt_cmd_search},
     {"export", "['KQL']", 0, 1, "all matching events, oldest first", NULL, export_options, xt_cmd_export},
     {"tail", "['KQL']", 0, 1, "events as they arrive", NULL, tail_options, xt_cmd_tail},
-    {"session", "HOST SES", 2, 2, "what one login session ran, oldest first", NULL, session_options, xt_cmd_session},
+    {"session", "HOST SES", 2, 2, "one login session as a tree of processes",
+     "Times, durations and exit codes where they are known, who became whom and by what.", session_options,
+     xt_cmd_session},
     {"rules check", "DIR...", 1, UINT_MAX, "read rules and say what is refused and why", NULL, no_options,
      xt_cmd_rules_check},
     {"rules run", "FILE...", 1, UINT_MAX, "match audit text against rules: one JSON document per match", NULL,

@@ -19,6 +19,7 @@ int xt_api_event(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_event_unseal(xt_app *app, xt_request *request, xt_response *response); /* api_unseal.c */
 int xt_api_tail(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_session(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_session_tree(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_alerts(xt_app *app, xt_request *request, xt_response *response); /* api_alerts.c */
 int xt_api_alert(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_alert_ack(xt_app *app, xt_request *request, xt_response *response);

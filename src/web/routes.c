@@ -18,6 +18,7 @@ const xt_route xt_routes[] = {
     {"POST", API "/events/{id}/unseal",          XT_ROLE_ANALYST, xt_api_event_unseal, "what its secrets are sealed in; the asking is an event"},
     {"GET",  API "/tail",                        XT_ROLE_VIEWER,  xt_api_tail,         "events as they come"},
     {"GET",  API "/sessions/{host}/{ses}",       XT_ROLE_VIEWER,  xt_api_session,      "one login session"},
+    {"GET",  API "/sessions/{host}/{ses}/tree",  XT_ROLE_VIEWER,  xt_api_session_tree, "its processes as a tree"},
     {"GET",  API "/alerts",                      XT_ROLE_VIEWER,  xt_api_alerts,       "alerts, newest first"},
     {"GET",  API "/alerts/{id}",                 XT_ROLE_VIEWER,  xt_api_alert,        "one alert"},
     {"POST", API "/alerts/{id}/ack",             XT_ROLE_ANALYST, xt_api_alert_ack,    "acknowledges it"},

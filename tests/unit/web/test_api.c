@@ -243,6 +243,21 @@ static void test_session(void **state)
     assert_int_equal(number_at(few, "n_events"), number_at(d, "n_events"));
     assert_string_equal(json_string_value(json_object_get(few, "last")), before);
     assert_int_equal(json_array_size(json_object_get(few, "rows")), 2);
+    snprintf(target, sizeof target, "/api/v1/sessions/h1/%s/tree", ses);
+    json_t *tree = web_get(&w, target), *processes = json_object_get(tree, "processes");
+    assert_int_equal(number_at(tree, "n_events"), number_at(top, "count"));
+    assert_int_equal(json_array_size(processes), number_at(tree, "n_processes"));
+    assert_true(json_array_size(processes) > 0);
+    json_array_foreach(processes, i, row)
+        assert_true(json_is_string(json_object_get(row, "start")) && json_is_array(json_object_get(row, "steps")));
+    json_decref(tree);
+    snprintf(target, sizeof target, "/api/v1/sessions/h1/%s/tree?format=text", ses);
+    assert_int_equal(web_ask(&w, "GET", target, NULL, &a), 200);
+    assert_non_null(strstr(a.body.p, "session "));
+    snprintf(target, sizeof target, "/api/v1/sessions/h1/%s/tree?format=tree", ses);
+    assert_int_equal(web_ask(&w, "GET", target, NULL, &a), 400);
+    assert_int_equal(web_ask(&w, "GET", "/api/v1/sessions/h1/999999/tree", NULL, &a), 404);
+    assert_int_equal(web_ask(&w, "GET", "/api/v1/sessions/h1/x/tree", NULL, &a), 400);
     assert_int_equal(web_ask(&w, "GET", "/api/v1/sessions/h1/999999", NULL, &a), 404);
     assert_int_equal(web_ask(&w, "GET", "/api/v1/sessions/h1/x", NULL, &a), 400);
     assert_int_equal(web_ask(&w, "GET", "/api/v1/sessions/a%22%5C%20or%2F%20*/1", NULL, &a), 404);

@@ -26,6 +26,7 @@ static const struct {
     {"POST", "/api/v1/events/{id}/unseal", XT_ROLE_ANALYST},
     {"GET", "/api/v1/tail", XT_ROLE_VIEWER},
     {"GET", "/api/v1/sessions/{host}/{ses}", XT_ROLE_VIEWER},
+    {"GET", "/api/v1/sessions/{host}/{ses}/tree", XT_ROLE_VIEWER},
     {"GET", "/api/v1/alerts", XT_ROLE_VIEWER},
     {"GET", "/api/v1/alerts/{id}", XT_ROLE_VIEWER},
     {"POST", "/api/v1/alerts/{id}/ack", XT_ROLE_ANALYST},
