@@ -501,13 +501,12 @@ static void live(const char *dir)
 }
 
 /* Of calls first, first + step, ...: whatever is left, opening and erasing again leaves nothing. */
-static void each_call_of_erasing_fails(bool forever, int error, unsigned first, unsigned step)
+static void each_call_of_erasing_fails(unsigned n_fails, int error, unsigned first, unsigned step)
 {
     char *origin = folder_new();
     xt_store_settings settings = {.clock = &clock_set};
     uint64_t serial = 0;
     size_t n_whole = 0, n_half = 0, n_done = 0;
-    dice d = {6};
     outcome o;
     sender s;
     truth t;
@@ -523,12 +522,13 @@ static void each_call_of_erasing_fails(bool forever, int error, unsigned first, 
     for (unsigned n = first;; n += step) {
         char *dir = folder_new();
         folder_copy(origin, dir);
-        faults_begin(n, forever, error);
+        disk_begin(dir, n);
+        faults_begin(n, n_fails, error);
         live(dir);
         bool reached = failed_ever();
         if (reached)
-            crash_files(&d);
-        faults_begin(0, false, 0);
+            disk_crash();
+        faults_begin(0, 0, 0);
         store = store_open(dir, &settings);
         xt_scan_info info;
         size_t there = truth_compare(&t, store, &info);
@@ -552,6 +552,7 @@ static void each_call_of_erasing_fails(bool forever, int error, unsigned first, 
             break;
     }
     assert_true(n_whole > 5 && n_half > 5 && n_done > 1);
+    disk_free();
     sender_fini(&s);
     truth_fini(&t);
     folder_drop(origin);
@@ -559,17 +560,17 @@ static void each_call_of_erasing_fails(bool forever, int error, unsigned first, 
 
 static void one_call_fails(void **state)
 {
-    each_call_of_erasing_fails(false, EIO, 1, 2);
+    each_call_of_erasing_fails(1, EIO, 1, 2);
 }
 
 static void the_machine_goes_down_at_a_call(void **state)
 {
-    each_call_of_erasing_fails(true, EIO, 2, 2);
+    each_call_of_erasing_fails(UINT32_MAX, EIO, 2, 2);
 }
 
 static void the_disk_fills_up(void **state)
 {
-    each_call_of_erasing_fails(true, ENOSPC, 1, 5);
+    each_call_of_erasing_fails(UINT32_MAX, ENOSPC, 1, 5);
 }
 
 /* ------------------------------------------------------------------------------------------------ threads */
