@@ -266,12 +266,22 @@ static int give_back(xt_store *store, xt_problem *reterr_problem)
     return r;
 }
 
+static size_t n_segments(xt_store *store)
+{
+    xt_picture *picture = xt_picture_take(store);
+    size_t n = picture->segments->n;
+
+    xt_picture_unref(picture);
+    return n;
+}
+
 int xt_store_compact(xt_store *store, xt_problem *reterr_problem)
 {
     bool merged = true;
     int r = seal(store, true, reterr_problem);
 
-    while (r == 0 && merged)
+    /* Each leaves a segment less at least. What others seal meanwhile is not waited for: that may never end. */
+    for (size_t n = n_segments(store); r == 0 && merged && n > 0; n--)
         r = xt_store_merge(store, false, &merged, reterr_problem);
     if (r == 0)
         r = xt_store_delete_sealed(store, reterr_problem);
