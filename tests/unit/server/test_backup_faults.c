@@ -1,6 +1,7 @@
 /*
- * Every call on files is made to fail in turn, through a backup and through a restore. Former generations stay whole, one
- * that exists is whole, the next backup has everything; what a failed restore leaves no store opens.
+ * Every call on files is made to fail in turn, through a backup and through a restore, and the machine goes down at each.
+ * Former generations stay whole, one that exists is whole, the next backup has everything; what a failed restore leaves no
+ * store opens. XT_TORTURE=N: every call instead of some, with N seeds.
  */
 #include "../store/fault_files.h"
 
@@ -12,10 +13,11 @@ typedef struct life {
     char former[XT_BACKUP_NAME_BYTES + 1];
 } life;
 
-static void life_begin(life *l)
+static void life_begin(life *l, uint64_t seed)
 {
     box_init(&l->b, 21);
     box_close(&l->b);
+    disk_begin(l->b.dir, seed);
     l->b.settings.vfs = l->b.vfs = &fault_vfs;
     box_open(&l->b);
     box_append(&l->b, 12);
@@ -29,68 +31,117 @@ static void life_begin(life *l)
     box_append(&l->b, 5);
 }
 
-/* All generations that exist are whole, but for what was told of the newest when it was taken. */
-static void generations_check(life *l, bool newest_told)
+static void life_end(life *l)
+{
+    box_fini(&l->b);
+    disk_free();
+}
+
+/* All generations that exist are whole, but for what was told of the newest when it was taken; `name` is one of them. */
+static void generations_check(life *l, const char *name, bool newest_told)
 {
     xt_backup_folder folder;
     xt_backup_names names;
     xt_problem problem = XT_PROBLEM_INIT;
+    bool found = false;
 
     must(xt_backup_folder_open_to_read(&folder, &xt_vfs_system, l->b.to, &problem), &problem);
     must(xt_backup_folder_names(&folder, &names, &problem), &problem);
     xt_backup_folder_close(&folder);
     assert_true(names.n == 1 || names.n == 2);
-    assert_string_equal(names.names[0], l->former);
     for (size_t i = 0; i < names.n; i++) {
+        bool is_former = strcmp(names.names[i], l->former) == 0;
         xt_backup_checked checked = check(&l->b, names.names[i]);
-        if (checked.n_problems && (i == 0 || !newest_told))
+        found = found || strcmp(names.names[i], name) == 0;
+        if (checked.n_problems && (is_former || !newest_told))
             fail_msg("%.*s", XT_S_ARGS(xt_buf_slice(&l->b.told)));
     }
+    assert_true(found);
     free(names.names);
 }
 
-static unsigned take_each(bool forever, int error, unsigned first, unsigned step)
-{
-    dice d = {7};
-    for (unsigned n = first;; n += step) {
-        xt_backup_result result = {.n_problems = 0};
-        xt_problem problem = XT_PROBLEM_INIT;
-        life l;
+typedef struct plan {
+    const char *name;
+    int error;
+    unsigned n_fails; /* in a row */
+    bool goes_down;   /* the machine, at the call that fails or, if that is one alone, later */
+} plan;
 
-        faults_begin(0, false, 0);
-        life_begin(&l);
-        faults_begin(n, forever, error);
-        int r = take_with(&l.b, l.b.to, 1 + n % 2, &result, &problem); /* half of them prune the former */
-        bool reached = failed_ever();
-        if (reached)
-            crash_files(&d);
-        faults_begin(0, false, 0);
-        if (getenv("XT_TEST_VERBOSE"))
-            fprintf(stderr, "call %u: %d, %d problems: %s\n", n, r, (int)result.n_problems, problem.sentence);
-        assert_true(reached ? r <= 0 : r == 0 && result.n_problems == 0);
-        if (r < 0)
-            assert_true(xt_problem_is_set(&problem) || r == -ENOMEM);
-        if (r != 0 || n % 2)
-            generations_check(&l, result.n_problems > 0);
-        if (r != 0)
-            must_restore(&l.b, l.former, l.n_former);
-        assert_int_equal(take(&l.b).n_problems, 0);
-        must_restore(&l.b, NULL, l.b.truth.n);
-        box_fini(&l.b);
-        if (!reached)
-            return n;
+static void machine_goes_down(life *l, dice *d, bool is_down)
+{
+    if (!is_down)
+        the_faults.down_at = the_faults.n_calls + 1 + (unsigned)dice_below(d, 10);
+    box_close(&l->b);
+    disk_crash();
+    faults_begin(0, 0, 0);
+    box_open(&l->b);
+}
+
+/* Whether there was a call n to fail. */
+static bool one_life(const plan *how, unsigned n, unsigned keep, dice *d)
+{
+    xt_backup_result result = {.n_problems = 0};
+    xt_problem problem = XT_PROBLEM_INIT;
+    life l;
+
+    faults_begin(0, 0, 0);
+    life_begin(&l, dice_next(d));
+    faults_begin(n, how->n_fails, how->error);
+    if (how->goes_down && how->n_fails > 1)
+        the_faults.down_at = n;
+    int r = take_with(&l.b, l.b.to, keep, &result, &problem);
+    bool reached = failed_ever();
+    if (getenv("XT_TEST_VERBOSE"))
+        fprintf(stderr, "%s, call %u: %d, %d problems: %s\n", how->name, n, r, (int)result.n_problems,
+                problem.sentence);
+    assert_true(reached ? r <= 0 : r == 0 && result.n_problems == 0);
+    if (r < 0)
+        assert_true(xt_problem_is_set(&problem) || r == -ENOMEM);
+    if (how->goes_down)
+        machine_goes_down(&l, d, how->n_fails > 1);
+    faults_begin(0, 0, 0);
+    generations_check(&l, r == 0 ? result.generation : l.former, result.n_problems > 0);
+    if (r != 0)
+        must_restore(&l.b, l.former, l.n_former);
+    assert_int_equal(take(&l.b).n_problems, 0);
+    must_restore(&l.b, NULL, l.b.truth.n);
+    life_end(&l);
+    return reached;
+}
+
+/* Of calls 1, 2, ... every step-th; with the former generation kept and pruned. */
+static void fail_each_call(const plan *how, unsigned step)
+{
+    for (unsigned seed = 0; seed < (torture() ? torture() : 1); seed++) {
+        dice d = {seed + 7};
+        for (unsigned keep = 1; keep <= 2; keep++) {
+            unsigned n = torture() ? 1 : 1 + (unsigned)dice_below(&d, step);
+            while (one_life(how, n, keep, &d))
+                n += torture() ? 1 : step;
+            assert_true(n > 60);
+        }
     }
 }
 
 static void one_call_of_a_backup_fails(void **state)
 {
-    assert_true(take_each(false, EIO, 1, 1) > 60);
+    fail_each_call(&(plan){"one call fails", EIO, 1, false}, 7);
+}
+
+static void one_call_of_a_backup_fails_and_the_machine_goes_down(void **state)
+{
+    fail_each_call(&(plan){"one call fails, down soon", EIO, 1, true}, 7);
 }
 
 static void all_calls_of_a_backup_fail_from_one_on(void **state)
 {
-    take_each(true, ENOSPC, 1, 5);
-    take_each(true, EIO, 3, 5);
+    fail_each_call(&(plan){"the disk is full for good", ENOSPC, UINT32_MAX, false}, 13);
+    fail_each_call(&(plan){"the disk is gone", EIO, UINT32_MAX, false}, 13);
+}
+
+static void the_machine_goes_down_in_a_backup(void **state)
+{
+    fail_each_call(&(plan){"down", EIO, UINT32_MAX, true}, 7);
 }
 
 static void each_call_of_a_restore_fails(void **state)
@@ -98,17 +149,19 @@ static void each_call_of_a_restore_fails(void **state)
     bool reached = true;
     life l;
 
-    faults_begin(0, false, 0);
-    life_begin(&l);
+    faults_begin(0, 0, 0);
+    life_begin(&l, 1);
     take(&l.b);
+    box_close(&l.b);
     for (unsigned n = 1; reached; n++) {
         xt_problem problem = XT_PROBLEM_INIT;
         xt_restored restored;
         xt_store *store = NULL;
-        faults_begin(n, n % 2, EIO);
+        disk_begin(l.b.dir, n);
+        faults_begin(n, n % 2 ? UINT32_MAX : 1, EIO);
         int r = restore_with(&l.b, NULL, &restored, &problem);
         reached = failed_ever();
-        faults_begin(0, false, 0);
+        faults_begin(0, 0, 0);
         if (getenv("XT_TEST_VERBOSE"))
             fprintf(stderr, "call %u: %d: %s\n", n, r, problem.sentence);
         assert_true(reached || r == 0);
@@ -128,14 +181,16 @@ static void each_call_of_a_restore_fails(void **state)
         must_restore(&l.b, NULL, l.b.truth.n);
         assert_true(reached || n > 60);
     }
-    box_fini(&l.b);
+    life_end(&l);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_call_of_a_backup_fails),
+        cmocka_unit_test(one_call_of_a_backup_fails_and_the_machine_goes_down),
         cmocka_unit_test(all_calls_of_a_backup_fail_from_one_on),
+        cmocka_unit_test(the_machine_goes_down_in_a_backup),
         cmocka_unit_test(each_call_of_a_restore_fails),
     };
     fault_sqlite_register();

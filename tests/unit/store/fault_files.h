@@ -93,6 +93,13 @@ static bool failed_ever(void)
            (the_faults.down_at && the_faults.n_calls >= the_faults.down_at);
 }
 
+/* How many seeds the long form has; 0: the short one. */
+static UNUSED unsigned torture(void)
+{
+    const char *text = getenv("XT_TORTURE");
+    return text ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
 /* ------------------------------------------------------------------------------------------------ the disk */
 
 static void disk_resize(disk_bytes *b, size_t n)
@@ -110,6 +117,12 @@ static disk_file *disk_file_new(bool is_folder)
     file->is_folder = is_folder;
     disk.files[disk.n_files++] = file;
     return file;
+}
+
+static bool is_ours(const char *path)
+{
+    size_t n = strlen(disk.root);
+    return n && strncmp(path, disk.root, n) == 0 && path[n] == '/';
 }
 
 static disk_name *disk_name_find(disk_names *names, const char *path)
@@ -149,6 +162,8 @@ static void disk_change_apply(disk_names *names, const disk_change *change)
 /* from "": a new name; path "": unlinked. */
 static void disk_change_note(const char *from, const char *path, disk_file *file)
 {
+    if (!is_ours(path[0] ? path : from))
+        return;
     assert_true(disk.n_changes < MAX_CHANGES);
     disk_change *change = &disk.changes[disk.n_changes++];
     snprintf(change->from, sizeof change->from, "%s", from);
@@ -345,7 +360,7 @@ static int fault_open(const xt_vfs *vfs, const char *path, int flags, mode_t mod
         return fd;
     assert_true(fd < MAX_FDS);
     disk.fds[fd] = disk_find(path);
-    if (!disk.fds[fd] && flags & O_CREAT) {
+    if (!disk.fds[fd] && flags & O_CREAT && is_ours(path)) {
         disk.fds[fd] = disk_file_new(false);
         disk_change_note("", path, disk.fds[fd]);
     } else if (flags & O_TRUNC) {
@@ -572,11 +587,11 @@ static const sqlite3_io_methods fault_methods = {
 
 static void f_note(fault_file *f, const char *name, int flags)
 {
-    if (!name || !(flags & SQLITE_OPEN_CREATE || disk_find(name)))
+    if (!name || !is_ours(name))
         return; /* a temporary file */
     snprintf(f->path, sizeof f->path, "%s", name);
     f->disk = disk_find(name);
-    if (!f->disk) {
+    if (!f->disk) { /* SQLite makes it now, or who opens it did, without a table */
         f->disk = disk_file_new(false);
         disk_change_note("", name, f->disk);
         f->is_new_log = flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL);

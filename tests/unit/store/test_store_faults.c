@@ -182,12 +182,6 @@ typedef struct plan {
     unsigned down_after; /* the machine goes down up to so many calls later */
 } plan;
 
-static unsigned torture(void)
-{
-    const char *text = getenv("XT_TORTURE");
-    return text ? (unsigned)strtoul(text, NULL, 10) : 0;
-}
-
 /* Two lives; the call of the first that fails is n, that of the second anywhere. Whether n was reached. */
 static bool two_lives(story *st, const plan *how, unsigned n, dice *d)
 {
