@@ -142,7 +142,7 @@ static int take_place(xt_agent_link *link, xt_slice host_id, bool older_is_clone
     else if (older)
         xt_agent_link_close(older); /* a connection that the host has given up */
     xt_text_copy(link->host_id, sizeof link->host_id, host_id);
-    agents->n_new--;
+    xt_agent_link_known(link);
     link->phase = XT_AGENT_TALKING;
     evtimer_del(link->deadline);
     return xt_error_trace(xt_map_put(&agents->by_host, xt_slice_str(link->host_id), link, NULL));
@@ -216,6 +216,11 @@ static void hello(xt_agent_link *link, xt_slice payload)
     }
     if (!identify(link, &m, &peer))
         return;
+    uint64_t busy_ms = xt_writer_busy_ms(app->writer);
+    if (busy_ms) {
+        xt_agent_link_refuse(link, XT_REFUSED_BUSY, busy_ms, "more comes than it can store, for some seconds already");
+        return;
+    }
     int r = xt_store_stream_get(app->store, m.stream, &message.number, &message.hash);
     if (r) {
         refuse_error(link, NULL, r);

@@ -28,6 +28,7 @@ enum {
     WRITE_S = 60,
     SMALL_FRAME = 64 << 10,
     READ_AHEAD = 64 << 10,
+    FRAME_BYTES_PER_S = 4 << 10,
 };
 
 static void on_deadline(evutil_socket_t fd, short what, void *context)
@@ -36,6 +37,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
 
     if (link->phase == XT_AGENT_NEW)
         xt_log(XT_LOG_INFO, "agent %s: said no hello within %d s", link->address, HELLO_S);
+    else if (link->phase == XT_AGENT_TALKING)
+        xt_log(XT_LOG_WARN, "agent %s (host %s): began a message and did not end it in time", link->address,
+               link->host_id);
     xt_agent_link_close(link);
 }
 
@@ -88,7 +92,23 @@ static void link_in(xt_agent_link *link)
     if (link->next)
         link->next->prev = link;
     agents->links = link;
+    link->prev_new = agents->new_last;
+    if (link->prev_new)
+        link->prev_new->next_new = link;
+    else
+        agents->new_first = link;
+    agents->new_last = link;
     agents->n_new++;
+}
+
+void xt_agent_link_known(xt_agent_link *link)
+{
+    xt_agents *agents = link->agents;
+
+    *(link->prev_new ? &link->prev_new->next_new : &agents->new_first) = link->next_new;
+    *(link->next_new ? &link->next_new->prev_new : &agents->new_last) = link->prev_new;
+    link->prev_new = link->next_new = NULL;
+    agents->n_new--;
 }
 
 static void link_out(xt_agent_link *link)
@@ -102,7 +122,7 @@ static void link_out(xt_agent_link *link)
     if (link->next)
         link->next->prev = link->prev;
     if (!link->host_id[0]) {
-        agents->n_new--;
+        xt_agent_link_known(link);
     } else if (xt_map_find(&agents->by_host, xt_slice_str(link->host_id)) == link) {
         xt_map_remove(&agents->by_host, xt_slice_str(link->host_id));
         xt_hosts_gone(agents->app->hosts, xt_slice_str(link->host_id));
@@ -209,8 +229,21 @@ void xt_agent_link_refuse(xt_agent_link *link, uint64_t reason, uint64_t retry_m
     xt_agent_link_leave(link);
 }
 
+/* A message that has begun ends in time: whoever gives a byte now and then holds nothing for long. */
+static void expect_end(xt_agent_link *link, size_t need, size_t have)
+{
+    size_t expects = link->phase == XT_AGENT_TALKING && have > 0 ? need + 1 : 0; /* 1: not even its length is there */
+
+    if (expects > link->expects)
+        set_deadline(link, link->agents->frame_s + (int)(need / FRAME_BYTES_PER_S));
+    else if (!expects && link->expects)
+        evtimer_del(link->deadline);
+    link->expects = expects;
+}
+
 static void pause_reading(xt_agent_link *link)
 {
+    expect_end(link, 0, 0); /* it is not to blame */
     link->paused = true;
     bufferevent_disable(link->bev, EV_READ);
     xt_agents_retry_later(link->agents);
@@ -239,6 +272,7 @@ static int step(xt_agent_link *link, struct evbuffer *input)
         return 1;
     }
     if (need == 0 || evbuffer_get_length(input) < need) {
+        expect_end(link, need, evbuffer_get_length(input));
         bufferevent_setwatermark(link->bev, EV_READ, need, need + READ_AHEAD);
         return 1;
     }
@@ -247,6 +281,7 @@ static int step(xt_agent_link *link, struct evbuffer *input)
         xt_agent_link_refuse(link, XT_REFUSED_CORRUPT, 1000, "a frame's checksum does not hold");
         return 1;
     }
+    expect_end(link, 0, 0);
     int r = xt_agent_frame(link, &frame);
     if (r)
         return r;

@@ -26,11 +26,12 @@ typedef enum xt_agent_phase {
 
 typedef struct xt_agent_link {
     struct xt_agent_link *prev, *next; /* all links but the dead */
+    struct xt_agent_link *prev_new, *next_new;
     struct xt_agent_link *next_touched;
     xt_agents *agents;
     struct bufferevent *bev;
     SSL *ssl;
-    struct event *deadline; /* of the hello, later of the farewell */
+    struct event *deadline; /* of the hello, later of a message that has begun, of the farewell */
     xt_agent_phase phase;
     char host_id[33], address[64];
     char boot_id[40], machine_id[64]; /* as its hello said */
@@ -40,13 +41,16 @@ typedef struct xt_agent_link {
     int64_t renewed_ms;               /* monotonic; 0: it has not asked yet */
     size_t n_pending;                 /* batches with the writer */
     bool paused, touched;
-    uint64_t ack; /* to send, 0: none */
-    int refusal;  /* the first outcome that is no acknowledgement */
+    size_t expects; /* bytes of a message that has begun and has to end in time; 0: none has */
+    uint64_t ack;   /* to send, 0: none */
+    int refusal;    /* the first outcome that is no acknowledgement */
 } xt_agent_link;
 
 /* Takes the descriptor. */
 XT_MUST_USE int xt_agent_link_open(xt_agents *agents, SSL_CTX *context, int fd, const char *address,
                                    xt_agent_link **ret);
+/* Its host is known: it is none of the new ones any more. */
+void xt_agent_link_known(xt_agent_link *link);
 /* Closes the connection now; frees the link unless batches of it are with the writer. */
 void xt_agent_link_close(xt_agent_link *link);
 /* Frees what is left of a dead link that nobody waits for. */

@@ -20,6 +20,8 @@
 enum {
     RETRY_MS = 20,
     MAX_NEW = 4096, /* connections without a hello */
+    CROWDED_AGAIN_MS = 60000,
+    FRAME_S = 30,
     BACKLOG = 1024,
     RENEW_MS = 5, /* of work for a renewal and the connection that proves it: they are spread by that much a host */
 };
@@ -218,6 +220,18 @@ static void on_retry(evutil_socket_t fd, short what, void *context)
     }
 }
 
+/* Who means well says hello within moments; whoever only holds connections open holds the oldest. */
+static void drop_oldest(xt_agents *agents)
+{
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+
+    if (!agents->crowded_ms || now_ms - agents->crowded_ms > CROWDED_AGAIN_MS)
+        xt_log(XT_LOG_WARN, "agents: %zu connections say no hello; for each new one the oldest goes, as that of %s",
+               agents->n_new, agents->new_first->address);
+    agents->crowded_ms = now_ms;
+    xt_agent_link_close(agents->new_first);
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int n, void *context)
 {
     xt_agents *agents = context;
@@ -225,10 +239,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     xt_buf text = XT_BUF_ON(address);
     xt_agent_link *link;
 
-    if (agents->n_new >= MAX_NEW) {
-        close(fd);
-        return;
-    }
+    if (agents->n_new >= agents->max_new)
+        drop_oldest(agents);
     if (getnameinfo(peer, (socklen_t)n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
         xt_buf_printf(&text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
     address[text.failed ? 0 : text.n] = '\0';
@@ -337,6 +349,8 @@ int xt_agents_open(xt_app *app, struct event_base *base, const char *address, xt
     agents->wake_fd = -1;
     pthread_mutex_init(&agents->lock, NULL);
     pthread_cond_init(&agents->settled, NULL);
+    agents->max_new = MAX_NEW;
+    agents->frame_s = FRAME_S;
     agents->generation = atomic_load(&app->pki.generation);
     r = xt_pki_context(&app->pki, &agents->context, reterr_problem);
     if (r == 0)

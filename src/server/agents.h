@@ -3,7 +3,9 @@
  *
  * Threads:   lives on the event base it is given; acknowledgements come from the writer's thread and are handed over.
  * Signals:   the program ignores SIGPIPE (a peer may go while OpenSSL writes).
- * Limits:    a connection that sends no hello in 10 s is closed; read stops while the writer's queue is full.
+ * Limits:    a connection that sends no hello in 10 s is closed, and so is one that begins a message and does not end it in 30 s and
+ *            at 4 KiB/s; of those without a hello 4096, then the oldest goes. Reading stops while the writer's queue has no room
+ *            for the host; when it is full for seconds, who says hello is told when to come again.
  */
 #pragma once
 #include <event2/event.h>

@@ -27,7 +27,10 @@ struct xt_agents {
     struct evconnlistener *listener;
     int port;
     xt_agent_link *links;
-    size_t n_new;        /* links without a hello */
+    xt_agent_link *new_first, *new_last; /* links without a hello, the oldest first */
+    size_t n_new, max_new;
+    int frame_s;         /* for a message from its first byte to its last, and more for a long one */
+    int64_t crowded_ms;  /* monotonic; when it was said last that there are too many of them */
     xt_map by_host;      /* host id -> talking link */
     struct event *retry; /* for paused links and a listener that is out of descriptors */
 

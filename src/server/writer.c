@@ -10,13 +10,16 @@
 #include "base/log.h"
 #include "server/alerts.h"
 #include "server/app_parts.h"
-#include "server/ingest.h"
+#include "server/fair_queue.h"
 #include "server/secret.h"
 
 enum {
     GROUP_JOBS = 256,
     GROUP_BYTES = 8 << 20,      /* compressed */
     GROUP_RAW_BYTES = 64 << 20, /* decompressed: what a commit may hold in memory, but for its last batch */
+    BUSY_AFTER_MS = 3000,       /* a burst is no reason to send anybody away */
+    BUSY_LEAST_MS = 2000,
+    BUSY_MOST_MS = 60000,
     EVENT_ARENA_BYTES = 128 << 20,
     GROUP_ARENA_BYTES = 64 << 20,
 };
@@ -27,8 +30,9 @@ struct xt_writer {
     bool running;
     pthread_mutex_t lock;
     pthread_cond_t filled, drained;
-    xt_ingest_job *first, **end;
-    size_t n_jobs, n_bytes;
+    xt_fair_queue queue;
+    int64_t full_ms;  /* monotonic; since when it is full, 0: it is not */
+    uint64_t n_taken; /* bytes since then */
     bool stop;
     xt_ingest in; /* the thread's own, as all below */
     xt_store_batch batches[GROUP_JOBS];
@@ -43,19 +47,16 @@ static xt_ingest_job *take(xt_writer *writer)
     size_t n = 0, n_bytes = 0;
 
     pthread_mutex_lock(&writer->lock);
-    while (!writer->first && !writer->stop)
+    while (!writer->queue.n_jobs && !writer->stop)
         pthread_cond_wait(&writer->filled, &writer->lock);
-    for (; writer->first && n < GROUP_JOBS && n_bytes < GROUP_BYTES; n++) {
-        *end = writer->first;
+    for (; n < GROUP_JOBS && n_bytes < GROUP_BYTES && (*end = xt_fair_queue_take(&writer->queue)) != NULL; n++) {
         n_bytes += (*end)->payload.n;
-        writer->first = (*end)->next;
         end = &(*end)->next;
     }
     *end = NULL;
-    if (!writer->first)
-        writer->end = &writer->first;
-    writer->n_jobs -= n;
-    writer->n_bytes -= n_bytes;
+    writer->n_taken += n_bytes;
+    if (writer->queue.n_jobs < XT_FAIR_QUEUE_JOBS / 2 && writer->queue.n_bytes < XT_FAIR_QUEUE_BYTES / 2)
+        writer->full_ms = 0;
     pthread_cond_broadcast(&writer->drained);
     pthread_mutex_unlock(&writer->lock);
     return first;
@@ -218,7 +219,7 @@ int xt_writer_open(xt_app *app, xt_writer **ret)
     if (!writer)
         return xt_error_origin(-ENOMEM);
     writer->app = writer->in.app = app;
-    writer->end = &writer->first;
+    xt_fair_queue_init(&writer->queue);
     pthread_mutex_init(&writer->lock, NULL);
     pthread_cond_init(&writer->filled, NULL);
     pthread_cond_init(&writer->drained, NULL);
@@ -246,6 +247,7 @@ xt_writer *xt_writer_close(xt_writer *writer)
     pthread_mutex_unlock(&writer->lock);
     if (writer->running)
         pthread_join(writer->thread, NULL);
+    xt_fair_queue_fini(&writer->queue);
     xt_noise_state_free(writer->in.noise);
     xt_arena_fini(&writer->in.event_arena);
     xt_arena_fini(&writer->in.group_arena);
@@ -257,29 +259,36 @@ xt_writer *xt_writer_close(xt_writer *writer)
     return NULL;
 }
 
-static bool is_full(const xt_writer *writer)
-{
-    return writer->n_jobs >= XT_WRITER_MAX_JOBS || writer->n_bytes >= XT_WRITER_MAX_BYTES;
-}
-
 static int enqueue(xt_writer *writer, xt_ingest_job *job, bool wait)
 {
-    int r = 0;
+    xt_slice host_id = xt_slice_str(job->host_id);
 
     pthread_mutex_lock(&writer->lock);
-    while (wait && is_full(writer))
+    while (wait && !xt_fair_queue_admits(&writer->queue, host_id))
         pthread_cond_wait(&writer->drained, &writer->lock);
-    if (is_full(writer)) {
-        r = -EAGAIN;
-    } else {
-        *writer->end = job;
-        writer->end = &job->next;
-        writer->n_jobs++;
-        writer->n_bytes += job->payload.n;
+    int r = xt_fair_queue_put(&writer->queue, job);
+    if (r == 0)
         pthread_cond_signal(&writer->filled);
+    if (!writer->full_ms && xt_fair_queue_is_full(&writer->queue)) {
+        writer->full_ms = xt_clock_mono_ms(&xt_clock_system);
+        writer->n_taken = 0;
     }
     pthread_mutex_unlock(&writer->lock);
     return r;
+}
+
+uint64_t xt_writer_busy_ms(xt_writer *writer)
+{
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+
+    pthread_mutex_lock(&writer->lock);
+    int64_t full_ms = writer->full_ms;
+    uint64_t n_taken = writer->n_taken, n_bytes = writer->queue.n_bytes;
+    pthread_mutex_unlock(&writer->lock);
+    if (!full_ms || now_ms - full_ms < BUSY_AFTER_MS)
+        return 0;
+    uint64_t need_ms = n_taken ? n_bytes * (uint64_t)(now_ms - full_ms) / n_taken : BUSY_MOST_MS;
+    return need_ms < BUSY_LEAST_MS ? BUSY_LEAST_MS : need_ms > BUSY_MOST_MS ? BUSY_MOST_MS : need_ms;
 }
 
 int xt_writer_put(xt_writer *writer, const xt_writer_put_args *args)

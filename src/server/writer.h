@@ -1,18 +1,15 @@
 /*
- * server/writer - one thread that makes batches durable, in the order in which they came
+ * server/writer - one thread that makes batches durable, of each host in the order in which they came
  *
- * Shape:     a bounded queue of batch payloads. The thread takes what is there up to a bound, decodes, tags noise, matches
+ * Shape:     a bounded queue of batch payloads, of the hosts in turn (server/fair_queue). The thread takes what is there up to a bound, decodes, tags noise, matches
  *            rules, appends all of it as one commit, writes the alerts, then calls done for each.
  * Errors:    done gets what xt_app_ingest says. put: -EAGAIN when the queue is full and the caller does not wait.
  * Ownership: put copies the payload; events, where given, are taken (the buf is empty afterwards).
  * Threads:   put from any; done on the writer's thread, which must not wait for long there.
- * Limits:    XT_WRITER_MAX_JOBS and XT_WRITER_MAX_BYTES waiting.
+ * Limits:    those of the queue.
  */
 #pragma once
 #include "server/app.h"
-
-#define XT_WRITER_MAX_JOBS  4096
-#define XT_WRITER_MAX_BYTES (64u << 20)
 
 typedef struct xt_writer xt_writer;
 
@@ -28,3 +25,8 @@ typedef struct xt_writer_put_args {
 XT_MUST_USE int xt_writer_open(xt_app *app, xt_writer **ret);
 xt_writer *xt_writer_close(xt_writer *writer); /* finishes what is in the queue */
 XT_MUST_USE int xt_writer_put(xt_writer *writer, const xt_writer_put_args *args);
+/*
+ * 0; or, when the queue has been full for some seconds, about how many ms it will take to work off what is in it: who is new had
+ * better come later.
+ */
+uint64_t xt_writer_busy_ms(xt_writer *writer);

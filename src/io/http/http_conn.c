@@ -202,6 +202,23 @@ static struct bufferevent *bev_of(xt_http_listener *listener, int fd)
     return bev;
 }
 
+/*
+ * The oldest that asks for nothing yet, else the oldest that is still asking: whoever only holds connections open does not shut the
+ * door for others. Nobody who is being answered, and not on the administrator's socket.
+ */
+static void drop_oldest(xt_http_server *server)
+{
+    xt_http_conn *silent = NULL, *asking = NULL;
+    for (xt_http_conn *conn = server->conns; conn; conn = conn->next) { /* the newest first */
+        if (conn->listener->unix_path || conn->state == XT_HTTP_ANSWERING)
+            continue;
+        asking = conn;
+        silent = conn->exchange ? silent : conn;
+    }
+    if (silent || asking)
+        xt_http_conn_close(silent ? silent : asking);
+}
+
 void xt_http_conn_accept(xt_http_listener *listener, int fd)
 {
     xt_http_server *server = listener->server;
@@ -209,6 +226,8 @@ void xt_http_conn_accept(xt_http_listener *listener, int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* unix sockets have none */
     /* Whoever fills the address with connections does not shut the administrator's socket. */
     size_t most = XT_HTTP_MAX_CONNECTIONS + (listener->unix_path ? UNIX_CONNECTIONS : 0);
+    if (server->n_conns >= most)
+        drop_oldest(server);
     xt_http_conn *conn = server->n_conns < most ? calloc(1, sizeof *conn) : NULL;
     struct bufferevent *bev = conn ? bev_of(listener, fd) : NULL;
     if (!bev) {

@@ -12,7 +12,7 @@
  * Gone:      a client that closes its connection, or its sending half, is gone: `cancelled` becomes true, writes
  *            answer -EPIPE. So does close of the server for every handler.
  * Limits:    XT_HTTP_MAX_*. A head must be in within 30 s, a body at 16 KiB/s at least; an answer that nobody takes for 30 s is
- *            given up, and so is a connection idle for 75 s. What waits for a worker is bounded too: 503.
+ *            given up, and so is a connection idle for 75 s; of too many connections the oldest that asks for nothing goes. What waits for a worker is bounded too: 503.
  * Source:    RFC 9110, RFC 9112.
  */
 #pragma once

@@ -10,7 +10,7 @@
 
 #include "io/tls.h"
 #include "io/tls_trust.h"
-#include "server/agents.h"
+#include "server/agents_private.h"
 #include "server/app_parts.h"
 #include "wire/frame.h"
 #include "wire/message.h"
@@ -40,6 +40,12 @@ static void *loop(void *context)
     return NULL;
 }
 
+/* 0: the door's own. */
+static struct {
+    size_t max_new;
+    int frame_s;
+} limits;
+
 static void door_open(door *d, fixture *f)
 {
     xt_problem problem = XT_PROBLEM_INIT;
@@ -48,6 +54,8 @@ static void door_open(door *d, fixture *f)
     d->stopper = event_new(d->base, d->stop[0], EV_READ, on_stop, d->base);
     event_add(d->stopper, NULL);
     assert_int_equal(xt_agents_open(f->app, d->base, "127.0.0.1:0", &d->agents, &problem), 0);
+    d->agents->max_new = limits.max_new ? limits.max_new : d->agents->max_new;
+    d->agents->frame_s = limits.frame_s ? limits.frame_s : d->agents->frame_s;
     d->port = xt_agents_port(d->agents);
     assert_int_equal(pthread_create(&d->thread, NULL, loop, d), 0);
 }
@@ -126,7 +134,7 @@ static xt_frame client_next(client *c)
     return (xt_frame){frame.type, xt_buf_slice(&c->frame)};
 }
 
-static uint64_t refusal_of(client *c)
+static uint64_t refusal_in(client *c, uint64_t *ret_retry_ms)
 {
     xt_refused refused;
     xt_frame frame = client_next(c);
@@ -137,8 +145,15 @@ static uint64_t refusal_of(client *c)
     assert_int_equal(xt_refused_decode(frame.payload, &refused, NULL), 0);
     assert_true(refused.sentence.n > 10);
     uint64_t reason = refused.reason;
+    *ret_retry_ms = refused.retry_ms;
     assert_int_equal(client_next(c).type, 0); /* and closes */
     return reason;
+}
+
+static uint64_t refusal_of(client *c)
+{
+    uint64_t retry_ms;
+    return refusal_in(c, &retry_ms);
 }
 
 static uint64_t ack_of(client *c)
@@ -1169,6 +1184,136 @@ static void the_ledger_gives_evidence(void **state)
     host_fini(&h);
 }
 
+static int connect_raw(int port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct timeval patience = {.tv_sec = 20};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    return fd;
+}
+
+/* Whoever holds all the connections that there may be shuts nobody out. */
+static void connections_that_say_nothing(void **state)
+{
+    enum { MOST = 8 };
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{9}}};
+    char byte;
+    int fds[MOST];
+    door d;
+    host h;
+    client c;
+
+    fixture_open(f);
+    limits.max_new = MOST;
+    door_open(&d, f);
+    enroll(&d, &h);
+    for (int i = 0; i < MOST; i++)
+        fds[i] = connect_raw(d.port);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    assert_int_equal(recv(fds[0], &byte, 1, 0), 0); /* the oldest went */
+    assert_int_equal(recv(fds[MOST - 1], &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+    batch_send(&c, &h, &s);
+    assert_int_equal(ack_of(&c), 1);
+    for (int i = 0; i < MOST; i++)
+        close(fds[i]);
+    limits.max_new = 0;
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+}
+
+/* A byte now and then holds nothing for long; a whole message begins anew. */
+static void a_message_that_does_not_end(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{9}}};
+    static const char begun[7] = {40, 0, 0, 0, XT_FRAME_HEARTBEAT};
+    door d;
+    host h;
+    client c;
+
+    fixture_open(f);
+    limits.frame_s = 1;
+    door_open(&d, f);
+    enroll(&d, &h);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    usleep(1200000); /* saying nothing is allowed for longer */
+    batch_send(&c, &h, &s);
+    assert_int_equal(ack_of(&c), 1);
+    for (size_t i = 0; i < sizeof begun; i++) {
+        usleep(300000);
+        if (SSL_write(c.ssl, begun + i, 1) != 1)
+            break;
+    }
+    assert_int_equal(client_next(&c).type, 0); /* closed, long before the two minutes of silence */
+    client_close(&c);
+    talk(&c, &d, &h, &s);
+    assert_int_equal(welcome_of(&c).number, 1);
+    limits.frame_s = 0;
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+}
+
+static pthread_mutex_t stuck = PTHREAD_MUTEX_INITIALIZER;
+
+static void on_stuck(void *context, int outcome, uint64_t number)
+{
+    pthread_mutex_lock(&stuck);
+    pthread_mutex_unlock(&stuck);
+}
+
+/* The writer is held, and its queue filled by one host: another one's batch is taken all the same, and who is new is told when to come. */
+static void a_busy_server_says_when(void **state)
+{
+    enum { JUNK = 1 << 20 };
+    fixture *f = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf junk = XT_BUF_INIT;
+    fixture_stream s = {.stream = {{9}}}, s2 = {.stream = {{8}}};
+    uint64_t retry_ms;
+    door d;
+    host h, h2;
+    client c, c2;
+
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    enroll(&d, &h2);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    for (int i = 0; i < JUNK; i++)
+        xt_buf_putc(&junk, 'x');
+    pthread_mutex_lock(&stuck);
+    while (xt_app_ingest(f->app, XT_S(OTHER), xt_buf_slice(&junk), on_stuck, NULL) == 0)
+        ;
+    batch_send(&c, &h, &s); /* it waits with the writer now */
+    usleep(3200000);        /* a burst is no reason */
+    assert_int_equal(xt_app_ingest(f->app, XT_S(OTHER), xt_buf_slice(&junk), on_stuck, NULL), -EAGAIN);
+    talk(&c2, &d, &h2, &s2);
+    assert_int_equal(refusal_in(&c2, &retry_ms), XT_REFUSED_BUSY);
+    assert_true(retry_ms >= 2000 && retry_ms <= 60000);
+    client_close(&c2);
+    pthread_mutex_unlock(&stuck);
+    assert_int_equal(ack_of(&c), 1);
+    for (int i = 0; i < 1000 && xt_writer_busy_ms(f->app->writer); i++)
+        usleep(10000);
+    talk(&c2, &d, &h2, &s2);
+    assert_int_equal(welcome_of(&c2).number, 0);
+    client_close(&c);
+    client_close(&c2);
+    door_close(&d);
+    host_fini(&h);
+    host_fini(&h2);
+}
+
 /* Far more than a window without reading an answer: the server stops reading, then goes on; nothing is lost. */
 static void many_at_once(void **state)
 {
@@ -1330,6 +1475,9 @@ int main(void)
         TEST(an_expired_certificate_is_named),
         TEST(clocks_are_compared),
         TEST(bad_frames_and_gaps),
+        TEST(connections_that_say_nothing),
+        TEST(a_message_that_does_not_end),
+        TEST(a_busy_server_says_when),
         TEST(heartbeat_is_kept),
         TEST(completeness_of_a_host),
         TEST(the_ledger_gives_evidence),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "io/http/http_server.h"
@@ -252,6 +253,37 @@ static void test_slow_client(void **state)
     assert_true(out.n > BIG_BYTES && xt_slice_ends(xt_buf_slice(&out), XT_S("0\r\n\r\n")));
 }
 
+/* Whoever holds all the connections that there may be shuts nobody out. */
+static void test_door_held_open(void **state)
+{
+    scene *s = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    static int fds[XT_HTTP_MAX_CONNECTIONS];
+    struct rlimit files;
+    char byte;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    if (files.rlim_max < 2 * XT_HTTP_MAX_CONNECTIONS + 100)
+        skip();
+    fds[0] = client_tcp(s->port);
+    client_send(fds[0], "GET /wait HTTP/1.1\r\n\r\n"); /* who is being answered stays */
+    assert_true(reaches(&s->n_running, 1));
+    for (size_t i = 1; i < XT_COUNT_OF(fds); i++) {
+        fds[i] = client_tcp(s->port);
+        client_send(fds[i], i % 2 ? "GET /slow" : "POST /echo HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nx");
+    }
+    int fd = client_tcp(s->port);
+    client_send(fd, "GET /hello HTTP/1.1\r\n\r\n");
+    assert_true(client_read(fd, &out, "200 OK", 1));
+    assert_int_equal(recv(fds[1], &byte, 1, 0), 0); /* the oldest that asks for nothing yet */
+    assert_int_equal(recv(fds[0], &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(recv(fds[2], &byte, 1, MSG_DONTWAIT), -1);
+    close(fd);
+    for (size_t i = 0; i < XT_COUNT_OF(fds); i++)
+        close(fds[i]);
+}
+
 static void test_client_leaves(void **state)
 {
     scene *s = *state;
@@ -420,6 +452,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_old_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_expect_continue, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_client, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_door_held_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_client_leaves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_streams_leave_workers_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_close_with_work, set_up, tear_down),
