@@ -30,6 +30,7 @@
 typedef struct family_sockets {
     int shipper[2];   /* collector, shipper */
     int helper[2];    /* collector, helper */
+    int canary[2];    /* collector, helper */
     int addresses[2]; /* shipper, helper */
 } family_sockets;
 
@@ -37,6 +38,7 @@ static int open_sockets(family_sockets *s)
 {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->shipper) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->helper) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->canary) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->addresses) < 0)
         return xt_error_origin(-errno);
     return 0;
@@ -60,8 +62,8 @@ static void become_child(const char *name, const int *closing, size_t n)
 
 static int run_helper(const family_sockets *s, const xt_privilege_user *user)
 {
-    const int closing[] = {s->shipper[0], s->shipper[1], s->helper[0], s->addresses[0]};
-    const int mine[] = {s->helper[1], s->addresses[1]};
+    const int closing[] = {s->shipper[0], s->shipper[1], s->helper[0], s->canary[0], s->addresses[0]};
+    const int mine[] = {s->helper[1], s->canary[1], s->addresses[1]};
     become_child("exectrail-help", closing, XT_COUNT_OF(closing));
     if (chdir("/") < 0 || xt_privilege_drop(user) < 0) {
         xt_log(XT_LOG_ERROR, "the helper process cannot give up its rights: %s", strerror(errno));
@@ -74,7 +76,7 @@ static int run_helper(const family_sockets *s, const xt_privilege_user *user)
 static int run_shipper(const xt_agent_settings *settings, const family_sockets *s, const xt_privilege_user *user,
                        int folder)
 {
-    const int closing[] = {s->shipper[0], s->helper[0], s->helper[1], s->addresses[1]};
+    const int closing[] = {s->shipper[0], s->helper[0], s->helper[1], s->canary[0], s->canary[1], s->addresses[1]};
     become_child("exectrail-ship", closing, XT_COUNT_OF(closing));
     if (fchdir(folder) < 0 || xt_privilege_drop(user) < 0) {
         xt_log(XT_LOG_ERROR, "the shipper process cannot give up its rights: %s", strerror(errno));
@@ -102,9 +104,11 @@ static int fork_family(const xt_agent_settings *settings, const xt_privilege_use
         return xt_error_origin(-errno);
     close(s.shipper[1]);
     close(s.helper[1]);
+    close(s.canary[1]);
     close(s.addresses[0]);
     close(s.addresses[1]);
     ret->helper_fd = s.helper[0];
+    ret->canary_fd = s.canary[0];
     ret->shipper_fd = settings->output ? -1 : s.shipper[0];
     if (settings->output)
         close(s.shipper[0]);
@@ -116,7 +120,7 @@ static int run(const xt_agent_settings *settings, xt_problem *problem)
     xt_privilege_user user;
     int folder = -1, lock = -1;
     bool child = false;
-    xt_collector_family family = {.shipper_fd = -1, .helper_fd = -1};
+    xt_collector_family family = {.shipper_fd = -1, .helper_fd = -1, .canary_fd = -1};
     int r = settings->from_stdin && settings->audit != XT_AUDIT_PLUGIN ? 0 : xt_watch_probe(problem);
     if (r == 0)
         r = xt_privilege_user_find(settings->user, &user, problem);

@@ -198,6 +198,27 @@ static int open_secrets(const settings_source *source, xt_secret_rules **ret, xt
     return xt_secret_rules_parse(xt_buf_slice(&text), path, ret, problem);
 }
 
+static int read_switch(const settings_source *source, const char *name, bool *ret, xt_problem *problem)
+{
+    const char *text = find(source, name);
+    *ret = strcmp(text, "on") == 0;
+    return *ret || strcmp(text, "off") == 0 ? 0 : option_bad(problem, name, text, "it is on or off");
+}
+
+static int read_witness(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
+{
+    const char *canary = find(source, "canary");
+    uint64_t seconds;
+    int r = read_switch(source, "witness", &out->witness, problem);
+    if (r == 0)
+        r = read_switch(source, "exits", &out->exits, problem);
+    if (r == 0 && (!xt_slice_parse_u64(xt_slice_str(canary), &seconds) || seconds > 86400))
+        return option_bad(problem, "canary", canary, "it is a number of seconds up to 86400, 0 for none");
+    if (r == 0)
+        out->canary_ms = seconds * 1000;
+    return r;
+}
+
 static int fill(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
 {
     bool plugin = xt_opt_has(source->args, "plugin");
@@ -215,6 +236,9 @@ static int fill(const settings_source *source, xt_agent_settings *out, xt_proble
         r = open_secrets(source, &out->secrets, problem);
     if (r != 0)
         return r < 0 ? r : XT_SETTINGS_E_INVALID;
+    r = read_witness(source, out, problem);
+    if (r != 0)
+        return r;
     const char *spool = find(source, "spool-mib");
     uint64_t mib;
     if (!xt_slice_parse_u64(xt_slice_str(spool), &mib) || mib < 1 || mib > 1 << 20)

@@ -31,6 +31,8 @@ typedef struct xt_agent_settings {
     xt_secret_seal_key seal_key;
     bool seals; /* what is taken out is sealed to it; else it is gone */
     uint64_t spool_bytes;
+    uint64_t canary_ms; /* between two; 0: none */
+    bool witness, exits;
     char host_name[256];
     char boot_id[64], machine_id[64], os[128];
     char *file; /* content of the settings file, cut up */

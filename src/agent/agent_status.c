@@ -47,6 +47,33 @@ static bool is_running(const xt_state_file *file)
     return !number(file, "ended") && pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
 }
 
+static void put_witness(xt_buf *out, const xt_state_file *file)
+{
+    xt_buf_puts(out, "witness        ");
+    if (number(file, "witness")) {
+        xt_buf_printf(out,
+                      "%llu execs told of by audit and by the process connector, %llu by the connector alone (%llu "
+                      "unexplained), %llu by audit alone; %llu messages missing\n",
+                      number(file, "exec_both"), number(file, "exec_unaudited"), number(file, "exec_unexplained"),
+                      number(file, "exec_unwitnessed"), number(file, "witness_gaps"));
+    } else {
+        xt_buf_puts(out, "none: ");
+        put_text(out, file, "witness_off");
+        xt_buf_putc(out, '\n');
+    }
+    xt_buf_puts(out, "canary         ");
+    if (!number(file, "canary_interval_ms")) {
+        xt_buf_puts(out, "none\n");
+        return;
+    }
+    xt_buf_printf(out, "%llu executed, %llu lost; last back ", number(file, "canary_sent"),
+                  number(file, "canary_lost"));
+    put_time(out, number(file, "canary_ms"));
+    if (number(file, "canary_ms"))
+        xt_buf_printf(out, " within %llu ms", number(file, "canary_took_ms"));
+    xt_buf_putc(out, '\n');
+}
+
 static void put_kernel(xt_buf *out, const xt_state_file *file)
 {
     xt_buf_puts(out, "mode           ");
@@ -64,6 +91,7 @@ static void put_kernel(xt_buf *out, const xt_state_file *file)
                   number(file, "lost_since_start"), number(file, "lost"), number(file, "dropped_here"),
                   number(file, "truncated"), number(file, "forged"));
     put_blind(out, file);
+    put_witness(out, file);
 }
 
 static void put_server(xt_buf *out, const xt_state_file *file)

@@ -24,9 +24,12 @@
 
 #define FLUSH_BYTES   65536 /* events are handed on when they are this many bytes, */
 #define FLUSH_EVENTS  500   /* this many, */
-#define FLUSH_MS      100   /* or this old */
+#define FLUSH_MS      100   /* or this old; */
+#define FLUSH_BUSY    50    /* where these many have come by then, a busy host's cost less */
+#define FLUSH_BUSY_MS 250   /* in larger groups */
 #define INPUT_BYTES   65536
 #define TICK_MS       100  /* while groups may be open */
+#define TURN_MS       50   /* apart are turns for the witness alone */
 #define OPEN_MS       3000 /* how long after the last record that may be */
 #define MEMORY_BYTES  ((size_t)24 << 20)
 #define MAX_PROCESSES 16384
@@ -116,13 +119,18 @@ void xt_collector_say(xt_collector *c, const char *action, const char *format, .
 static int on_event(void *context, xt_event *event, xt_arena *arena)
 {
     xt_collector *c = context;
-    bool exec = xt_slice_eq(xt_event_bytes(event, XT_F_ACTION), XT_S("executed"));
-    if (exec && c->procs && !xt_event_has(event, XT_F_PARENT_EXE)) {
-        int r = xt_proc_table_apply(c->procs, event, arena);
-        if (r < 0)
-            return xt_error_trace(r);
-    }
-    return xt_collector_emit(c, event, arena);
+    xt_slice action = xt_event_bytes(event, XT_F_ACTION);
+    int r = 0;
+    if (c->canary.is_asked)
+        r = xt_collector_canary_see(c, event, arena);
+    if (r == 0 && c->witness)
+        r = xt_witness_meet(c->witness, event, c->decoder_ms, arena);
+    else if (r == 0 && c->procs && xt_slice_eq(action, XT_S("executed")) && !xt_event_has(event, XT_F_PARENT_EXE))
+        r = xt_proc_table_apply(c->procs, event, arena);
+    if (xt_slice_eq(action, XT_S("changed-audit-configuration")) ||
+        xt_own_event_has_flag(event, XT_S("missing-execve")))
+        xt_canary_hurry(&c->canary, c->decoder_ms);
+    return r < 0 ? xt_error_trace(r) : xt_collector_emit(c, event, arena);
 }
 
 static void on_problem(void *context, const xt_problem *problem)
@@ -139,11 +147,10 @@ static int seed(void *context, const xt_proc_info *info)
 static int make_decoder(xt_collector *c)
 {
     bool local = c->watch.mode != XT_WATCH_TEXT; /* text may be of another host: its pids and ids mean nothing here */
-    c->reader.secrets = c->settings->secrets;
     int r = xt_name_cache_new(local ? c->family.helper_fd : -1, &xt_clock_system, &c->names);
-    if (r == 0 && local)
+    if (r == 0 && local && !c->witness)
         r = xt_proc_table_new(MAX_PROCESSES, xt_proc_read, &c->reader, &c->procs);
-    if (r == 0 && local)
+    if (r == 0 && c->procs)
         r = xt_proc_read_all(&c->reader, seed, c);
     const xt_decoder_settings settings = {
         .origin = xt_collector_origin(c),
@@ -151,6 +158,7 @@ static int make_decoder(xt_collector *c)
         .secrets = c->settings->secrets,
         .seal_to = c->settings->seals ? &c->settings->seal_key : NULL,
         .live = true,
+        .leaves_parents = c->witness != NULL,
         .source = c->settings->from_stdin ? "standard input" : "the kernel",
         .max_memory_bytes = MEMORY_BYTES,
         .on_event = on_event,
@@ -215,11 +223,12 @@ static void on_signal(xt_collector *c, int fd)
 
 static int take_ring(xt_collector *c)
 {
-    int r = 0;
     xt_slice rest = xt_ring_take(c->ring);
     xt_netlink_message message;
+    int r = xt_collector_witness_take(c, rest);
     while (r == 0 && xt_ring_next(&rest, &message))
-        r = xt_decoder_feed_payload(c->decoder, message.type, message.payload);
+        if (message.type != XT_PROC_CONNECTOR_TYPE)
+            r = xt_decoder_feed_payload(c->decoder, message.type, message.payload);
     return r;
 }
 
@@ -236,13 +245,21 @@ static int take_stdin(xt_collector *c)
     return xt_decoder_feed(c->decoder, xt_slice_of(bytes, (size_t)n));
 }
 
+static int64_t flush_ms(const xt_collector *c)
+{
+    return c->n_out >= FLUSH_BUSY ? FLUSH_BUSY_MS : FLUSH_MS;
+}
+
 static int wait_ms(const xt_collector *c, int64_t now_ms)
 {
     int64_t left = c->last_beat_ms + XT_BEAT_MS - now_ms;
     if (now_ms - c->last_input_ms < OPEN_MS && left > TICK_MS)
         left = TICK_MS;
-    if (c->n_out > 0 && c->out_ms + FLUSH_MS - now_ms < left)
-        left = c->out_ms + FLUSH_MS - now_ms;
+    if (c->n_out > 0 && c->out_ms + flush_ms(c) - now_ms < left)
+        left = c->out_ms + flush_ms(c) - now_ms;
+    int64_t witness_ms = xt_collector_witness_wait_ms(c);
+    if (witness_ms >= 0 && witness_ms < left)
+        left = witness_ms > TURN_MS ? witness_ms : TURN_MS;
     return left > 0 ? (int)left : 0;
 }
 
@@ -263,7 +280,9 @@ static int turn(xt_collector *c, int signals)
     struct pollfd fds[] = {
         {.fd = signals, .events = POLLIN},
         {.fd = c->family.shipper_fd, .events = POLLIN},
-        {.fd = c->settings->from_stdin ? STDIN_FILENO : xt_ring_fd(c->ring), .events = POLLIN},
+        {.fd = c->ring ? xt_ring_fd(c->ring) : -1, .events = POLLIN},
+        {.fd = c->settings->from_stdin ? STDIN_FILENO : -1, .events = POLLIN},
+        {.fd = c->family.canary_fd, .events = POLLIN},
     };
     if (poll(fds, XT_COUNT_OF(fds), wait_ms(c, xt_clock_mono_ms(&xt_clock_system))) < 0)
         return errno == EINTR ? 0 : xt_error_origin(-errno);
@@ -274,13 +293,19 @@ static int turn(xt_collector *c, int signals)
     if (fds[1].revents && on_shipper(c) == -EPIPE)
         c->end = c->failed = true;
     r = decoder_tick(c, now_ms);
-    if (r == 0 && fds[2].revents) {
+    if (fds[4].revents)
+        xt_collector_canary_answer(c);
+    if (r == 0 && (fds[2].revents || fds[3].revents)) {
         c->last_input_ms = now_ms;
-        r = c->settings->from_stdin ? take_stdin(c) : take_ring(c);
+        r = fds[2].revents ? take_ring(c) : 0;
+        if (r == 0 && fds[3].revents)
+            r = take_stdin(c);
     }
+    if (r == 0)
+        r = xt_collector_witness_turn(c);
     if (r == 0 && now_ms - c->last_beat_ms >= XT_BEAT_MS)
         xt_collector_beat(c);
-    return r == 0 && c->n_out > 0 && now_ms - c->out_ms >= FLUSH_MS ? xt_collector_flush(c) : r;
+    return r == 0 && c->n_out > 0 && now_ms - c->out_ms >= flush_ms(c) ? xt_collector_flush(c) : r;
 }
 
 static void wait_identity(xt_collector *c, int signals)
@@ -321,10 +346,12 @@ static int begin(xt_collector *c, xt_problem *problem)
     c->watching = true;
     c->started_ms = xt_clock_wall_ms(&xt_clock_system);
     c->lost_at_start = c->watch.status.lost;
-    if (c->watch.records)
+    c->reader.secrets = c->settings->secrets;
+    r = xt_collector_witness_open(c);
+    if (r == 0 && (c->watch.records || c->connector))
         r = xt_ring_open(&c->ring);
-    if (r == 0 && c->watch.records)
-        r = xt_receiver_start(c->watch.records, c->ring, &c->receiver);
+    if (r == 0 && c->ring)
+        r = xt_receiver_start(c->watch.records, c->connector, c->ring, &c->receiver);
     if (r == 0)
         r = make_decoder(c);
     if (r == 0) {
@@ -355,6 +382,8 @@ static void wind_up(xt_collector *c)
         r = take_ring(c);
     if (c->decoder && r == 0)
         r = xt_decoder_finish(c->decoder);
+    if (c->witness && r == 0)
+        r = xt_collector_witness_finish(c);
     if (c->decoder && r == 0) {
         xt_collector_say(c, "agent-stopped", "watching ends: %s",
                          c->failed ? "the agent broke down" : "the agent was told to end");
@@ -395,6 +424,7 @@ static void end_family(xt_collector *c, int signals)
 static void fini(xt_collector *c)
 {
     xt_decoder_free(c->decoder);
+    xt_collector_witness_close(c);
     xt_proc_table_free(c->procs);
     xt_proc_reader_fini(&c->reader);
     xt_name_cache_free(c->names);

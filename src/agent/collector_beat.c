@@ -46,6 +46,7 @@ static void compare_lost(xt_collector *c)
     uint32_t more = now < before ? now : now - before;
     if (more == 0)
         return;
+    c->lost_ms = xt_clock_mono_ms(&xt_clock_system);
     xt_log(XT_LOG_WARN, "the kernel lost %u audit records", more);
     xt_collector_say(c, "lost", "the kernel lost %u audit records (lost was %u, is %u)", more, before, now);
 }
@@ -78,6 +79,39 @@ static void compare(xt_collector *c)
     c->seen.audit_pid = now->pid;
 }
 
+static void put_witness(xt_collector *c, xt_heartbeat *beat)
+{
+    beat->n_canary_sent = c->canary.n_sent;
+    beat->n_canary_lost = c->canary.n_lost;
+    beat->canary_ms = (uint64_t)c->canary.back_ms;
+    beat->canary_took_ms = (uint64_t)c->canary.took_ms;
+    if (!c->witness)
+        return;
+    xt_witness_stats stats = xt_witness_stats_get(c->witness);
+    beat->witness = 1;
+    beat->n_exec_both = stats.n_both;
+    for (size_t i = 0; i < XT_COUNT_OF(stats.n_unaudited); i++)
+        beat->n_exec_unaudited += stats.n_unaudited[i];
+    beat->n_exec_unexplained = stats.n_unaudited[XT_UNAUDITED_UNKNOWN];
+    beat->n_exec_unwitnessed = stats.n_unwitnessed;
+    beat->n_witness_gaps = c->n_gaps;
+}
+
+/* The mode's sentence, unless the second witness or the canary told otherwise. */
+static void put_completeness(xt_collector *c, xt_heartbeat *beat)
+{
+    xt_buf out = XT_BUF_ON(c->completeness);
+    beat->completeness = xt_slice_str(xt_watch_completeness(c->watch.mode));
+    if (beat->n_exec_unexplained + beat->n_canary_lost > 0)
+        xt_buf_printf(&out, "incomplete: since the agent began %llu execs have no audit event, %llu canaries were lost",
+                      ull(beat->n_exec_unexplained), ull(beat->n_canary_lost));
+    else if (beat->n_witness_gaps > 0)
+        xt_buf_printf(&out, "%.*s; the second witness missed %llu messages", XT_S_ARGS(beat->completeness),
+                      ull(beat->n_witness_gaps));
+    if (out.n > 0)
+        beat->completeness = xt_buf_slice(&out);
+}
+
 static xt_heartbeat heartbeat(xt_collector *c)
 {
     const xt_audit_status *s = &c->watch.status;
@@ -100,14 +134,27 @@ static xt_heartbeat heartbeat(xt_collector *c)
         .n_unparsed = c->decoder ? xt_decoder_stats_get(c->decoder).n_unparsed : 0,
         .rules_hash = xt_slice_str(c->watch.rules_hash),
         .audit_mode = xt_slice_str(xt_watch_mode_name(c->watch.mode)),
-        .completeness = xt_slice_str(xt_watch_completeness(c->watch.mode)),
         .blind = xt_buf_slice(&c->watch.blind),
     };
     const uint32_t pids[] = {(uint32_t)getpid(), (uint32_t)c->family.shipper, (uint32_t)c->family.helper};
     for (size_t i = 0; i < XT_COUNT_OF(pids); i++)
         if (pids[i])
             xt_proc_cost(pids[i], &beat.cpu_us, &beat.rss_bytes);
+    put_witness(c, &beat);
+    put_completeness(c, &beat);
     return beat;
+}
+
+static void put_witness_status(xt_collector *c, const xt_heartbeat *beat, xt_buf *out)
+{
+    xt_buf_printf(out, "witness=%llu\nwitness_off=%.*s\nexec_both=%llu\nexec_unaudited=%llu\nexec_unexplained=%llu\n",
+                  ull(beat->witness), XT_S_ARGS(xt_buf_slice(&c->witness_off)), ull(beat->n_exec_both),
+                  ull(beat->n_exec_unaudited), ull(beat->n_exec_unexplained));
+    xt_buf_printf(out,
+                  "exec_unwitnessed=%llu\nwitness_gaps=%llu\ncanary_interval_ms=%llu\ncanary_sent=%llu\n"
+                  "canary_lost=%llu\ncanary_ms=%llu\ncanary_took_ms=%llu\n",
+                  ull(beat->n_exec_unwitnessed), ull(beat->n_witness_gaps), ull(c->canary.interval_ms),
+                  ull(beat->n_canary_sent), ull(beat->n_canary_lost), ull(beat->canary_ms), ull(beat->canary_took_ms));
 }
 
 static void status_put(xt_collector *c, const xt_heartbeat *beat, bool ended, xt_buf *out)
@@ -127,6 +174,7 @@ static void status_put(xt_collector *c, const xt_heartbeat *beat, bool ended, xt
         "events=%llu\ntruncated=%llu\nforged=%llu\nunparsed=%llu\ndropped_here=%llu\ncpu_us=%llu\nrss_bytes=%llu\n",
         ull(beat->n_events), ull(beat->n_truncated), ull(beat->n_forged), ull(beat->n_unparsed),
         ull(c->seen.ring_dropped), ull(beat->cpu_us), ull(beat->rss_bytes));
+    put_witness_status(c, beat, out);
     xt_slice rest = beat->blind, line;
     while (rest.n > 0 && xt_slice_cut(&rest, '\n', &line))
         xt_buf_printf(out, "blind=%.*s\n", XT_S_ARGS(line));

@@ -3,11 +3,13 @@
  */
 #pragma once
 #include "agent/audit_watch.h"
+#include "agent/canary.h"
 #include "agent/collector.h"
 #include "agent/name_cache.h"
 #include "agent/proc_read.h"
 #include "agent/receiver.h"
 #include "agent/state_file.h"
+#include "agent/witness.h"
 #include "event/decoder.h"
 
 #define XT_BEAT_MS 5000
@@ -29,6 +31,15 @@ typedef struct xt_collector {
     xt_proc_table *procs;
     xt_proc_reader reader;
     xt_name_cache *names;
+    xt_proc_connector *connector; /* both NULL: witness_off says why */
+    xt_witness *witness;
+    xt_arena witness_arena;
+    xt_buf witness_off;
+    xt_canary canary;
+    uint64_t n_gaps;                            /* messages of the connector that are missing, or had no room */
+    uint64_t n_refused;                         /* of those, no room */
+    int64_t hurried_ms, relistened_ms, lost_ms; /* when that was last, monotonic; lost_ms 0: never */
+    char completeness[240];                     /* of the last heartbeat, where it is not the mode's */
     char host_id[33];
     xt_buf in;     /* from the shipper */
     xt_buf report; /* its last one */
@@ -49,6 +60,20 @@ XT_MUST_USE int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *ar
 /* An event of the agent's own making. */
 void xt_collector_say(xt_collector *c, const char *action, const char *format, ...) XT_PRINTF(3, 4);
 XT_MUST_USE int xt_collector_flush(xt_collector *c);
+
+/*
+ * collector_witness.c: open after the watch; batch: what the ring gave, of which the connector's messages are taken;
+ * before wait_ms (-1: whenever) is over a turn is due.
+ */
+XT_MUST_USE int xt_collector_witness_open(xt_collector *c);
+void xt_collector_witness_close(xt_collector *c);
+XT_MUST_USE int xt_collector_witness_take(xt_collector *c, xt_slice batch);
+XT_MUST_USE int xt_collector_witness_turn(xt_collector *c);
+/* Tells of ends that wait to be sure. */
+XT_MUST_USE int xt_collector_witness_finish(xt_collector *c);
+int64_t xt_collector_witness_wait_ms(const xt_collector *c);
+XT_MUST_USE int xt_collector_canary_see(xt_collector *c, xt_event *event, xt_arena *arena);
+void xt_collector_canary_answer(xt_collector *c);
 
 /* collector_beat.c: what is said at the start (not watching from, to), and at each heartbeat. */
 void xt_collector_begin(xt_collector *c);

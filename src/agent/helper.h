@@ -3,6 +3,7 @@
  *
  * Shape:     clients ask over sequenced-packet sockets, one datagram a question and one an answer, told apart by number:
  *            u8 kind, u32 number, data. XT_HELPER_ADDRESS: "HOST" NUL "PORT", answered by u8 length and sockaddr each.
+ *            XT_HELPER_CANARY: a word, answered by the u32 pid that executed this program with it (agent/canary).
  * Errors:    an answer without data: there is no such thing.
  * Threads:   each client one at a time.
  */
@@ -11,7 +12,12 @@
 
 #define XT_HELPER_MAX_BYTES 2048
 
-typedef enum xt_helper_kind { XT_HELPER_USER = 'u', XT_HELPER_GROUP = 'g', XT_HELPER_ADDRESS = 'a' } xt_helper_kind;
+typedef enum xt_helper_kind {
+    XT_HELPER_USER = 'u',
+    XT_HELPER_GROUP = 'g',
+    XT_HELPER_ADDRESS = 'a',
+    XT_HELPER_CANARY = 'c',
+} xt_helper_kind;
 
 /* The process itself: answers until all of the n sockets are closed. */
 void xt_helper_run(const int *fds, size_t n);

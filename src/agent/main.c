@@ -3,6 +3,7 @@
 
 #include "agent/agent_commands.h"
 #include "agent/agent_settings.h"
+#include "agent/canary.h"
 
 /* clang-format off */
 static const xt_opt run_options[] = {
@@ -16,6 +17,9 @@ static const xt_opt run_options[] = {
     {"plugin",    0, NULL,        .help = "started by auditd: --stdin --audit plugin"},
     {"user",      0, "NAME",      .help = "unprivileged user of the process that speaks with the server; else exectrail, or nobody"},
     {"spool-mib", 0, "N",         .fallback = "256", .help = "bound of the spool on disk; when it is passed the oldest events go, and an event says so"},
+    {"witness",   0, "on|off",    .fallback = "on", .help = "hold every exec against the kernel's process connector, where there is one"},
+    {"exits",     0, "on|off",    .fallback = "on", .help = "with the witness: an event for the end of every process that executed something"},
+    {"canary",    0, "SECONDS",   .fallback = "60", .help = "how often a known program is executed whose records must come back; 0: never"},
     {"secrets",   0, "M",         .fallback = "drop", .help = "in arguments: drop (taken out before anything is written or sent), seal (and kept for the owner of a key alone) or off"},
     {"seal-to",   0, "KEY",       .help = "with --secrets seal: the public key, or a file that holds it (exectrail secret keygen)"},
     {"secret-rules", 0, "FILE",   .help = "the table of secrets to use instead of the one built in"},
@@ -65,6 +69,8 @@ int main(int argc, char **argv)
     static xt_opt_args args;
     xt_buf out = XT_BUF_INIT;
     xt_problem problem = XT_PROBLEM_INIT;
+    if (xt_canary_is(argc, argv))
+        return 0;
     int r = xt_opt_parse(&program, argc, argv, &args, &out, &problem);
     if (r == XT_OPT_E_HELP) {
         fwrite(out.p, 1, out.n, stdout);

@@ -13,3 +13,8 @@ void xt_own_event_put(xt_buf *out, const xt_event_origin *origin, int64_t time_m
 /* Fills *ret, which borrows from all that is given and from scratch (64 bytes for the id and lists). */
 void xt_own_event_fill(xt_event *ret, const xt_event_origin *origin, int64_t time_ms, const char *action,
                        xt_slice message, char scratch[static 64]);
+/* The same without id and message. */
+void xt_own_event_head(xt_event *ret, const xt_event_origin *origin, int64_t time_ms, const char *action);
+bool xt_own_event_has_flag(const xt_event *event, xt_slice flag);
+/* One more flag of the event. */
+XT_MUST_USE int xt_own_event_flag(xt_event *event, xt_slice flag, xt_arena *arena);

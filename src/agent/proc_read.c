@@ -7,15 +7,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_CMD_BYTES 65536 /* of a parent's command line; exec events hold theirs whole */
+#define MAX_CMD_BYTES    65536 /* of a parent's command line; exec events hold theirs whole */
+#define MAX_CGROUP_BYTES 16384
+#define FLAG_KERNEL      0x00200000 /* PF_KTHREAD of linux/sched.h, in the 9th field of stat */
 
 typedef struct stat_line {
     xt_slice comm;
-    uint32_t ppid;
+    uint32_t ppid, sid;
+    uint64_t flags;
     uint64_t start_ticks, utime_ticks, stime_ticks, rss_pages;
 } stat_line;
 
@@ -54,6 +59,8 @@ static bool parse_stat(xt_slice text, stat_line *ret)
         if (!xt_slice_parse_u64(word, &fields[i]))
             fields[i] = 0;
     ret->ppid = (uint32_t)fields[4];
+    ret->sid = (uint32_t)fields[6];
+    ret->flags = fields[9];
     ret->utime_ticks = fields[14];
     ret->stime_ticks = fields[15];
     ret->start_ticks = fields[22];
@@ -91,6 +98,9 @@ static void read_cmd(xt_proc_reader *reader, uint32_t pid, xt_proc_info *info)
     xt_arena_fini(&arena);
     if (r < 0)
         return;
+    xt_buf_reset(&reader->argv);
+    xt_buf_put(&reader->argv, xt_buf_slice(&reader->cmd));
+    info->argv = xt_buf_slice(&reader->argv);
     size_t n = reader->cmd.n;
     while (n > 0 && reader->cmd.p[n - 1] == '\0')
         n--;
@@ -114,6 +124,7 @@ bool xt_proc_read(void *context, uint32_t pid, xt_proc_info *ret)
         after.start_ticks != before.start_ticks)
         return false;
     info.ppid = after.ppid;
+    info.sid = after.sid;
     info.comm = after.comm;
     info.start_ms = boot_ms() + (int64_t)(after.start_ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
     *ret = info;
@@ -124,8 +135,51 @@ void xt_proc_reader_fini(xt_proc_reader *reader)
 {
     xt_buf_fini(&reader->stat);
     xt_buf_fini(&reader->cmd);
+    xt_buf_fini(&reader->argv);
     xt_buf_fini(&reader->raw);
     xt_buf_fini(&reader->marks);
+    xt_buf_fini(&reader->cgroup);
+}
+
+xt_slice xt_proc_read_cgroup(xt_proc_reader *reader, uint32_t pid)
+{
+    return read_file(pid, "cgroup", MAX_CGROUP_BYTES, &reader->cgroup) == 0 ? xt_buf_slice(&reader->cgroup) : XT_S_NULL;
+}
+
+uint32_t xt_proc_uid(uint32_t pid)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    xt_slice rest, line, word;
+    uint64_t uid;
+    if (read_file(pid, "status", 4096, &text) < 0)
+        return UINT32_MAX;
+    rest = xt_buf_slice(&text);
+    while (xt_slice_cut(&rest, '\n', &line))
+        if (xt_slice_cut(&line, '\t', &word) && xt_slice_eq(word, XT_S("Uid:")) && xt_slice_cut(&line, '\t', &word) &&
+            xt_slice_parse_u64(word, &uid))
+            return (uint32_t)uid;
+    return UINT32_MAX;
+}
+
+bool xt_proc_is_kernel(uint32_t pid)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    stat_line line;
+    return read_file(pid, "stat", 4096, &text) == 0 && parse_stat(xt_buf_slice(&text), &line) &&
+           (line.flags & FLAG_KERNEL) != 0;
+}
+
+unsigned xt_proc_threads(uint32_t pid)
+{
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%u/task", pid);
+    return stat(path, &st) == 0 && st.st_nlink > 2 ? (unsigned)st.st_nlink - 2 : 0;
+}
+
+bool xt_proc_is_gone(uint32_t pid)
+{
+    return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
 int xt_proc_read_all(xt_proc_reader *reader, int (*each)(void *context, const xt_proc_info *info), void *context)

@@ -1,7 +1,13 @@
 /*
  * How it works: while nothing comes, the thread sleeps in poll. When something does it rests for some milliseconds and
  * then takes everything at once, so that an exec with its six records, or a burst of them, costs one wake-up of this
- * thread and one of the main thread. The socket's buffer holds far more than can come meanwhile.
+ * thread and one of the main thread. The sockets' buffers hold far more than can come meanwhile. The first message after
+ * a silence is taken sooner, for what /proc still says of a process is read when its message is, and it may live for a
+ * millisecond only; on a busy host the rests are long and follow each other without poll, since a wake-up costs as much
+ * as an exec.
+ *
+ * Audit's records are taken first and put last, with the connector drained between: so a record never overtakes what
+ * the connector said before it.
  */
 #include "agent/receiver.h"
 
@@ -12,55 +18,101 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define REST_NS     (8 * 1000 * 1000L)
-#define WAIT_MAX_MS 500 /* how long a stop may have to wait */
+#define REST_NS       (8 * 1000 * 1000L)
+#define REST_MAX_NS   (40 * 1000 * 1000L)
+#define BUSY          32 /* messages in a rest: then the longer one costs less, and no process is read in time anyway */
+#define REST_MIN_NS   (1 * 1000 * 1000L)
+#define SILENCE_MS    50
+#define WAKE_MESSAGES 4096
+#define MAX_ROUNDS    64  /* of the connector's messages before audit's turn again */
+#define WAIT_MAX_MS   500 /* how long a stop may have to wait */
 
 struct xt_receiver {
     pthread_t thread;
     xt_netlink *nl;
+    xt_proc_connector *connector;
     xt_ring *ring;
     atomic_bool stop;
 };
 
-static void rest(void)
+static void rest(long ns)
 {
-    nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
 }
 
-/* Everything that stands in the socket. */
-static void drain(xt_receiver *receiver)
+/* How many messages came. */
+static size_t drain_connector(xt_receiver *receiver)
 {
     const xt_netlink_message *messages;
-    size_t n;
-    do {
-        n = 0;
-        if (xt_netlink_receive(receiver->nl, 0, &messages, &n, NULL) < 0)
-            return;
-        xt_netlink_counters counters = xt_netlink_counters_get(receiver->nl);
+    size_t n = receiver->connector ? XT_NETLINK_BATCH : 0, all = 0;
+    for (unsigned i = 0; i < MAX_ROUNDS && n == XT_NETLINK_BATCH; i++) {
+        n = xt_proc_connector_receive(receiver->connector, &messages);
         if (n > 0)
+            xt_ring_put(receiver->ring, messages, n, NULL);
+        all += n;
+    }
+    return all;
+}
+
+static size_t drain_audit(xt_receiver *receiver, const xt_netlink_message **ret)
+{
+    size_t n = 0;
+    return receiver->nl && xt_netlink_receive(receiver->nl, 0, ret, &n, NULL) == 0 ? n : 0;
+}
+
+/*
+ * Everything that stands in the sockets; how many messages that were. The reader is woken for all of it, or when much
+ * has come.
+ */
+static size_t drain(xt_receiver *receiver)
+{
+    const xt_netlink_message *messages;
+    size_t n, waiting = 0, all = 0;
+    do {
+        n = drain_audit(receiver, &messages);
+        size_t came = drain_connector(receiver) + n;
+        waiting += came;
+        all += came;
+        if (n > 0) {
+            xt_netlink_counters counters = xt_netlink_counters_get(receiver->nl);
             xt_ring_put(receiver->ring, messages, n, &counters);
+        }
+        if (waiting > WAKE_MESSAGES || (n == 0 && waiting > 0)) {
+            xt_ring_wake(receiver->ring);
+            waiting = 0;
+        }
     } while (n > 0);
+    return all;
 }
 
 static void *run(void *context)
 {
     xt_receiver *receiver = context;
-    struct pollfd fd = {.fd = xt_netlink_fd(receiver->nl), .events = POLLIN};
+    struct pollfd fds[] = {
+        {.fd = receiver->nl ? xt_netlink_fd(receiver->nl) : -1, .events = POLLIN},
+        {.fd = receiver->connector ? xt_proc_connector_fd(receiver->connector) : -1, .events = POLLIN},
+    };
     while (!atomic_load(&receiver->stop)) {
-        drain(receiver);
-        if (poll(&fd, 1, WAIT_MAX_MS) > 0)
-            rest();
+        if (drain(receiver) >= BUSY) {
+            rest(REST_MAX_NS);
+            continue;
+        }
+        bool is_silent = poll(fds, XT_COUNT_OF(fds), SILENCE_MS) == 0;
+        if (is_silent && poll(fds, XT_COUNT_OF(fds), WAIT_MAX_MS) == 0)
+            continue;
+        rest(is_silent ? REST_MIN_NS : REST_NS);
     }
-    drain(receiver);
+    (void)drain(receiver);
     return NULL;
 }
 
-int xt_receiver_start(xt_netlink *nl, xt_ring *ring, xt_receiver **ret)
+int xt_receiver_start(xt_netlink *nl, xt_proc_connector *connector, xt_ring *ring, xt_receiver **ret)
 {
     xt_receiver *receiver = calloc(1, sizeof *receiver);
     if (!receiver)
         return xt_error_origin(-ENOMEM);
     receiver->nl = nl;
+    receiver->connector = connector;
     receiver->ring = ring;
     int r = pthread_create(&receiver->thread, NULL, run, receiver);
     if (r != 0) {

@@ -1,13 +1,17 @@
 /*
- * agent/receiver - the thread that only takes records off the kernel's socket
+ * agent/receiver - the thread that only takes messages off the kernel's sockets
  *
- * Shape:     socket to ring, nothing else: no allocation, no file, no name, no lock but the ring's.
+ * Shape:     audit's records and the process connector's messages to the ring, nothing else: no allocation, no file, no
+ *            name, no lock but the ring's. Whatever the connector had said before audit gave a record stands in the ring
+ *            before that record.
  * Threads:   start and stop from one thread.
  */
 #pragma once
+#include "agent/proc_connector.h"
 #include "agent/ring.h"
 
 typedef struct xt_receiver xt_receiver;
-XT_MUST_USE int xt_receiver_start(xt_netlink *nl, xt_ring *ring, xt_receiver **ret);
+/* Either of the sockets may be NULL. */
+XT_MUST_USE int xt_receiver_start(xt_netlink *nl, xt_proc_connector *connector, xt_ring *ring, xt_receiver **ret);
 /* Waits for the thread, at most a second; what it took stands in the ring. */
 xt_receiver *xt_receiver_stop(xt_receiver *receiver);

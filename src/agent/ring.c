@@ -1,6 +1,6 @@
 /*
  * How it works: put copies a whole batch of datagrams under one short lock; take changes the areas and reads without a
- * lock. An eventfd is written only when the area was empty, so a burst costs one wake-up of the reader.
+ * lock. The writer wakes the reader by an eventfd once for all that it has put, so a burst costs one wake-up.
  */
 #include "agent/ring.h"
 
@@ -10,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "agent/proc_connector.h"
 
 #define KEEP_BYTES ((size_t)256 << 10) /* of an area; what a burst touched beyond is given back */
 #define HEAD_BYTES 8
@@ -65,8 +67,9 @@ static void put_one(xt_ring *ring, const xt_netlink_message *message)
 {
     size_t *n = &ring->n[ring->writing];
     uint32_t head[HEAD_BYTES / 4] = {(uint32_t)message->payload.n, message->type};
-    if (XT_RING_BYTES - *n < sizeof head + message->payload.n) {
-        ring->n_dropped++;
+    bool is_witness = message->type == XT_PROC_CONNECTOR_TYPE;
+    if ((is_witness ? XT_RING_BYTES / 2 : XT_RING_BYTES) < *n + sizeof head + message->payload.n) {
+        ring->n_dropped += !is_witness;
         return;
     }
     memcpy(ring->areas[ring->writing] + *n, head, sizeof head);
@@ -78,13 +81,17 @@ static void put_one(xt_ring *ring, const xt_netlink_message *message)
 void xt_ring_put(xt_ring *ring, const xt_netlink_message *messages, size_t n, const xt_netlink_counters *counters)
 {
     pthread_mutex_lock(&ring->lock);
-    bool was_empty = ring->n[ring->writing] == 0;
     for (size_t i = 0; i < n; i++)
         put_one(ring, &messages[i]);
-    ring->counters = *counters;
+    if (counters)
+        ring->counters = *counters;
     pthread_mutex_unlock(&ring->lock);
+}
+
+void xt_ring_wake(xt_ring *ring)
+{
     uint64_t one = 1;
-    if (was_empty && n > 0 && write(ring->fd, &one, sizeof one) < 0) {
+    if (write(ring->fd, &one, sizeof one) < 0) {
         /* Only a counter that is full fails, and then the fd is readable anyway. */
     }
 }

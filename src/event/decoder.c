@@ -65,7 +65,7 @@ int xt_decoder_new(const xt_decoder_settings *settings, xt_decoder **ret)
     set_origin(d);
     xt_arena_init(&d->arena, max_bytes);
     int r = xt_joiner_new(&joining, &d->joiner);
-    if (r == 0)
+    if (r == 0 && !settings->leaves_parents)
         r = xt_proc_table_new(MAX_PROCESSES, NULL, NULL, &d->processes);
     if (r == 0)
         r = xt_tty_table_new(settings->shows_typed_secrets, &d->terminals);
@@ -227,7 +227,7 @@ static int give_out_group(xt_decoder *d, const xt_group *group)
         r = redact(d, &event);
     if (r == 0)
         r = seal(d, &event);
-    if (r == 0) /* which keeps command lines, and so comes after */
+    if (r == 0 && d->processes) /* which keeps command lines, and so comes after */
         r = xt_proc_table_apply(d->processes, &event, &d->arena);
     if (r == -ENOMEM)
         return give_out_too_large(d, group);

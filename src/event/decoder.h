@@ -27,6 +27,7 @@ typedef struct xt_decoder_settings {
     const xt_secret_seal_key *seal_to; /* what is taken out is sealed to it; NULL: it is gone */
     bool live;                /* timeouts by the caller's clock (xt_decoder_tick) instead of the records' times */
     bool shows_typed_secrets; /* what was typed at programs that ask for passwords is not masked */
+    bool leaves_parents;      /* whoever takes the events knows processes better: no process table */
     const char *source;       /* file name for problems */
     size_t max_memory_bytes;  /* 0: 64 MiB */
     int (*on_event)(void *context, xt_event *event, xt_arena *arena); /* non-zero ends the stream and is returned */

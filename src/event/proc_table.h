@@ -14,9 +14,11 @@
 
 typedef struct xt_proc_info {
     uint32_t pid, ppid;
+    uint32_t sid; /* of the session's leader; 0: not known */
     int64_t start_ms;
     xt_slice exe, comm;
     xt_slice cmd;   /* arguments joined by one space */
+    xt_slice argv;  /* the same, each ended by NUL; may be empty */
     xt_slice marks; /* what was taken out of cmd (event/secret_redact.h) */
 } xt_proc_info;
 

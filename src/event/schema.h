@@ -80,7 +80,7 @@ enum {
     X(HASH,          45, "process.hash.sha256",          TEXT,    "hash",       "",                  NONE,    "digest of the executable, where the agent is told to take it") \
     X(HOST_GROUP,    46, "host.group",                   TEXT,    "group",      "",                  NONE,    "group of hosts, by enrolment and policy") \
     X(NOISE,         47, "exectrail.noise",              TEXT,    "noise",      "",                  SERVER,  "name of the noise rule that tagged the event; absent for what a person should see") \
-    X(FLAGS,         48, "exectrail.flags",              LIST,    "flags",      "",                  NONE,    "truncated, missing-execve, late, escaped, unparsed, enriched-mismatch (auditd appended what the record contradicts), ...") \
+    X(FLAGS,         48, "exectrail.flags",              LIST,    "flags",      "",                  NONE,    "truncated, missing-execve, late, escaped, unparsed, enriched-mismatch (auditd appended what the record contradicts), parent-inferred (the parent was read from /proc, its exec was not seen), cgroup-inferred (container and unit are the parent's: the process was gone before its own could be read), ...") \
     X(OF,            49, "exectrail.of",                 TEXT,    "of",         "",                  NONE,    "event.id of the event that this one amends, ends or tells of") \
     X(RULES,         50, "rule.id",                      LIST,    "rule",       "",                  SERVER,  "detection rules that matched") \
     X(RULE_LEVEL,    51, "rule.level",                   TEXT,    "level",      "",                  SERVER,  "highest level of those rules: informational, low, medium, high, critical") \
@@ -101,7 +101,11 @@ enum {
     X(REDACTIONS,    66, "exectrail.redactions",         LIST,    "redactions", "",                  NONE,    "secrets that were taken out, as where:offset:rule; the offset is that of [redacted] in the text as it is now") \
     X(TTY_LINE,      67, "tty.line",                     LIST,    "line",       "",                  NONE,    "lines typed at a terminal and finished in this event, as they stood when Enter was pressed; keys that cannot be applied are named: <tab>, <up>, <ctrl-r>") \
     X(TTY_UNFINISHED,68, "tty.unfinished",               TEXT,    "unfinished", "",                  NONE,    "what was typed so far of a line that a later event finishes") \
-    X(SEALED,        69, "exectrail.sealed",             TEXT,    "sealed",     "",                  NONE,    "the secrets that were taken out, where the host seals them to a key: version, key id, what only the owner of that key can read (docs/secrets.md)")
+    X(SEALED,        69, "exectrail.sealed",             TEXT,    "sealed",     "",                  NONE,    "the secrets that were taken out, where the host seals them to a key: version, key id, what only the owner of that key can read (docs/secrets.md)") \
+    X(LEADER,        70, "process.session_leader.pid",   UINT,    "leader",     "",                  NONE,    "process id of the leader of the process's session (setsid), told by the kernel's process connector") \
+    X(LEADER_ENTITY, 71, "process.session_leader.entity_id", TEXT, "leader.entity", "",              NONE,    "entity id of that leader, while it lives") \
+    X(REASON,        72, "event.reason",                 TEXT,    "reason",     "",                  NONE,    "why: on exec-unaudited kernel-helper, no-audit-context or unknown; on canary-lost not-recorded or incomplete") \
+    X(SIGNAL,        73, "process.exit_signal",          UINT,    "signal",     "",                  NONE,    "number of the signal that ended the process; process.exit_code is 128 more then, as shells have it")
 /* clang-format on */
 
 typedef enum xt_field {

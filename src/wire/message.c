@@ -20,7 +20,9 @@
     N(backlog_wait_time) N(backlog_wait_time_actual) N(lost_since_start) N(n_events) N(n_batches) N(spool_batches) \
     N(spool_bytes) N(spool_dropped_events) N(n_truncated) N(n_forged) N(n_unparsed) N(cpu_us) N(rss_bytes) \
     S(rules_hash) S(audit_mode) S(completeness) S(blind) LATER N(sent_ms) \
-    LATER N(state) N(process) N(run) N(unbroken_ms) N(age_ms) N(settled_ms) N(n_unread)
+    LATER N(state) N(process) N(run) N(unbroken_ms) N(age_ms) N(settled_ms) N(n_unread) \
+    LATER N(witness) N(n_exec_both) N(n_exec_unaudited) N(n_exec_unexplained) N(n_exec_unwitnessed) N(n_witness_gaps) \
+    N(n_canary_sent) N(n_canary_lost) N(canary_ms) N(canary_took_ms)
 /* clang-format on */
 
 #define PUT_NUMBER(member) xt_buf_put_varint(out, m->member);

@@ -106,6 +106,14 @@ typedef struct xt_heartbeat {
     uint64_t age_ms;      /* how long ago this was measured: it was kept while there was no connection */
     uint64_t settled_ms;  /* what was made before that long ago is acknowledged; 0: not known */
     uint64_t n_unread;    /* records that the agent had no room for, or was too slow for, since its start */
+    /* later still */
+    uint64_t witness;                                           /* 1: the process connector tells of every exec too */
+    uint64_t n_exec_both, n_exec_unaudited, n_exec_unwitnessed; /* since start: told of by both, by one of the two */
+    uint64_t n_exec_unexplained; /* of the unaudited: neither the kernel's helpers nor older than audit */
+    uint64_t n_witness_gaps;     /* messages of the connector that are missing */
+    uint64_t n_canary_sent, n_canary_lost;
+    uint64_t canary_ms,
+        canary_took_ms; /* wall time of the last one that came back whole (0: none), and its round trip */
 } xt_heartbeat;
 
 typedef enum xt_beat_state {

@@ -114,7 +114,7 @@ class Kernel(Scene):
         self.assertGreaterEqual(len(truth), 500)
         expected = collections.Counter((t["pid"], tuple(t["args"])) for t in truth)
 
-        query = "exe:*witness* and success:yes"
+        query = "exe:*/witness* and success:yes"
         wait_for(lambda: self.server.count(query) >= len(truth), 60, 0.5)
         events = self.server.search(query)
         stored = collections.Counter((e["process"]["pid"], tuple(a.hex() for a in args_of(e))) for e in events)

@@ -280,7 +280,7 @@ static void on_session_record(void *context, xt_event *event, xt_arena *arena)
 
 static void test_session_records(void **state)
 {
-    struct session_records c = {.set = load_rules("rules/noise", 4)};
+    struct session_records c = {.set = load_rules("rules/noise", 6)};
     char path[400];
 
     if (!corpus_path(path, "session.log"))
