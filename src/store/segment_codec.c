@@ -97,25 +97,42 @@ void xt_segment_put_dict(xt_buf *out, const xt_slice *dict, uint32_t n, uint64_t
 
 /* ------------------------------------------------------------------------------------------------ decoding */
 
-/* The few planes that nearly all columns have are put together at once, the others one by one. */
-static void planes_join(uint64_t *values, uint32_t n, uint64_t base, unsigned width, const uint8_t *planes)
-{
-    const uint8_t *p0 = planes, *p1 = p0 + n, *p2 = p1 + n;
+/* A frame of reference as it stands in raw. */
+typedef struct for_planes {
+    uint64_t base;
+    unsigned width;
+    const uint8_t *planes;
+    uint32_t n;
+} for_planes;
 
-    if (width == 0)
+static bool for_planes_take(xt_reader *reader, uint32_t n, for_planes *ret)
+{
+    *ret = (for_planes){.base = xt_reader_u64(reader), .width = xt_reader_u8(reader), .n = n};
+    ret->planes = (const uint8_t *)xt_reader_bytes(reader, (size_t)n * ret->width).p;
+    return !reader->failed && ret->width <= 8;
+}
+
+/* The few planes that nearly all columns have are put together at once, the others one by one. */
+static void planes_join(uint64_t *values, const for_planes *f)
+{
+    const uint8_t *p0 = f->planes, *p1 = p0 + f->n, *p2 = p1 + f->n;
+    uint64_t base = f->base;
+    uint32_t n = f->n;
+
+    if (f->width == 0)
         for (uint32_t i = 0; i < n; i++)
             values[i] = base;
-    else if (width == 1)
+    else if (f->width == 1)
         for (uint32_t i = 0; i < n; i++)
             values[i] = base + p0[i];
-    else if (width == 2)
+    else if (f->width == 2)
         for (uint32_t i = 0; i < n; i++)
             values[i] = base + (p0[i] | (uint32_t)p1[i] << 8);
     else
         for (uint32_t i = 0; i < n; i++)
             values[i] = base + (p0[i] | (uint32_t)p1[i] << 8 | (uint32_t)p2[i] << 16);
-    for (unsigned plane = 3; plane < width; plane++) {
-        const uint8_t *from = planes + (size_t)plane * n;
+    for (unsigned plane = 3; plane < f->width; plane++) {
+        const uint8_t *from = f->planes + (size_t)plane * n;
         for (uint32_t i = 0; i < n; i++)
             values[i] += (uint64_t)from[i] << 8 * plane;
     }
@@ -123,13 +140,11 @@ static void planes_join(uint64_t *values, uint32_t n, uint64_t base, unsigned wi
 
 bool xt_segment_next_for(xt_reader *reader, uint64_t *values, uint32_t n)
 {
-    uint64_t base = xt_reader_u64(reader);
-    unsigned width = xt_reader_u8(reader);
-    xt_slice planes = xt_reader_bytes(reader, (size_t)n * width);
+    for_planes f;
 
-    if (reader->failed || width > 8)
+    if (!for_planes_take(reader, n, &f))
         return false;
-    planes_join(values, n, base, width, (const uint8_t *)planes.p);
+    planes_join(values, &f);
     return true;
 }
 
@@ -153,27 +168,32 @@ bool xt_segment_get_delta(xt_slice raw, uint64_t *values, uint32_t n)
     return true;
 }
 
-/* The same of codes, straight to 32 bits: one or two planes are what codes of a row group need. */
-static bool next_codes(xt_reader *reader, uint32_t *codes, uint32_t n)
+/*
+ * The same of codes, straight to 32 bits: one or two planes are what codes of a row group need. None may be more than
+ * `most`. Both are below 2^31, so that the highest bit of the difference tells.
+ */
+static bool next_codes(xt_reader *reader, uint32_t *codes, uint32_t n, uint32_t most)
 {
-    uint64_t base = xt_reader_u64(reader);
-    unsigned width = xt_reader_u8(reader);
-    xt_slice planes = xt_reader_bytes(reader, (size_t)n * width);
-    const uint8_t *low = (const uint8_t *)planes.p;
+    for_planes f;
 
-    if (reader->failed || width > 2 || base > UINT32_MAX - UINT16_MAX)
+    if (!for_planes_take(reader, n, &f) || f.width > 2 || f.base > INT32_MAX - UINT16_MAX)
         return false;
-    uint32_t first = (uint32_t)base;
-    if (width == 0)
+    const uint8_t *low = f.planes, *high = f.planes + n;
+    uint32_t base = (uint32_t)f.base, beyond = most - base;
+    if (f.width == 0)
         for (uint32_t i = 0; i < n; i++)
-            codes[i] = first;
-    else if (width == 1)
-        for (uint32_t i = 0; i < n; i++)
-            codes[i] = first + low[i];
+            codes[i] = base;
+    else if (f.width == 1)
+        for (uint32_t i = 0; i < n; i++) {
+            codes[i] = base + low[i];
+            beyond |= most - codes[i];
+        }
     else
-        for (uint32_t i = 0; i < n; i++)
-            codes[i] = first + (low[i] | (uint32_t)low[n + i] << 8);
-    return true;
+        for (uint32_t i = 0; i < n; i++) {
+            codes[i] = base + (low[i] | (uint32_t)high[i] << 8);
+            beyond |= most - codes[i];
+        }
+    return beyond <= INT32_MAX;
 }
 
 /* Which code is the k-th new one comes first in raw. */
@@ -182,7 +202,7 @@ static bool get_recent(xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_val
     xt_reader reader = xt_reader_of(raw);
     uint32_t next = 1;
 
-    if (!xt_segment_next_for(&reader, scratch + 1, n_values) || !next_codes(&reader, codes, n) ||
+    if (!xt_segment_next_for(&reader, scratch + 1, n_values) || !next_codes(&reader, codes, n, n_values + 1) ||
         !xt_reader_done(&reader))
         return false;
     scratch[0] = 0;
@@ -202,61 +222,44 @@ static bool get_recent(xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_val
     return next == n_values + 1;
 }
 
-static bool get_words(xt_slice raw, uint32_t *codes, uint32_t n)
+static bool get_words(xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_values)
 {
     const uint8_t *from = (const uint8_t *)raw.p;
+    uint32_t beyond = 0;
 
     if (raw.n != (size_t)n * 2)
         return false;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         codes[i] = from[2 * i] | (uint32_t)from[2 * i + 1] << 8;
-    return true;
+        beyond |= n_values - codes[i];
+    }
+    return beyond <= INT32_MAX;
 }
 
-static bool get_plain(xt_slice raw, uint32_t *codes, uint32_t n)
+static bool get_plain(xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_values)
 {
     xt_reader reader = xt_reader_of(raw);
 
-    return next_codes(&reader, codes, n) && xt_reader_done(&reader);
+    return next_codes(&reader, codes, n, n_values) && xt_reader_done(&reader);
 }
 
 bool xt_segment_get_codes(uint8_t encoding, xt_slice raw, uint32_t *codes, uint32_t n, uint32_t n_values,
                           uint64_t *scratch)
 {
-    bool ok = encoding == XT_SEGMENT_RECENT  ? get_recent(raw, codes, n, n_values, scratch)
-              : encoding == XT_SEGMENT_WORDS ? get_words(raw, codes, n)
-              : encoding == XT_SEGMENT_FOR   ? get_plain(raw, codes, n)
-                                             : false;
-    uint32_t most = 0;
-
-    for (uint32_t i = 0; ok && i < n; i++)
-        most = codes[i] > most ? codes[i] : most;
-    return ok && most <= n_values;
+    return encoding == XT_SEGMENT_RECENT  ? get_recent(raw, codes, n, n_values, scratch)
+           : encoding == XT_SEGMENT_WORDS ? get_words(raw, codes, n, n_values)
+           : encoding == XT_SEGMENT_FOR   ? get_plain(raw, codes, n, n_values)
+                                          : false;
 }
 
 /* ------------------------------------------------------------------------------------------------ a few places */
-
-/* A frame of reference as it stands in raw. */
-typedef struct for_planes {
-    uint64_t base;
-    unsigned width;
-    const uint8_t *planes;
-    uint32_t n;
-} for_planes;
-
-static bool for_planes_take(xt_reader *reader, uint32_t n, for_planes *ret)
-{
-    *ret = (for_planes){.base = xt_reader_u64(reader), .width = xt_reader_u8(reader), .n = n};
-    ret->planes = (const uint8_t *)xt_reader_bytes(reader, (size_t)n * ret->width).p;
-    return ret->width <= 8 && xt_reader_done(reader);
-}
 
 bool xt_segment_pick_for(xt_slice raw, uint32_t n, const uint32_t *places, size_t n_places, uint64_t *ret)
 {
     xt_reader reader = xt_reader_of(raw);
     for_planes f;
 
-    if (!for_planes_take(&reader, n, &f))
+    if (!for_planes_take(&reader, n, &f) || !xt_reader_done(&reader))
         return false;
     for (size_t i = 0; i < n_places; i++) {
         ret[i] = f.base;
@@ -283,7 +286,7 @@ bool xt_segment_pick_delta(xt_slice raw, uint32_t n, const uint32_t *places, siz
     uint32_t at = 0;
     for_planes f;
 
-    if (n == 0 || !for_planes_take(&reader, n - 1, &f))
+    if (n == 0 || !for_planes_take(&reader, n - 1, &f) || !xt_reader_done(&reader))
         return false;
     for (size_t i = 0; i < n_places; at = places[i++]) {
         uint32_t more = places[i] - at;
