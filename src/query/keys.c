@@ -12,9 +12,16 @@
 #include "base/map.h"
 #include "query/field_values.h"
 
-#define MAX_BINS 4096 /* of a part, for which an array is used */
+#define MAX_BINS    4096 /* of a part, for which an array is used */
+#define WHOLE_AFTER 4    /* a quarter of a dictionary one by one: then its chunks are entered whole */
 
-typedef _Atomic(const xt_key_values *) known_values;
+typedef _Atomic(const xt_key_values *) known_value;
+
+/* What the entries of a dictionary stand for, by code. */
+typedef struct known_values {
+    atomic_uint n_single; /* entered one by one */
+    known_value values[];
+} known_values;
 
 struct xt_keys {
     xt_query_key keys[XT_KEYS_MAX];
@@ -315,17 +322,18 @@ static known_values *known_of_source(xt_keys *keys, const xt_walk_part *part, co
 
     if (known)
         return known;
-    known_values *new = calloc((size_t)column->column->dict->n + 1, sizeof *new);
+    size_t n_bytes = sizeof(known_values) + column->column->dict->n * sizeof(known_value);
+    known_values *new = calloc(1, n_bytes);
     if (new && !atomic_compare_exchange_strong(place, &known, new)) {
         free(new);
         return known;
     }
     if (new)
-        (void)xt_keys_charge(keys, column->column->dict->n * sizeof *new);
+        (void)xt_keys_charge(keys, n_bytes);
     return new;
 }
 
-static int entry_enter(xt_keys *keys, const xt_walk_part *part, size_t k, xt_slice entry, known_values *known)
+static int entry_enter(xt_keys *keys, const xt_walk_part *part, size_t k, xt_slice entry, known_value *known)
 {
     const xt_key_values *values;
     xt_slice *texts;
@@ -341,27 +349,23 @@ static int entry_enter(xt_keys *keys, const xt_walk_part *part, size_t k, xt_sli
 
 /* All entries of the chunk that holds the code: who wants all of a dictionary reads and unpacks each chunk once so. */
 static int chunk_enter(xt_keys *keys, const xt_walk_part *part, const xt_key_column *column, uint32_t code,
-                       known_values *known)
+                       known_value *known)
 {
     const xt_dict *dict = column->column->dict;
     uint32_t chunk = 0, end = dict->n_chunks;
     const xt_slice *entries;
-    int r = 0;
 
     while (end - chunk > 1) {
         uint32_t middle = chunk + (end - chunk) / 2;
         *(dict->firsts[middle] <= code ? &chunk : &end) = middle;
     }
-    pthread_mutex_lock(&keys->chunk_lock);
-    if (!atomic_load_explicit(&known[code], memory_order_acquire))
-        r = xt_dict_chunk(part->reader, dict, chunk, &entries, part->problem);
+    int r = xt_dict_chunk(part->reader, dict, chunk, &entries, part->problem);
     for (uint32_t i = dict->firsts[chunk]; r == 0 && i < dict->firsts[chunk + 1]; i++) {
         xt_arena_mark mark = xt_arena_mark_get(part->arena);
         if (!atomic_load_explicit(&known[i], memory_order_acquire))
             r = entry_enter(keys, part, column->k, entries[i - dict->firsts[chunk]], &known[i]);
         xt_arena_mark_reset(part->arena, mark);
     }
-    pthread_mutex_unlock(&keys->chunk_lock);
     return r;
 }
 
@@ -376,19 +380,22 @@ static int values_of_entry(xt_keys *keys, const xt_walk_part *part, const xt_key
 
     if (!known)
         return xt_error_origin(-ENOMEM);
-    *ret = atomic_load_explicit(&known[code], memory_order_acquire);
+    *ret = atomic_load_explicit(&known->values[code], memory_order_acquire);
     if (*ret)
         return 0;
-    if (keys->wants_all) {
-        r = chunk_enter(keys, part, column, code, known);
+    if (keys->wants_all || atomic_fetch_add(&known->n_single, 1) > column->column->dict->n / WHOLE_AFTER) {
+        pthread_mutex_lock(&keys->chunk_lock);
+        if (!atomic_load_explicit(&known->values[code], memory_order_acquire)) /* by another thread, meanwhile */
+            r = chunk_enter(keys, part, column, code, known->values);
+        pthread_mutex_unlock(&keys->chunk_lock);
     } else {
         xt_arena_mark mark = xt_arena_mark_get(part->arena);
         r = xt_dict_entry(part->reader, column->column->dict, code, part->arena, &entry, part->problem);
         if (r == 0)
-            r = entry_enter(keys, part, column->k, entry, &known[code]);
+            r = entry_enter(keys, part, column->k, entry, &known->values[code]);
         xt_arena_mark_reset(part->arena, mark);
     }
-    *ret = atomic_load_explicit(&known[code], memory_order_acquire);
+    *ret = atomic_load_explicit(&known->values[code], memory_order_acquire);
     return r;
 }
 
