@@ -20,8 +20,8 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# Suites whose code runs on several threads: they are run under ThreadSanitizer too.
-THREADED = {"store", "query", "server", "web", "agent", "audit"}
+# Suites (and single tests) whose code runs on several threads: they are run under ThreadSanitizer too.
+THREADED = {"store", "query", "server", "web", "agent", "audit", "decoder_threads"}
 # End-to-end tests whose server and agent run under ThreadSanitizer as well.
 THREADED_E2E = {"test_kill", "test_kernel", "test_modes"}
 FUZZ_CPU_SECONDS = 180  # a twentieth of a CPU-hour: 90 s on two cores
@@ -100,7 +100,7 @@ def meson_tests(folder, label, words, tally, only=None):
     for test in listed:
         suites = {suite.split(":")[-1] for suite in test["suite"]}
         name = f"{label}:{'fuzz' if 'fuzz' in suites else '/'.join(sorted(suites - {'unit'}))}/{test['name']}"
-        if wanted(name, words) and (only is None or suites & only):
+        if wanted(name, words) and (only is None or (suites | {test["name"]}) & only):
             jobs.append((name, test["cmd"]))
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         running = {pool.submit(run_program, command, 900): (name, command) for name, command in jobs}

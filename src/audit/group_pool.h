@@ -56,6 +56,7 @@ typedef struct xt_open_group {
     uint32_t serial;
     unsigned flags;
     bool has_proctitle;
+    unsigned copy; /* of the log, that its first record is from */
     xt_record *records;
     size_t n_records, cap_records;
     size_t n_bytes; /* text and records, as counted against the limits */

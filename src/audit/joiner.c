@@ -52,6 +52,7 @@ struct xt_joiner {
     node *last_node;
     xt_map nodes;
 
+    unsigned copy; /* how often what was given out was forgotten */
     xt_group_pool pool;
     uint64_t recent[RECENT_SETS][RECENT_WAYS];
 };
@@ -108,14 +109,14 @@ static uint64_t key_hash(const xt_joiner *joiner, const xt_record *record)
     return record->node.n > 0 ? mix(h + xt_slice_hash(record->node)) : h;
 }
 
-static uint64_t *recent_set(xt_joiner *joiner, uint64_t hash)
+static size_t recent_set(uint64_t hash)
 {
-    return joiner->recent[(hash >> 32) % RECENT_SETS];
+    return (hash >> 32) % RECENT_SETS;
 }
 
-static uint64_t *recent_find(xt_joiner *joiner, uint64_t hash)
+static const uint64_t *recent_find(const xt_joiner *joiner, uint64_t hash)
 {
-    uint64_t *set = recent_set(joiner, hash);
+    const uint64_t *set = joiner->recent[recent_set(hash)];
     for (size_t i = 0; i < RECENT_WAYS; i++)
         if (((set[i] ^ hash) & ~RECENT_PROCTITLE) == 0)
             return &set[i];
@@ -124,9 +125,10 @@ static uint64_t *recent_find(xt_joiner *joiner, uint64_t hash)
 
 static void recent_put(xt_joiner *joiner, const xt_open_group *g)
 {
-    uint64_t *set = recent_set(joiner, g->hash), *known = recent_find(joiner, g->hash);
+    uint64_t *set = joiner->recent[recent_set(g->hash)];
+    const uint64_t *known = recent_find(joiner, g->hash);
     if (known) {
-        *known |= g->has_proctitle ? RECENT_PROCTITLE : 0;
+        set[known - set] |= g->has_proctitle ? RECENT_PROCTITLE : 0;
         return;
     }
     memmove(set + 1, set, (RECENT_WAYS - 1) * sizeof *set);
@@ -140,7 +142,7 @@ static bool is_of(const xt_open_group *g, const xt_record *record)
     return g->serial == record->serial && g->time_ms == record->time_ms && xt_slice_eq(g->node->name, record->node);
 }
 
-static xt_open_group *group_find(xt_joiner *joiner, uint64_t hash, const xt_record *record)
+static xt_open_group *group_find(const xt_joiner *joiner, uint64_t hash, const xt_record *record)
 {
     xt_open_group *g = joiner->table[hash & joiner->table_mask];
     while (g && !(g->hash == hash && is_of(g, record)))
@@ -174,6 +176,7 @@ static xt_open_group *group_new(xt_joiner *joiner, uint64_t hash, const xt_recor
     g->node = n;
     g->time_ms = record->time_ms;
     g->serial = record->serial;
+    g->copy = joiner->copy;
     xt_open_group **at = &joiner->table[hash & joiner->table_mask];
     g->chain = *at;
     *at = g;
@@ -320,9 +323,20 @@ static int push_first(xt_joiner *joiner, uint64_t hash, const xt_record *record)
     return 0;
 }
 
+/* A group that another copy of the log left open: what that had of it is not to be there twice. */
+static bool is_repeated(const xt_joiner *joiner, const xt_open_group *g, const xt_record *record)
+{
+    for (size_t i = 0; g->copy != joiner->copy && i < g->n_records; i++)
+        if (g->records[i].type == record->type && xt_slice_eq(g->records[i].body, record->body))
+            return true;
+    return false;
+}
+
 static int push_next(xt_joiner *joiner, xt_open_group *g, const xt_record *record)
 {
     joiner->last = g;
+    if (is_repeated(joiner, g, record))
+        return 0;
     if (record->type == AUDIT_EOE) {
         group_finish(joiner, g, XT_GROUP_EOE);
         return 0;
@@ -424,7 +438,7 @@ int xt_joiner_push(xt_joiner *joiner, const xt_record *record, int64_t now_ms)
         return push_next(joiner, joiner->last, record);
     finish_titled(joiner, record);
     uint64_t hash = key_hash(joiner, record);
-    __builtin_prefetch(recent_set(joiner, hash)); /* looked at when the table has no such group */
+    __builtin_prefetch(joiner->recent[recent_set(hash)]); /* looked at when the table has no such group */
     xt_open_group *g = group_find(joiner, hash, record);
     return g ? push_next(joiner, g, record) : push_first(joiner, hash, record);
 }
@@ -454,6 +468,23 @@ void xt_joiner_finish(xt_joiner *joiner)
         xt_open_group *g = XT_GROUP_OF(joiner->open.next, order);
         group_finish(joiner, g, time_flag(g));
     }
+}
+
+bool xt_joiner_is_open(const xt_joiner *joiner, const xt_record *record)
+{
+    return group_find(joiner, key_hash(joiner, record), record) != NULL;
+}
+
+bool xt_joiner_is_late(const xt_joiner *joiner, const xt_record *record)
+{
+    uint64_t hash = key_hash(joiner, record);
+    return !group_find(joiner, hash, record) && recent_find(joiner, hash);
+}
+
+void xt_joiner_forget(xt_joiner *joiner)
+{
+    memset(joiner->recent, 0, sizeof joiner->recent);
+    joiner->copy++;
 }
 
 xt_joiner_stats xt_joiner_stats_get(const xt_joiner *joiner)

@@ -67,4 +67,13 @@ XT_MUST_USE int xt_joiner_push(xt_joiner *joiner, const xt_record *record, int64
 const xt_group *xt_joiner_next(xt_joiner *joiner, int64_t now_ms);
 /* Finishes all that is open (end of input): then call next until NULL. */
 void xt_joiner_finish(xt_joiner *joiner);
+/* Whether the record's group is there. */
+bool xt_joiner_is_open(const xt_joiner *joiner, const xt_record *record);
+/* Whether the record's group was given out lately, so that it would be late. */
+bool xt_joiner_is_late(const xt_joiner *joiner, const xt_record *record);
+/*
+ * What comes is another copy of a log, or one that overlaps: what was given out so far is not known any more, and groups
+ * that are open take no record a second time.
+ */
+void xt_joiner_forget(xt_joiner *joiner);
 xt_joiner_stats xt_joiner_stats_get(const xt_joiner *joiner);

@@ -17,9 +17,11 @@
 #include "cli/commands.h"
 #include "cli/explain_print.h"
 #include "io/unix_address.h"
+#include "web/imports.h"
 #include "web/local.h"
 
-#define PIECE_BYTES (4u << 20) /* a body over HTTP goes in requests of about this size */
+#define PIECE_BYTES       (4u << 20)   /* a body over HTTP goes in requests of about this size */
+#define LOCAL_PIECE_BYTES (256u << 10) /* in this process: small enough to stay in a cache */
 
 /* What became of an answer. */
 typedef struct answer {
@@ -27,7 +29,8 @@ typedef struct answer {
     xt_buf error; /* body of an answer of 400 and above */
     int status;
     bool ended;     /* on_bytes wanted no more */
-    bool more;      /* pieces of the body follow: what is said to this one matters only as an error */
+    bool more;      /* pieces of the body follow: what is said to this one goes to on_more */
+    xt_buf so_far;  /* that */
     xt_slice body;  /* of the body's piece, what was not read yet */
     xt_buf summary; /* JSON behind streamed rows: whether they are all */
 } answer;
@@ -40,6 +43,15 @@ static const char *place_option(const xt_opt_args *args, const char *name)
             return xt_opt_get(args, name);
     return NULL;
 }
+
+/* How a request goes: in this process, or over HTTP through a socket or to --server. */
+typedef struct way {
+    xt_app *app; /* NULL: over HTTP */
+    xt_imports *imports;
+    const char *socket;    /* NULL: to --server */
+    unsigned long session; /* that the pieces of a body are of */
+    bool goes_on;          /* a piece of it was sent */
+} way;
 
 void xt_call_init(xt_call *call, const char *method, const char *path)
 {
@@ -65,15 +77,20 @@ static void put_encoded(xt_buf *out, const char *text)
     }
 }
 
-void xt_call_param(xt_call *call, const char *name, const char *value)
+void xt_call_put_param(xt_buf *query, const char *name, const char *value)
 {
     if (!value)
         return;
-    if (call->query.n)
-        xt_buf_putc(&call->query, '&');
-    xt_buf_puts(&call->query, name);
-    xt_buf_putc(&call->query, '=');
-    put_encoded(&call->query, value);
+    if (query->n)
+        xt_buf_putc(query, '&');
+    xt_buf_puts(query, name);
+    xt_buf_putc(query, '=');
+    put_encoded(query, value);
+}
+
+void xt_call_param(xt_call *call, const char *name, const char *value)
+{
+    xt_call_put_param(&call->query, name, value);
 }
 
 void xt_call_segment(xt_call *call, const char *segment)
@@ -99,8 +116,11 @@ static int hand_on(answer *a, xt_slice bytes)
         xt_buf_put(&a->error, bytes);
         return 0;
     }
-    if (a->more)
+    if (a->more) {
+        a->so_far.max_bytes = 64 << 10;
+        xt_buf_put(&a->so_far, bytes);
         return 0;
+    }
     int r = a->call->on_bytes                                ? a->call->on_bytes(a->call->context, bytes)
             : fwrite(bytes.p, 1, bytes.n, stdout) == bytes.n ? 0
                                                              : -EPIPE;
@@ -204,8 +224,8 @@ static struct curl_slist *headers_of(const xt_opt_args *args)
     return headers;
 }
 
-/* One request; body p == NULL: none. `more` is added to the query of a piece that others follow. */
-static int http_once(const xt_opt_args *args, const char *socket_path, answer *a, xt_slice body, const char *more)
+/* One request; body p == NULL: none. `more` is added to the query. */
+static int http_once(const xt_opt_args *args, const char *socket_path, answer *a, xt_slice body, xt_slice more)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf url = XT_BUF_INIT;
     const char *base = socket_path ? "http://localhost" : place_option(args, "server");
@@ -213,8 +233,8 @@ static int http_once(const xt_opt_args *args, const char *socket_path, answer *a
     size_t n_base = strcspn(base, "?#");
     while (n_base > 0 && base[n_base - 1] == '/')
         n_base--;
-    xt_buf_printf(&url, "%.*s%.*s?%.*s%s", (int)n_base, base, XT_S_ARGS(xt_buf_slice(&a->call->path)),
-                  XT_S_ARGS(xt_buf_slice(&a->call->query)), more);
+    xt_buf_printf(&url, "%.*s%.*s?%.*s%.*s", (int)n_base, base, XT_S_ARGS(xt_buf_slice(&a->call->path)),
+                  XT_S_ARGS(xt_buf_slice(&a->call->query)), XT_S_ARGS(more));
     xt_buf_putc(&url, '\0');
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = headers_of(args);
@@ -248,31 +268,6 @@ static int http_once(const xt_opt_args *args, const char *socket_path, answer *a
     return xt_cli_fail(&problem);
 }
 
-/* A long body goes in several requests of one import session. */
-static int http_with_body(const xt_opt_args *args, const char *socket_path, answer *a)
-{
-    XT_CLEANUP(xt_buf_fini) xt_buf piece = XT_BUF_INIT;
-    char session[64];
-    snprintf(session, sizeof session, "&session=%lx%x", (unsigned long)time(NULL), (unsigned)getpid());
-    xt_buf_puts(&a->call->query, session);
-    for (bool more = true; more;) {
-        xt_slice bytes = XT_S_NULL;
-        int r = a->call->next_body(a->call->context, &bytes);
-        if (r != 0)
-            return 1;
-        more = bytes.n > 0;
-        xt_buf_put(&piece, bytes);
-        if (more && piece.n < PIECE_BYTES)
-            continue;
-        a->more = more;
-        int status = http_once(args, socket_path, a, xt_buf_slice(&piece), more ? "&more=1" : "");
-        if (status != 0 || a->status >= 400)
-            return status;
-        xt_buf_reset(&piece);
-    }
-    return 0;
-}
-
 /* ------------------------------------------------------------------------------------------ in this process */
 
 static int local_begin(void *context, int status, const char *content_type, const char *extra)
@@ -295,15 +290,9 @@ static int local_bytes(void *context, xt_slice bytes)
     return hand_on(context, bytes);
 }
 
-/* The next bytes of the body: what is left of the piece before, else a new piece. */
 static ssize_t local_body(void *context, void *p, size_t n)
 {
     answer *a = context;
-    if (a->body.n == 0) {
-        int r = a->call->next_body(a->call->context, &a->body);
-        if (r != 0)
-            return r < 0 ? r : -EIO;
-    }
     size_t take = a->body.n < n ? a->body.n : n;
     if (take)
         memcpy(p, a->body.p, take);
@@ -311,7 +300,8 @@ static ssize_t local_body(void *context, void *p, size_t n)
     return (ssize_t)take;
 }
 
-static int in_process(const xt_opt_args *args, answer *a)
+/* The folder, opened; the exit status. */
+static int local_open(const xt_opt_args *args, const answer *a, xt_app **ret)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     const char *data = xt_opt_get(args, "data");
@@ -326,27 +316,106 @@ static int in_process(const xt_opt_args *args, answer *a)
         return xt_cli_fail(&problem);
     }
     xt_app_settings settings = {.data = data};
-    xt_app *app = NULL;
-    if (xt_app_open(&settings, &app, &problem) != 0)
-        return xt_cli_fail(&problem);
-    xt_buf_putc(&a->call->path, '\0');
+    return xt_app_open(&settings, ret, &problem) == 0 ? 0 : xt_cli_fail(&problem);
+}
+
+/* One request in this process; as http_once. */
+static int local_once(const xt_opt_args *args, way *w, answer *a, xt_slice body, xt_slice more)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf query = XT_BUF_INIT, path = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_buf_put(&query, xt_buf_slice(&a->call->query));
+    xt_buf_put(&query, more);
+    xt_buf_put(&path, xt_buf_slice(&a->call->path));
+    xt_buf_putc(&path, '\0');
+    a->body = body;
     xt_local_request request = {
         .method = a->call->method,
-        .path = a->call->path.p,
-        .query = xt_buf_slice(&a->call->query),
-        .read_body = a->call->next_body ? local_body : NULL,
+        .path = path.p,
+        .query = xt_buf_slice(&query),
+        .read_body = body.p ? local_body : NULL,
         .on_begin = local_begin,
         .on_bytes = local_bytes,
         .on_summary = local_summary,
         .context = a,
+        .imports = w->imports,
     };
-    int r = xt_local_run(app, &request, &a->status);
-    (void)xt_app_close(app);
+    int r = xt_local_run(w->app, &request, &a->status);
     if (r >= 0 || a->ended)
         return 0;
-    xt_problem_source(&problem, data);
+    xt_problem_source(&problem, xt_opt_get(args, "data"));
     xt_problem_set(&problem, "%s", strerror(-r));
     return xt_cli_fail(&problem);
+}
+
+/* ------------------------------------------------------------------------------------------------- bodies */
+
+static int once(const xt_opt_args *args, way *w, answer *a, xt_slice body, xt_slice more)
+{
+    return w->app ? local_once(args, w, a, body, more) : http_once(args, w->socket, a, body, more);
+}
+
+static int send_piece(const xt_opt_args *args, way *w, answer *a, const xt_buf *piece, const xt_buf *params, bool more)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf query = XT_BUF_INIT;
+    if (a->call->in_pieces)
+        xt_buf_printf(&query, "&session=%lx%x%s%s", w->session, (unsigned)getpid(), more ? "&more=1" : "",
+                      w->goes_on ? "&next=1" : "");
+    w->goes_on = true;
+    if (params->n > 0) {
+        xt_buf_putc(&query, '&');
+        xt_buf_put(&query, xt_buf_slice(params));
+    }
+    a->more = more;
+    xt_buf_reset(&a->so_far);
+    int status = once(args, w, a, xt_slice_of(piece->p ? piece->p : "", piece->n), xt_buf_slice(&query));
+    if (more && status == 0 && a->status < 400 && a->call->on_more)
+        a->call->on_more(a->call->context, xt_buf_slice(&a->so_far));
+    return status;
+}
+
+/* The body, whole, or in several requests of one import session: each has bytes of one file. */
+static int with_body(const xt_opt_args *args, way *w, answer *a)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf piece = XT_BUF_INIT, params = XT_BUF_INIT;
+    size_t max = !a->call->in_pieces ? SIZE_MAX : w->app ? LOCAL_PIECE_BYTES : PIECE_BYTES;
+    int status = 0;
+    w->session = (unsigned long)time(NULL);
+    for (bool more = true; more && status == 0 && a->status < 400;) {
+        xt_slice bytes = XT_S_NULL, next = XT_S_NULL;
+        if (a->call->next_body(a->call->context, &bytes, &next) != 0)
+            return 1;
+        more = bytes.n > 0;
+        bool is_other = more && piece.n > 0 && !xt_slice_eq(next, xt_buf_slice(&params));
+        if (is_other || piece.n >= max || !more) {
+            status = send_piece(args, w, a, &piece, &params, more);
+            xt_buf_reset(&piece);
+        }
+        if (more) {
+            xt_buf_put(&piece, bytes);
+            xt_buf_reset(&params);
+            xt_buf_put(&params, next);
+        }
+    }
+    return status;
+}
+
+static int ask(const xt_opt_args *args, way *w, answer *a)
+{
+    return a->call->next_body ? with_body(args, w, a) : once(args, w, a, XT_S_NULL, XT_S_NULL);
+}
+
+static int in_process(const xt_opt_args *args, answer *a)
+{
+    way w = {0};
+    int status = local_open(args, a, &w.app);
+    if (status == 0 && a->call->next_body && xt_imports_new(xt_app_clock(w.app), &w.imports) < 0)
+        status = 1;
+    if (status == 0)
+        status = ask(args, &w, a);
+    (void)xt_imports_free(w.imports);
+    (void)xt_app_close(w.app);
+    return status;
 }
 
 /* ------------------------------------------------------------------------------------------------- which way */
@@ -395,15 +464,16 @@ int xt_call_run(const xt_opt_args *args, xt_call *call)
     } else if (!xt_call_is_remote(args)) {
         status = in_process(args, &a);
     } else {
-        const char *through = place_option(args, "server") ? NULL : path;
-        if (through)
+        way w = {.socket = place_option(args, "server") ? NULL : path};
+        if (w.socket)
             (void)control_socket(data, path, sizeof path);
-        status = call->next_body ? http_with_body(args, through, &a) : http_once(args, through, &a, XT_S_NULL, "");
+        status = ask(args, &w, &a);
     }
     if (status == 0 && a.status >= 400)
         status = print_error(args, &a);
     print_summary(&a);
     xt_buf_fini(&a.summary);
+    xt_buf_fini(&a.so_far);
     xt_buf_fini(&a.error);
     xt_call_fini(call);
     if (fflush(stdout) != 0 && errno != EPIPE)
@@ -414,7 +484,8 @@ int xt_call_run(const xt_opt_args *args, xt_call *call)
 typedef struct fetch_job {
     xt_call *call;
     void *context; /* the caller's, for its body */
-    int (*next_body)(void *context, xt_slice *ret);
+    int (*next_body)(void *context, xt_slice *ret, xt_slice *ret_params);
+    void (*on_more)(void *context, xt_slice answer);
     xt_buf *out;
 } fetch_job;
 
@@ -425,17 +496,25 @@ static int fetch_bytes(void *context, xt_slice bytes)
     return xt_buf_done(job->out);
 }
 
-static int fetch_body(void *context, xt_slice *ret)
+static int fetch_body(void *context, xt_slice *ret, xt_slice *ret_params)
 {
     fetch_job *job = context;
-    return job->next_body(job->context, ret);
+    return job->next_body(job->context, ret, ret_params);
+}
+
+static void fetch_more(void *context, xt_slice so_far)
+{
+    fetch_job *job = context;
+    job->on_more(job->context, so_far);
 }
 
 int xt_call_fetch(const xt_opt_args *args, xt_call *call, xt_buf *ret)
 {
-    fetch_job job = {.call = call, .context = call->context, .next_body = call->next_body, .out = ret};
+    fetch_job job = {
+        .call = call, .context = call->context, .next_body = call->next_body, .on_more = call->on_more, .out = ret};
     call->on_bytes = fetch_bytes;
     call->next_body = job.next_body ? fetch_body : NULL;
+    call->on_more = job.on_more ? fetch_more : NULL;
     call->context = &job;
     return xt_call_run(args, call);
 }

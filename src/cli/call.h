@@ -13,8 +13,13 @@ typedef struct xt_call {
     const char *method; /* "GET", "POST" */
     xt_buf path;        /* "/api/v1/search"; segments already encoded (xt_call_segment) */
     xt_buf query;       /* "q=…&limit=5", encoded (xt_call_param) */
-    /* The body in pieces: 0 done or *ret empty at the end; NULL: no body. */
-    int (*next_body)(void *context, xt_slice *ret);
+    /*
+     * The body in pieces: 0 done or *ret empty at the end; NULL: no body. in_pieces: it goes in requests of one session,
+     * each of bytes with the same *ret_params (encoded, "a=b&c=d", at first empty), which it has too; else in one.
+     */
+    int (*next_body)(void *context, xt_slice *ret, xt_slice *ret_params);
+    bool in_pieces;
+    void (*on_more)(void *context, xt_slice answer); /* to each request of the session but the last; may be NULL */
     /* The answer in pieces; NULL: to standard output. Non-zero ends the call quietly. */
     int (*on_bytes)(void *context, xt_slice bytes);
     void *context;
@@ -25,6 +30,8 @@ void xt_call_init(xt_call *call, const char *method, const char *path);
 void xt_call_fini(xt_call *call);
 /* Adds name=value; nothing when value is NULL. */
 void xt_call_param(xt_call *call, const char *name, const char *value);
+/* The same at the end of any query. */
+void xt_call_put_param(xt_buf *query, const char *name, const char *value);
 void xt_call_segment(xt_call *call, const char *segment);
 /* Adds those options of the command line that were given under the same names, comma-separated list of names. */
 void xt_call_options(xt_call *call, const xt_opt_args *args, const char *names);

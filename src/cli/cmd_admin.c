@@ -97,7 +97,7 @@ int xt_cmd_ca_change(const xt_opt_args *args)
     return xt_call_run(args, &call);
 }
 
-static int next_of_file(void *context, xt_slice *ret)
+static int next_of_file(void *context, xt_slice *ret, xt_slice *ret_params)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     int r = xt_input_next(context, ret, &problem);

@@ -91,8 +91,11 @@ static const xt_opt server_options[] = {
     END,
 };
 static const xt_opt import_options[] = {
-    FROM_WHERE, {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
-    SECRETS,    SEAL_TO,
+    FROM_WHERE,
+    {.name = "host", .value = "NAME", .help = "name of the host for records without node="},
+    SECRETS,
+    SEAL_TO,
+    {.name = "quiet", .help = "say nothing but what went wrong"},
     END,
 };
 static const xt_opt search_options[] = {
@@ -235,7 +238,9 @@ static const xt_opt_command commands[] = {
     {"server", "", 0, 0, "take events from agents, store, detect, alert, serve the page", NULL, server_options,
      xt_cmd_server},
     {"import", "FILE...", 1, UINT_MAX, "existing audit.log files into the store",
-     "Plain, .gz or .zst; - is standard input. Returns when the events are searchable.", import_options, xt_cmd_import},
+     "Plain, .gz or .zst; - is standard input. The files are read as one, in the order of their first records; what is "
+     "there already is left out. Returns when the events are searchable.",
+     import_options, xt_cmd_import},
     {"search", "['KQL']", 0, 1, "find events, newest first",
      "  exectrail search --data DIR 'user:alice and cmd:*nmap*'\n  exectrail search --data DIR --by exe 'uid < 1000'\n "
      " exectrail search --data DIR --from now-1d --count 'tty:\"(none)\"'\n"

@@ -12,7 +12,9 @@
  * Time:      of a file, time is what the records say: forward steps count for a little only, so that a clock set
  *            ahead does not end what is open; of a line that is no record, it is that of the record before it or, at
  *            the beginning, of the first one behind it (0 where there is none near): a repeated import is the same.
- * Threads:   one at a time.
+ * Threads:   one at a time. With n_workers on_event and on_problem are called on threads of the decoder, one call at a time
+ *            of each; what was fed is all given out when begin or finish returns, and what on_event said comes back from
+ *            a later call. The events and their order are the same.
  */
 #pragma once
 #include "event/from_audit.h"
@@ -30,8 +32,10 @@ typedef struct xt_decoder_settings {
     bool leaves_parents;      /* whoever takes the events knows processes better: no process table */
     const char *source;       /* file name for problems */
     size_t max_memory_bytes;  /* 0: 64 MiB */
+    unsigned n_workers;       /* threads that make events, beside one that calls on_event; 0, live, or names: none */
     int (*on_event)(void *context, xt_event *event, xt_arena *arena); /* non-zero ends the stream and is returned */
     void (*on_problem)(void *context, const xt_problem *problem);     /* may be NULL */
+    void (*on_file)(void *context); /* what follows is of another file (begin); may be NULL */
     void *context;
 } xt_decoder_settings;
 
@@ -48,7 +52,7 @@ XT_MUST_USE int xt_decoder_feed(xt_decoder *decoder, xt_slice bytes);
  * borrowed as long as it is fed.
  */
 XT_MUST_USE int xt_decoder_begin(xt_decoder *decoder, const char *source);
-/* From now on these rules (ref is taken), or none; and this key (copied), or none. */
+/* From now on these rules (ref is taken), or none; and this key (copied), or none. With workers: before anything is fed. */
 void xt_decoder_set_secrets(xt_decoder *decoder, xt_secret_rules *secrets, const xt_secret_seal_key *seal_to);
 /* A record that came by netlink instead of text. */
 XT_MUST_USE int xt_decoder_feed_payload(xt_decoder *decoder, uint16_t type, xt_slice payload);
@@ -56,4 +60,4 @@ XT_MUST_USE int xt_decoder_feed_payload(xt_decoder *decoder, uint16_t type, xt_s
 XT_MUST_USE int xt_decoder_tick(xt_decoder *decoder, int64_t now_ms);
 /* End of input: everything open is given out. */
 XT_MUST_USE int xt_decoder_finish(xt_decoder *decoder);
-xt_decoder_stats xt_decoder_stats_get(const xt_decoder *decoder);
+xt_decoder_stats xt_decoder_stats_get(xt_decoder *decoder);

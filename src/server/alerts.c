@@ -47,20 +47,17 @@ static void user_of(const xt_event *event, char *ret, size_t n)
     }
 }
 
-/* What an alert of this event looks like when it is the first. */
-static int fresh(xt_event *event, const xt_match *match, xt_arena *arena, xt_buf *document, xt_alert *ret)
+/* What an alert of this event looks like when it is the first, but for its document. */
+static int fresh(xt_event *event, const xt_match *match, xt_arena *arena, xt_alert *ret)
 {
     xt_field_set wanted = {{0, 0}};
     int r;
 
     xt_field_set_add(&wanted, XT_F_EVENT_ID);
-    xt_field_set_add(&wanted, XT_F_CMD);
     r = xt_event_derive(event, wanted, arena);
-    if (r == 0)
-        r = xt_match_json(match, event, arena, document);
     if (r)
         return xt_error_trace(r);
-    *ret = (xt_alert){.count = 1, .status = "open", .document = xt_buf_slice(document)};
+    *ret = (xt_alert){.count = 1, .status = "open"};
     ret->first_ms = ret->last_ms = (int64_t)xt_event_num(event, XT_F_TIME, 0);
     xt_text_copy(ret->rule_id, sizeof ret->rule_id, match->rule->id);
     xt_text_copy(ret->rule_title, sizeof ret->rule_title, match->rule->title);
@@ -71,26 +68,38 @@ static int fresh(xt_event *event, const xt_match *match, xt_arena *arena, xt_buf
     return 0;
 }
 
+/* Only for who is told of the alert: of a thousand events that are folded one is. */
+static int document_make(xt_event *event, const xt_match *match, xt_arena *arena, xt_buf *document, xt_alert *alert)
+{
+    xt_field_set wanted = {{0, 0}};
+
+    xt_field_set_add(&wanted, XT_F_CMD);
+    int r = xt_event_derive(event, wanted, arena);
+    if (r == 0)
+        r = xt_match_json(match, event, arena, document);
+    alert->document = xt_buf_slice(document);
+    return xt_error_trace(r);
+}
+
 /* The alert not closed that this event belongs to; id 0: there is none. */
 static int find_open(xt_app *app, const char *key, xt_alert *alert, int64_t *ret_level, xt_problem *reterr_problem)
 {
-    XT_CLEANUP(xt_state_finish) sqlite3_stmt *stmt = NULL;
-    int r = xt_state_select(app->state, reterr_problem, &stmt,
-                            "SELECT id, first_ms, last_ms, count, level, status FROM alerts WHERE dedupe = ?1 AND"
-                            " event_id <> '' AND status <> 'closed' AND first_ms - ?3 <= ?2 AND last_ms + ?3 >= ?2"
-                            " ORDER BY last_ms DESC LIMIT 1",
-                            "zii", key, alert->first_ms, (int64_t)WINDOW_MS);
+    enum { ID, FIRST_MS, LAST_MS, COUNT, LEVEL, IS_OPEN, N };
+    int64_t found[N] = {0};
+    int r = xt_state_numbers(app->state, reterr_problem, found, N,
+                             "SELECT id, first_ms, last_ms, count, level, status = 'open' FROM alerts WHERE dedupe = ?1"
+                             " AND event_id <> '' AND status <> 'closed' AND first_ms - ?3 <= ?2 AND last_ms + ?3 >= ?2"
+                             " ORDER BY last_ms DESC LIMIT 1",
+                             "zii", key, alert->first_ms, (int64_t)WINDOW_MS);
 
-    if (r == 0)
-        r = xt_state_next(app->state, stmt, reterr_problem);
-    if (r < 1)
+    if (r < 0 || !found[ID])
         return xt_error_trace(r);
-    alert->id = (uint64_t)sqlite3_column_int64(stmt, 0);
-    alert->first_ms = sqlite3_column_int64(stmt, 1) < alert->first_ms ? sqlite3_column_int64(stmt, 1) : alert->first_ms;
-    alert->last_ms = sqlite3_column_int64(stmt, 2) > alert->last_ms ? sqlite3_column_int64(stmt, 2) : alert->last_ms;
-    alert->count = (uint64_t)sqlite3_column_int64(stmt, 3) + 1;
-    *ret_level = sqlite3_column_int64(stmt, 4);
-    xt_state_text(stmt, 5, alert->status, sizeof alert->status);
+    alert->id = (uint64_t)found[ID];
+    alert->first_ms = found[FIRST_MS] < alert->first_ms ? found[FIRST_MS] : alert->first_ms;
+    alert->last_ms = found[LAST_MS] > alert->last_ms ? found[LAST_MS] : alert->last_ms;
+    alert->count = (uint64_t)found[COUNT] + 1;
+    *ret_level = found[LEVEL];
+    xt_text_copy(alert->status, sizeof alert->status, found[IS_OPEN] ? XT_S("open") : XT_S("acknowledged"));
     return 0;
 }
 
@@ -218,7 +227,7 @@ int xt_alerts_raise(xt_app *app, xt_event *event, const xt_match *match, xt_aren
     char key[33];
     bool first = false;
     int64_t level = -1;
-    int r = fresh(event, match, arena, &document, &alert);
+    int r = fresh(event, match, arena, &alert);
 
     if (r == 0)
         r = first_time(app, &alert, &first, reterr_problem);
@@ -229,6 +238,10 @@ int xt_alerts_raise(xt_app *app, xt_event *event, const xt_match *match, xt_aren
     if (r)
         return xt_error_trace(r);
     bool rises = (int64_t)match->level > level;
+    if (!alert.id || rises)
+        r = document_make(event, match, arena, &document, &alert);
+    if (r)
+        return xt_error_trace(r);
     r = alert.id ? fold(app, &alert, match->level, rises, reterr_problem)
                  : insert(app, key, &alert, match->level, reterr_problem);
     if (r == 0 && rises)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/pipeline.h"
 #include "io/vfs.h"
 #include "server/alerts.h"
 #include "server/app_parts.h"
@@ -272,6 +273,8 @@ static xt_app *app_new(const xt_app_settings *settings)
     app->data = strdup(settings->data);
     app->clock = settings->clock ? settings->clock : &xt_clock_system;
     app->is_demo = settings->demo != NULL;
+    app->n_cores = settings->n_cores ? settings->n_cores : xt_cores();
+    app->bulk_rows = settings->seal_rows;
     app->keeps_secrets = settings->keeps_secrets;
     app->seals_secrets = settings->seal_to != NULL;
     if (settings->seal_to)

@@ -54,9 +54,10 @@ typedef struct xt_app_settings {
     const xt_group_age *group_ages;    /* instead of limits.max_age_ms for hosts of these groups; copied */
     size_t n_group_ages;               /* at most XT_GROUP_AGES_MAX */
     bool keeps_reserve;                /* of room on disk (store/store.h): for who runs long */
-    uint64_t seal_rows;                /* 0: the store's own */
+    uint64_t seal_rows;                /* of a segment at first; 0: the store's own */
     int64_t seal_after_ms, merge_after_ms;
     int64_t host_cert_s;   /* how long hosts' certificates last, 0: the default of server/pki.h */
+    unsigned n_cores;      /* that an import uses; 0: all */
     const xt_clock *clock; /* NULL: system */
 } xt_app_settings;
 
@@ -100,6 +101,7 @@ XT_MUST_USE int xt_app_ledger_head_read(xt_slice text, uint64_t *ret_id, unsigne
 typedef struct xt_import xt_import;
 typedef struct xt_import_stats {
     uint64_t n_bytes, n_lines;
+    uint64_t n_read;      /* events in what was fed */
     uint64_t n_events;    /* stored by this import */
     uint64_t n_unparsed;  /* lines among them that are no record */
     uint64_t n_duplicate; /* left out: the store had them before this import began */
@@ -110,9 +112,13 @@ XT_MUST_USE int xt_import_open(xt_app *app, const char *host, const char *source
                                xt_problem *reterr_problem);
 /* Before the first feed: whether the secrets of this import stay, or are sealed; else it is as the app's settings say. */
 void xt_import_set_secrets(xt_import *import, bool keep, const xt_secret_seal_key *seal_to /* NULL: not sealed */);
-/* What is fed from now on is of another file: its lines count from 1; what is open goes on. No change of name: nothing. */
-XT_MUST_USE int xt_import_begin(xt_import *import, const char *source, xt_problem *reterr_problem);
+/*
+ * What is fed from now on is of another file: its lines count from 1; what is open goes on. The same name and number as
+ * before (at first 0): nothing. An event that a file before has too is known.
+ */
+XT_MUST_USE int xt_import_begin(xt_import *import, const char *source, uint64_t number, xt_problem *reterr_problem);
 XT_MUST_USE int xt_import_feed(xt_import *import, xt_slice bytes, xt_problem *reterr_problem);
+xt_import_stats xt_import_stats_get(xt_import *import); /* so far */
 /* Waits until all is durable and searchable; compact: also sealed, write-ahead logs truncated. Frees. */
 XT_MUST_USE int xt_import_finish(xt_import *import, bool compact, xt_import_stats *ret, xt_problem *reterr_problem);
 xt_import *xt_import_abort(xt_import *import);

@@ -37,6 +37,9 @@ struct xt_app {
     xt_writer *writer;
     xt_demo *demo;
     xt_care *care;
+    unsigned n_cores;
+    uint64_t bulk_rows;
+    atomic_uint n_bulks; /* great imports under way, which share their memory */
 
     pthread_mutex_t erase_one; /* one erasure at a time */
     pthread_mutex_t

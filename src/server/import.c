@@ -1,6 +1,7 @@
 /*
- * Text is decoded on the caller's thread and cut into batches of a stream of its own (a random id: an import is never resumed);
- * the batches go through the same writer as those of agents. The writer's queue, being bounded, holds the reader back.
+ * Text is decoded on the caller's thread. A small import, and a live one, is cut into batches of a stream of its own (a random
+ * id: an import is never resumed) that go through the same writer as those of agents. What is more than a batch becomes
+ * segments at once (import_bulk.c): then nothing is packed into frames, written to pending.db and unpacked again.
  */
 #include "server/import.h"
 
@@ -9,6 +10,7 @@
 
 #include "event/decoder.h"
 #include "server/app_parts.h"
+#include "server/import_bulk.h"
 #include "server/import_known.h"
 #include "server/secret.h"
 #include "wire/batch.h"
@@ -22,7 +24,11 @@ struct xt_import {
     xt_app *app;
     xt_decoder *decoder;
     char host[256], host_id[33];
-    char source[200];          /* the file that is fed */
+    char source[200];        /* the file that is fed */
+    uint64_t number_of_file; /* as the caller counts */
+    uint32_t file;           /* as we do, from 0 */
+    bool live;
+    xt_import_bulk *bulk;      /* NULL: what there is fits a batch so far */
     xt_problem first_unparsed; /* not set: no line was */
     xt_hash128 stream, chain;
     uint64_t number, arrival; /* arrival: the store's newest when this began */
@@ -84,6 +90,7 @@ static void drop_known(xt_import *import)
         from += n;
     }
     import->events.n = to;
+    import->n_known += import->n - kept;
     import->n = kept;
 }
 
@@ -119,10 +126,10 @@ static int flush(xt_import *import, xt_problem *reterr_problem)
     if (r || import->n == 0)
         return xt_error_trace(r);
     r = xt_import_mark_known(import->app->store, import->arrival, import->index, import->n, &n_known, reterr_problem);
-    if (r == 0 && n_known) {
-        import->n_known += n_known;
+    if (r == 0 && import->file)
+        r = xt_import_mark_repeated(NULL, 0, import->index, import->n);
+    if (r == 0)
         drop_known(import);
-    }
     if (r == 0 && import->n)
         r = send(import);
     import->n = 0;
@@ -131,28 +138,62 @@ static int flush(xt_import *import, xt_problem *reterr_problem)
     return xt_error_trace(r);
 }
 
+/* What was gathered for a batch goes into a bulk, and all that follows. */
+static int begin_bulk(xt_import *import)
+{
+    xt_slice rest = xt_buf_slice(&import->events), bytes;
+    xt_event event;
+    xt_import_bulk *bulk = NULL;
+    int r = xt_import_bulk_new(import->app, import->stream, import->arrival, &bulk);
+
+    pthread_mutex_lock(&import->lock);
+    import->bulk = bulk;
+    pthread_mutex_unlock(&import->lock);
+    for (size_t i = 0; r == 0 && xt_event_batch_next(&rest, &bytes); i++) {
+        r = xt_event_decode(bytes, &event, &import->problem);
+        if (r == 0)
+            r = xt_import_bulk_add(import->bulk, &event, import->index[i].file, &import->problem);
+    }
+    import->n = 0;
+    xt_buf_fini(&import->events);
+    return xt_error_fold(r);
+}
+
 static int on_event(void *context, xt_event *event, xt_arena *arena)
 {
     xt_import *import = context;
+
+    (void)arena;
+    if (import->bulk)
+        return xt_error_trace(xt_import_bulk_add(import->bulk, event, import->file, &import->problem));
     xt_import_event *entry = &import->index[import->n];
     int r = xt_import_event_id(event, &entry->id);
-
     if (r)
         return xt_error_trace(r);
     xt_event_batch_put(&import->events, event);
     entry->time_ms = (int64_t)xt_event_num(event, XT_F_TIME, 0);
     entry->end = import->events.n;
+    entry->file = import->file;
     entry->known = false;
     import->n++;
-    return import->n == BATCH_EVENTS || import->events.n >= BATCH_BYTES ? flush(import, &import->problem) : 0;
+    if (import->n < BATCH_EVENTS && import->events.n < BATCH_BYTES)
+        return 0;
+    return import->live ? flush(import, &import->problem) : begin_bulk(import);
 }
 
 static void on_problem(void *context, const xt_problem *problem)
 {
     xt_import *import = context;
 
+    pthread_mutex_lock(&import->lock);
     if (!xt_problem_is_set(&import->first_unparsed))
         import->first_unparsed = *problem;
+    pthread_mutex_unlock(&import->lock);
+}
+
+static void on_file(void *context)
+{
+    ((xt_import *)context)->file++;
 }
 
 static int name_host(xt_import *import, const char *host)
@@ -169,11 +210,13 @@ static int open_decoder(xt_import *import, const char *source, bool live)
     xt_decoder_settings settings = {
         .origin = {.host_name = xt_slice_str(import->host), .host_id = xt_slice_str(import->host_id)},
         .live = live,
+        .n_workers = import->app->n_cores - 1,
         .source = import->source,
         .secrets = import->app->keeps_secrets ? NULL : import->app->secrets,
         .seal_to = xt_app_seal_key(import->app),
         .on_event = on_event,
         .on_problem = on_problem,
+        .on_file = on_file,
         .context = import,
     };
     return xt_error_trace(xt_decoder_new(&settings, &import->decoder));
@@ -182,7 +225,8 @@ static int open_decoder(xt_import *import, const char *source, bool live)
 static void import_free(xt_import *import)
 {
     if (import->decoder)
-        xt_decoder_free(import->decoder);
+        xt_decoder_free(import->decoder); /* whose threads add to the bulk */
+    xt_import_bulk_free(import->bulk);
     xt_buf_fini(&import->events);
     xt_buf_fini(&import->payload);
     free(import->index);
@@ -202,6 +246,7 @@ static int import_open(xt_app *app, const char *host, const char *source, bool l
     import->problem = import->first_unparsed = XT_PROBLEM_INIT;
     pthread_mutex_init(&import->lock, NULL);
     pthread_cond_init(&import->settled, NULL);
+    import->live = live;
     import->arrival = live ? 0 : xt_store_wait(app->store, 0, 0);
     import->index = calloc(BATCH_EVENTS, sizeof *import->index);
     r = import->index ? name_host(import, host) : xt_error_origin(-ENOMEM);
@@ -243,15 +288,18 @@ static int failed_inside(xt_import *import, int r, xt_problem *reterr_problem)
 }
 
 /* The decoder holds import->source: what it says of the end of the file before still has that file's name. */
-int xt_import_begin(xt_import *import, const char *source, xt_problem *reterr_problem)
+int xt_import_begin(xt_import *import, const char *source, uint64_t number, xt_problem *reterr_problem)
 {
+    bool is_first = xt_decoder_stats_get(import->decoder).n_bytes == 0;
     char name[sizeof import->source];
-    int r;
+    int r = 0;
 
     xt_text_copy(name, sizeof name, xt_slice_str(source));
-    if (strcmp(name, import->source) == 0)
+    if (strcmp(name, import->source) == 0 && number == import->number_of_file)
         return 0;
-    r = xt_decoder_begin(import->decoder, import->source);
+    if (!is_first)
+        r = xt_decoder_begin(import->decoder, import->source);
+    import->number_of_file = number;
     memcpy(import->source, name, sizeof name);
     return failed_inside(import, r, reterr_problem);
 }
@@ -275,31 +323,38 @@ int xt_import_tick(xt_import *import, int64_t now_ms, xt_problem *reterr_problem
     return xt_error_fold(r);
 }
 
-static xt_import_stats stats_of(const xt_import *import)
+xt_import_stats xt_import_stats_get(xt_import *import)
 {
     xt_decoder_stats from = xt_decoder_stats_get(import->decoder);
+    uint64_t n_stored = 0, n_known = 0;
 
-    return (xt_import_stats){.n_bytes = from.n_bytes,
+    pthread_mutex_lock(&import->lock);
+    if (import->bulk)
+        xt_import_bulk_counts(import->bulk, &n_stored, &n_known);
+    xt_import_stats stats = {.n_bytes = from.n_bytes,
                              .n_lines = from.n_lines,
-                             .n_events = import->n_stored,
+                             .n_read = from.n_events,
+                             .n_events = import->n_stored + n_stored,
                              .n_unparsed = from.n_unparsed,
-                             .n_duplicate = import->n_known,
+                             .n_duplicate = import->n_known + n_known,
                              .problem = import->first_unparsed};
+    pthread_mutex_unlock(&import->lock);
+    return stats;
 }
 
 int xt_import_finish(xt_import *import, bool compact, xt_import_stats *ret, xt_problem *reterr_problem)
 {
-    int r = xt_decoder_finish(import->decoder);
+    int r = failed_inside(import, xt_decoder_finish(import->decoder), reterr_problem);
 
     if (r == 0)
-        r = flush(import, reterr_problem);
+        r = import->bulk ? xt_import_bulk_finish(import->bulk, reterr_problem) : flush(import, reterr_problem);
     wait_settled(import);
     if (r == 0)
         r = failure_of(import, reterr_problem);
     if (r == 0 && compact)
         r = xt_store_compact(import->app->store, reterr_problem);
     if (r == 0 && ret)
-        *ret = stats_of(import);
+        *ret = xt_import_stats_get(import);
     import_free(import);
     return xt_error_fold(r);
 }

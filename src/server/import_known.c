@@ -87,3 +87,27 @@ int xt_import_mark_known(xt_store *store, uint64_t arrival, xt_import_event *eve
     *ret_n = spread(&map, events, n);
     return 0;
 }
+
+/* The map holds the first of each id. */
+static int first_put(xt_map *map, xt_import_event *event)
+{
+    xt_slice key = xt_slice_of(event->id.b, sizeof event->id.b);
+
+    return xt_map_find(map, key) ? 0 : xt_error_trace(xt_map_put(map, key, event, NULL));
+}
+
+int xt_import_mark_repeated(xt_import_event *before, size_t n_before, xt_import_event *events, size_t n)
+{
+    XT_CLEANUP(xt_map_fini) xt_map map = XT_MAP_INIT;
+    int r = 0;
+
+    for (size_t i = 0; i < n_before && r == 0; i++)
+        r = first_put(&map, &before[i]);
+    for (size_t i = 0; i < n && r == 0; i++) {
+        r = first_put(&map, &events[i]);
+        const xt_import_event *first =
+            r == 0 ? xt_map_find(&map, xt_slice_of(events[i].id.b, sizeof events[i].id.b)) : NULL;
+        events[i].known |= first && first->file < events[i].file;
+    }
+    return xt_error_trace(r);
+}

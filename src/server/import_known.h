@@ -11,7 +11,8 @@
 typedef struct xt_import_event {
     xt_hash128 id;
     int64_t time_ms;
-    size_t end; /* of its bytes in the batch */
+    size_t end;    /* of its bytes in a batch */
+    uint32_t file; /* number of the file that it is of */
     bool known;
 } xt_import_event;
 
@@ -19,3 +20,8 @@ XT_MUST_USE int xt_import_event_id(const xt_event *event, xt_hash128 *ret);
 /* Sets `known` where the store has an event of that id that arrived not later than `arrival`. *ret_n: how many. */
 XT_MUST_USE int xt_import_mark_known(xt_store *store, uint64_t arrival, xt_import_event *events, size_t n,
                                      size_t *ret_n, xt_problem *reterr_problem);
+/*
+ * Sets `known` where an event of an earlier file has the same id. before (none: NULL, 0): events of files of this import
+ * that came before; files do not descend in either.
+ */
+XT_MUST_USE int xt_import_mark_repeated(xt_import_event *before, size_t n_before, xt_import_event *events, size_t n);

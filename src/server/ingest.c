@@ -41,19 +41,18 @@ static int check(xt_ingest_job *job, uint64_t index, const xt_event *event)
     return 0;
 }
 
-static int keep_hit(xt_ingest *in, xt_ingest_job *job, xt_slice bytes, xt_slice noise, const xt_match *matches,
-                    size_t n)
+xt_ingest_hit *xt_ingest_hit_new(xt_arena *arena, uint64_t index, xt_slice event, xt_slice noise, xt_slice group,
+                                 const xt_match *matches, size_t n)
 {
-    xt_ingest_hit *hit = xt_arena_new(&in->group_arena, xt_ingest_hit);
-    xt_match *copy = xt_arena_array(&in->group_arena, n, sizeof *copy);
+    xt_ingest_hit *hit = xt_arena_new(arena, xt_ingest_hit);
+    xt_match *copy = xt_arena_array(arena, n, sizeof *copy);
 
     if (!hit || !copy)
-        return xt_error_origin(-ENOMEM);
+        return NULL;
     memcpy(copy, matches, n * sizeof *copy);
-    *hit = (xt_ingest_hit){.event = bytes, .noise = noise, .n_matches = n, .matches = copy, .group = job->runs->group};
-    *job->hits_end = hit;
-    job->hits_end = &hit->next;
-    return 0;
+    *hit = (xt_ingest_hit){
+        .event = event, .noise = noise, .group = group, .index = index, .n_matches = n, .matches = copy};
+    return hit;
 }
 
 /* Counts the event with its host; imports may mix hosts, agents do not. */
@@ -106,12 +105,35 @@ static int server_fields(xt_ingest *in, xt_slice noise, xt_slice group, const xt
     return 0;
 }
 
+/* What noise and rules say of an event; the fields that come of it are set in `fields`. */
+static int ask(xt_ingest *in, const xt_event *event, xt_slice group, xt_event *fields, xt_slice *ret_noise,
+               xt_match *ret_matches, size_t *ret_n)
+{
+    *ret_noise = XT_S_NULL;
+    *ret_n = 0;
+    int r = xt_noise_tag(in->rules, in->noise, event, &in->event_arena, ret_noise);
+    if (r == 0)
+        r = xt_ruleset_match(in->rules, event, &in->event_arena, ret_matches, ret_n);
+    if (r || (!*ret_n && !ret_noise->n && !group.n))
+        return xt_error_fold(r);
+    return xt_error_trace(server_fields(in, *ret_noise, group, ret_matches, *ret_n, fields));
+}
+
+int xt_ingest_judge(xt_ingest *in, xt_event *event, xt_slice group, xt_slice *ret_noise, xt_match *ret_matches,
+                    size_t *ret_n)
+{
+    xt_arena_reset(&in->event_arena);
+    if (group.n)
+        xt_event_set_bytes(event, XT_F_HOST_GROUP, group);
+    return xt_error_trace(ask(in, event, group, event, ret_noise, ret_matches, ret_n));
+}
+
 static int judge(xt_ingest *in, xt_ingest_job *job, uint64_t index, xt_slice bytes, xt_derived_writer *derived)
 {
     xt_match matches[XT_DETECT_MAX_MATCHES];
     xt_event event, fields;
-    xt_slice noise = XT_S_NULL;
-    size_t n = 0;
+    xt_slice noise;
+    size_t n;
 
     xt_arena_reset(&in->event_arena);
     if (xt_event_decode(bytes, &event, &job->problem))
@@ -124,18 +146,18 @@ static int judge(xt_ingest *in, xt_ingest_job *job, uint64_t index, xt_slice byt
     xt_slice group = job->runs->group;
     if (group.n)
         xt_event_set_bytes(&event, XT_F_HOST_GROUP, group); /* for rules that ask for it */
-    r = xt_noise_tag(in->rules, in->noise, &event, &in->event_arena, &noise);
-    if (r == 0)
-        r = xt_ruleset_match(in->rules, &event, &in->event_arena, matches, &n);
-    if (r || (!n && !noise.n && !group.n))
-        return xt_error_fold(r);
     xt_event_reset(&fields);
-    r = server_fields(in, noise, group, matches, n, &fields);
-    if (r == 0)
-        xt_derived_put(derived, index, &fields);
-    if (r == 0 && n)
-        r = keep_hit(in, job, bytes, noise, matches, n);
-    return xt_error_trace(r);
+    r = ask(in, &event, group, &fields, &noise, matches, &n);
+    if (r || (!n && !noise.n && !group.n))
+        return xt_error_trace(r);
+    xt_derived_put(derived, index, &fields);
+    if (!n)
+        return 0;
+    *job->hits_end = xt_ingest_hit_new(&in->group_arena, index, bytes, noise, group, matches, n);
+    if (!*job->hits_end)
+        return xt_error_origin(-ENOMEM);
+    job->hits_end = &(*job->hits_end)->next;
+    return 0;
 }
 
 static int judge_all(xt_ingest *in, xt_ingest_job *job)

@@ -15,6 +15,7 @@ typedef struct xt_ingest_hit {
     struct xt_ingest_hit *next;
     xt_slice event; /* canonical bytes, in the job's events */
     xt_slice noise; /* borrowed from the rules */
+    uint64_t index; /* of the event in its batch */
     size_t n_matches;
     xt_match *matches;
     xt_slice group; /* in the group_arena */
@@ -37,7 +38,9 @@ typedef struct xt_ingest_job {
     void *context;
     xt_batch batch;
     xt_ingest_hit *hits, **hits_end;
-    xt_ingest_run *runs; /* the latest first */
+    xt_ingest_run *runs;  /* the latest first */
+    struct xt_bulk *bulk; /* of a great import: its rows, instead of payload and events; borrowed. NULL: a batch */
+    uint64_t *ret_last_arrival;
     int outcome;
     xt_problem problem;
 } xt_ingest_job;
@@ -55,5 +58,11 @@ typedef struct xt_ingest {
 void xt_ingest_job_free(xt_ingest_job *job);
 /* Decodes and judges; sets job->outcome. */
 void xt_ingest_prepare(xt_ingest *in, xt_ingest_job *job);
+/* What noise and rules say of an event, which gets the server's fields; their bytes are valid until the next call. */
+XT_MUST_USE int xt_ingest_judge(xt_ingest *in, xt_event *event, xt_slice group /* of its host */, xt_slice *ret_noise,
+                                xt_match *ret_matches, size_t *ret_n);
+/* A hit in the arena, its event's bytes and its group borrowed. NULL: no memory. */
+XT_MUST_USE xt_ingest_hit *xt_ingest_hit_new(xt_arena *arena, uint64_t index, xt_slice event, xt_slice noise,
+                                             xt_slice group, const xt_match *matches, size_t n);
 /* Puts the server's fields of a hit on its event. */
 XT_MUST_USE int xt_ingest_hit_event(xt_ingest *in, const xt_ingest_hit *hit, xt_event *ret);

@@ -246,23 +246,20 @@ int xt_state_run(xt_state *state, xt_problem *reterr_problem, int64_t *ret_chang
     return r < 0 ? xt_error_trace(r) : 0;
 }
 
-int xt_state_number(xt_state *state, xt_problem *reterr_problem, int64_t *ret, const char *sql, const char *types, ...)
+static int numbers_v(xt_state *state, xt_problem *reterr_problem, int64_t *ret, int n, const char *sql,
+                     const char *types, va_list args)
 {
     sqlite3_stmt *stmt = NULL;
-    va_list args;
     bool kept = false;
-    int r;
 
     xt_state_lock(state);
-    r = take(state, sql, &stmt, &kept, reterr_problem);
+    int r = take(state, sql, &stmt, &kept, reterr_problem);
     if (r == 0) {
-        va_start(args, types);
         bind_all(stmt, types, args);
-        va_end(args);
         r = xt_state_next(state, stmt, reterr_problem);
     }
-    if (r == 1)
-        *ret = sqlite3_column_int64(stmt, 0);
+    for (int i = 0; r == 1 && i < n; i++)
+        ret[i] = sqlite3_column_int64(stmt, i);
     give_back(stmt, kept);
     xt_state_unlock(state);
     return r < 0 ? xt_error_trace(r) : 0;
@@ -274,6 +271,27 @@ int xt_state_scrub(xt_state *state, xt_problem *reterr_problem)
     int r = xt_sqlite_scrub(state->db, reterr_problem);
     xt_state_unlock(state);
     return r;
+}
+
+int xt_state_numbers(xt_state *state, xt_problem *reterr_problem, int64_t *ret, int n, const char *sql,
+                     const char *types, ...)
+{
+    va_list args;
+
+    va_start(args, types);
+    int r = numbers_v(state, reterr_problem, ret, n, sql, types, args);
+    va_end(args);
+    return xt_error_trace(r);
+}
+
+int xt_state_number(xt_state *state, xt_problem *reterr_problem, int64_t *ret, const char *sql, const char *types, ...)
+{
+    va_list args;
+
+    va_start(args, types);
+    int r = numbers_v(state, reterr_problem, ret, 1, sql, types, args);
+    va_end(args);
+    return xt_error_trace(r);
 }
 
 int64_t xt_state_last_id(xt_state *state)

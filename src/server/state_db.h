@@ -29,6 +29,9 @@ XT_MUST_USE int xt_state_run(xt_state *state, xt_problem *reterr_problem, int64_
 /* The first column of the first row as a number; *ret is untouched when there is no row. Takes the lock by itself. */
 XT_MUST_USE int xt_state_number(xt_state *state, xt_problem *reterr_problem, int64_t *ret, const char *sql,
                                 const char *types, ...);
+/* The first n columns of it as numbers. */
+XT_MUST_USE int xt_state_numbers(xt_state *state, xt_problem *reterr_problem, int64_t *ret, int n, const char *sql,
+                                 const char *types, ...);
 /* A statement with rows, for callers that hold the lock. Parameters are borrowed until it is finished. */
 XT_MUST_USE int xt_state_select(xt_state *state, xt_problem *reterr_problem, sqlite3_stmt **ret, const char *sql,
                                 const char *types, ...);

@@ -12,6 +12,7 @@
 #include "server/app_parts.h"
 #include "server/fair_queue.h"
 #include "server/secret.h"
+#include "store/bulk.h"
 
 enum {
     GROUP_JOBS = 256,
@@ -78,10 +79,26 @@ static xt_store_batch store_batch(const xt_ingest_job *job)
     };
 }
 
+/* The rows of a bulk are packed already: what is left is a commit of its own. */
+static void commit_bulk(xt_ingest_job *job)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    job->outcome = xt_bulk_commit(job->bulk, job->batch.stream, job->batch.number, XT_S("import"),
+                                  job->ret_last_arrival, &problem);
+    if (job->outcome)
+        xt_log_problem(XT_LOG_ERROR, &problem);
+}
+
 static void append(xt_writer *writer, xt_ingest_job *jobs)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     size_t n = 0;
+
+    if (jobs->bulk) {
+        commit_bulk(jobs);
+        return;
+    }
 
     for (xt_ingest_job *job = jobs; job; job = job->next) {
         if (job->outcome)
@@ -156,10 +173,18 @@ static void alerts(xt_writer *writer, const xt_ingest_job *jobs)
         xt_outbox_wake(app->outbox);
 }
 
+static int count_host(void *context, xt_slice host_id, xt_slice host, uint64_t n_rows, int64_t last_ms)
+{
+    xt_hosts_count(context, host_id, host, n_rows, last_ms);
+    return 0;
+}
+
 static void tell(xt_writer *writer, xt_ingest_job *job)
 {
     for (const xt_ingest_run *run = job->outcome ? NULL : job->runs; run; run = run->next)
         xt_hosts_count(writer->app->hosts, run->host_id, run->host_name, run->n_events, run->last_ms);
+    if (job->bulk && !job->outcome && xt_bulk_each_host(job->bulk, count_host, writer->app->hosts) < 0)
+        xt_log(XT_LOG_WARN, "no memory to count the events of an import by host");
     if (job->outcome == XT_STORE_E_CORRUPT && xt_problem_is_set(&job->problem))
         xt_log(XT_LOG_WARN, "batch %llu of host %s refused: %s", (unsigned long long)job->batch.number,
                job->host_id[0] ? job->host_id : "(import)", job->problem.sentence);
@@ -173,9 +198,10 @@ static xt_ingest_job *prepare(xt_writer *writer, xt_ingest_job *jobs)
     size_t n_bytes = 0;
 
     for (xt_ingest_job *job = jobs; job; job = job->next) {
-        xt_ingest_prepare(&writer->in, job);
+        if (!job->bulk)
+            xt_ingest_prepare(&writer->in, job);
         n_bytes += job->events.n;
-        if (n_bytes >= GROUP_RAW_BYTES) {
+        if (n_bytes >= GROUP_RAW_BYTES || job->bulk || (job->next && job->next->bulk)) {
             xt_ingest_job *rest = job->next;
             job->next = NULL;
             return rest;
@@ -289,6 +315,26 @@ uint64_t xt_writer_busy_ms(xt_writer *writer)
         return 0;
     uint64_t need_ms = n_taken ? n_bytes * (uint64_t)(now_ms - full_ms) / n_taken : BUSY_MOST_MS;
     return need_ms < BUSY_LEAST_MS ? BUSY_LEAST_MS : need_ms > BUSY_MOST_MS ? BUSY_MOST_MS : need_ms;
+}
+
+int xt_writer_put_bulk(xt_writer *writer, const xt_writer_put_bulk_args *args)
+{
+    xt_ingest_job *job = calloc(1, sizeof *job);
+
+    if (!job)
+        return xt_error_origin(-ENOMEM);
+    job->problem = XT_PROBLEM_INIT;
+    job->bulk = args->bulk;
+    job->hits = args->hits;
+    job->batch.stream = args->stream;
+    job->batch.number = args->number;
+    job->ret_last_arrival = args->ret_last_arrival;
+    job->done = args->done;
+    job->context = args->context;
+    int r = enqueue(writer, job, true);
+    if (r)
+        xt_ingest_job_free(job);
+    return r;
 }
 
 int xt_writer_put(xt_writer *writer, const xt_writer_put_args *args)

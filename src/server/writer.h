@@ -30,3 +30,15 @@ XT_MUST_USE int xt_writer_put(xt_writer *writer, const xt_writer_put_args *args)
  * better come later.
  */
 uint64_t xt_writer_busy_ms(xt_writer *writer);
+
+typedef struct xt_writer_put_bulk_args {
+    struct xt_bulk *bulk;       /* written; borrowed until done */
+    struct xt_ingest_hit *hits; /* of the rows that stay; the same */
+    xt_hash128 stream;
+    uint64_t number;
+    uint64_t *ret_last_arrival; /* set before done, when it is stored */
+    xt_app_done_fn done;
+    void *context;
+} xt_writer_put_bulk_args;
+/* Commits a bulk in its turn, and raises its alerts; waits for room in the queue. */
+XT_MUST_USE int xt_writer_put_bulk(xt_writer *writer, const xt_writer_put_bulk_args *args);

@@ -104,6 +104,15 @@ uint32_t xt_open_block_rows(const xt_open_block *block)
     return block->state.n_rows;
 }
 
+size_t xt_open_block_bytes(const xt_open_block *block)
+{
+    size_t n = block->arena.used_bytes;
+
+    for (unsigned f = 0; f < XT_F_END; f++)
+        n += block->tables[f].n_slots * sizeof(slot);
+    return n;
+}
+
 bool xt_open_block_is_full(const xt_open_block *block)
 {
     return block->closed || block->state.n_rows >= XT_STORE_GROUP_ROWS ||

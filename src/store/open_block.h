@@ -42,6 +42,7 @@ typedef struct xt_open_view {
 XT_MUST_USE xt_open_block *xt_open_block_new(uint64_t first_arrival, uint64_t seed);
 xt_open_block *xt_open_block_unref(xt_open_block *block); /* accepts NULL, returns NULL */
 uint32_t xt_open_block_rows(const xt_open_block *block);
+size_t xt_open_block_bytes(const xt_open_block *block); /* of memory, roughly */
 bool xt_open_block_is_full(const xt_open_block *block);
 
 /* Appends a row with the event's stored fields (virtual ones are left out); its bytes are copied. */

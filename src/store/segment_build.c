@@ -3,14 +3,19 @@
  * serial), then for each field the distinct values of all views into one dictionary, by their stored form. Then row
  * group by row group each column is gathered in the order of the rows, with the views' codes turned into the
  * dictionary's.
+ *
+ * Fields of numbers are compared with each other (segment_writer.c), those of codes are not: threads may share them, the one
+ * with the most text first. Each has what it works with, and the rows and views in common, which nobody changes.
  */
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "store/dict_form.h"
+#include "store/segment_build.h"
 #include "store/segment_format.h"
-#include "store/segment_writer.h"
 
 /* A row's place in the order of the file. */
 typedef struct row_key {
@@ -31,12 +36,14 @@ typedef struct merging_entry {
 typedef struct build {
     xt_open_view *const *views;
     size_t n_views;
+    const uint64_t *const *left_out; /* by view: a bit a row that is not wanted; NULL: all are */
     uint64_t n_rows;
     row_key *rows; /* in the order of the file */
     uint32_t n_groups;
 
     xt_buf stored;
     merging_entry *entries;
+    uint8_t *used;   /* by entry of the view at hand: a row that is wanted has it */
     uint32_t *codes; /* by view and entry of its dictionary: code in the new dictionary + 1 */
     size_t *firsts;  /* by view: where its entries begin in codes */
     size_t cap_entries;
@@ -71,10 +78,28 @@ static int entries_reserve(build *b, size_t n)
         return 0;
     free(b->entries);
     free(b->codes);
+    free(b->used);
     b->entries = calloc(n, sizeof *b->entries);
     b->codes = calloc(n, sizeof *b->codes);
-    b->cap_entries = b->entries && b->codes ? n : 0;
+    b->used = calloc(n, 1);
+    b->cap_entries = b->entries && b->codes && b->used ? n : 0;
     return b->cap_entries ? 0 : xt_error_origin(-ENOMEM);
+}
+
+static bool is_left_out(const build *b, size_t v, uint32_t row)
+{
+    return b->left_out && b->left_out[v] && (b->left_out[v][row / 64] >> row % 64 & 1);
+}
+
+/* A value that only rows have which are left out does not go into the dictionary. */
+static void used_note(build *b, size_t v, const xt_open_column *column)
+{
+    bool all = !b->left_out || !b->left_out[v];
+
+    memset(b->used, all, column->n_dict);
+    for (uint32_t row = 0; !all && column->n_dict && row < b->views[v]->n_rows; row++)
+        if (column->codes[row] && !is_left_out(b, v, row))
+            b->used[column->codes[row] - 1] = 1;
 }
 
 /* All views' entries in stored form. */
@@ -89,13 +114,17 @@ static int entries_collect(build *b, xt_field f, size_t *ret_n)
     if (r < 0)
         return xt_error_trace(r);
     xt_buf_reset(&b->stored);
+    n = 0;
     for (size_t v = 0; v < b->n_views; v++) {
         const xt_open_column *column = &b->views[v]->columns[f];
         b->firsts[v] = i;
+        used_note(b, v, column);
         for (uint32_t k = 0; k < column->n_dict; k++, i++) {
+            if (!b->used[k])
+                continue;
             xt_dict_put_stored(&b->stored, type, column->dict[k]);
-            b->entries[i].stored.n = b->stored.n - at;
-            b->entries[i].place = (uint32_t)i;
+            b->entries[n].stored.n = b->stored.n - at;
+            b->entries[n++].place = (uint32_t)i;
             at = b->stored.n;
         }
     }
@@ -155,15 +184,19 @@ static int row_order(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
-static void keys_make(build *b, uint32_t v, row_key *to)
+/* How many there are. */
+static size_t keys_make(build *b, uint32_t v, row_key *to)
 {
     const xt_open_view *view = b->views[v];
     const xt_open_column *host = &view->columns[XT_F_HOST_ID], *time = &view->columns[XT_F_TIME],
                          *serial = &view->columns[XT_F_SERIAL];
 
+    size_t n = 0;
     for (uint32_t row = 0; row < view->n_rows; row++) {
+        if (is_left_out(b, v, row))
+            continue;
         uint32_t local = host->kind == XT_COLUMN_CODES ? host->codes[row] : 0;
-        to[row] = (row_key){
+        to[n++] = (row_key){
             .time = (has_number(time, row) ? time->numbers[row] : 0) ^ UINT64_C(1) << 63,
             .serial = has_number(serial, row) ? serial->numbers[row] : 0,
             .host = local ? b->codes[b->firsts[v] + local - 1] : 0,
@@ -171,6 +204,7 @@ static void keys_make(build *b, uint32_t v, row_key *to)
             .view = v,
         };
     }
+    return n;
 }
 
 static int rows_sort(build *b)
@@ -180,10 +214,8 @@ static int rows_sort(build *b)
 
     if (r < 0)
         return xt_error_trace(r);
-    for (size_t v = 0; v < b->n_views; v++) {
-        keys_make(b, (uint32_t)v, b->rows + n);
-        n += b->views[v]->n_rows;
-    }
+    for (size_t v = 0; v < b->n_views; v++)
+        n += keys_make(b, (uint32_t)v, b->rows + n);
     while (i < n && row_order(&b->rows[i - 1], &b->rows[i]) < 0)
         i++;
     if (i < n)
@@ -256,78 +288,221 @@ static int kind_of(const build *b, unsigned f)
     return kind;
 }
 
-static int fields_write(build *b, xt_segment_writer *writer)
+static int numbers_write_all(build *b, xt_segment_writer *writer)
 {
-    int r = field_write(b, XT_SEGMENT_ARRIVAL, XT_COLUMN_NUMBERS, writer);
+    int r = 0;
 
-    for (unsigned f = 1; f < XT_F_END && r == 0 && !xt_segment_writer_failed(writer); f++) {
-        int kind = kind_of(b, f);
-        if (kind != XT_COLUMN_ABSENT)
-            r = field_write(b, f, kind, writer);
-    }
+    for (unsigned f = 1; f < XT_F_END && r == 0 && !xt_segment_writer_failed(writer); f++)
+        if (kind_of(b, f) == XT_COLUMN_NUMBERS)
+            r = field_write(b, f, XT_COLUMN_NUMBERS, writer);
     return r;
 }
 
 /* ------------------------------------------------------------------------------------------------ file */
 
-static void build_fini(build *b)
+static void scratch_fini(build *b)
 {
     xt_buf_fini(&b->stored);
-    free(b->rows);
     free(b->entries);
     free(b->codes);
+    free(b->used);
     free(b->firsts);
     free(b->row_codes);
     free(b->row_numbers);
     free(b->row_present);
 }
 
-static int build_init(build *b, xt_open_view *const *views, size_t n)
+static void build_fini(build *b)
 {
-    assert(n > 0);
-    *b = (build){.views = views, .n_views = n};
-    for (size_t i = 0; i < n; i++)
-        b->n_rows += views[i]->n_rows;
-    b->n_groups = (uint32_t)((b->n_rows + XT_STORE_GROUP_ROWS - 1) / XT_STORE_GROUP_ROWS);
-    b->rows = calloc(b->n_rows + 1, sizeof *b->rows);
-    b->firsts = calloc(n, sizeof *b->firsts);
+    scratch_fini(b);
+    free(b->rows);
+}
+
+static int scratch_init(build *b)
+{
+    b->firsts = calloc(b->n_views, sizeof *b->firsts);
     b->row_codes = calloc(XT_STORE_GROUP_ROWS, sizeof *b->row_codes);
     b->row_numbers = calloc(XT_STORE_GROUP_ROWS, sizeof *b->row_numbers);
     b->row_present = calloc(XT_STORE_GROUP_ROWS / 8, 1);
-    if (b->rows && b->firsts && b->row_codes && b->row_numbers && b->row_present)
+    return b->firsts && b->row_codes && b->row_numbers && b->row_present ? 0 : xt_error_origin(-ENOMEM);
+}
+
+static uint64_t rows_count(const build *b)
+{
+    uint64_t n = 0;
+
+    for (size_t v = 0; v < b->n_views; v++)
+        for (uint32_t row = 0; row < b->views[v]->n_rows; row++)
+            n += !is_left_out(b, v, row);
+    return n;
+}
+
+static int build_init(build *b, xt_open_view *const *views, size_t n, const uint64_t *const *left_out)
+{
+    assert(n > 0);
+    *b = (build){.views = views, .n_views = n, .left_out = left_out};
+    b->n_rows = rows_count(b);
+    b->n_groups = (uint32_t)((b->n_rows + XT_STORE_GROUP_ROWS - 1) / XT_STORE_GROUP_ROWS);
+    int r = scratch_init(b);
+    b->rows = calloc(b->n_rows + 1, sizeof *b->rows);
+    if (r == 0 && b->rows)
         return 0;
     build_fini(b);
     return xt_error_origin(-ENOMEM);
+}
+
+/* ------------------------------------------------------------------------------------------------ threads */
+
+/* A field of codes, to be written by whoever takes it. */
+typedef struct code_field {
+    unsigned id;
+    uint64_t n_bytes; /* of distinct values in the views */
+    xt_segment_piece piece;
+} code_field;
+
+typedef struct sharing {
+    build common; /* what the threads have in common, and no memory to work with */
+    const xt_segment_writer *whole;
+    code_field fields[XT_F_END];
+    unsigned order[XT_F_END]; /* of fields, the greatest first */
+    unsigned n;
+    atomic_uint n_taken;
+    atomic_int failure;
+} sharing;
+
+static uint64_t text_bytes(const build *b, unsigned f)
+{
+    uint64_t n = 0;
+
+    for (size_t v = 0; v < b->n_views; v++)
+        for (uint32_t i = 0; i < b->views[v]->columns[f].n_dict; i++)
+            n += b->views[v]->columns[f].dict[i].n + 1;
+    return n;
+}
+
+static void sharing_init(sharing *s, const build *b, const xt_segment_writer *whole)
+{
+    s->common = (build){.views = b->views,
+                        .n_views = b->n_views,
+                        .left_out = b->left_out,
+                        .n_rows = b->n_rows,
+                        .rows = b->rows,
+                        .n_groups = b->n_groups};
+    s->whole = whole;
+    for (unsigned f = 1; f < XT_F_END; f++) {
+        if (kind_of(b, f) != XT_COLUMN_CODES)
+            continue;
+        unsigned at = s->n;
+        s->fields[s->n] = (code_field){.id = f, .n_bytes = text_bytes(b, f)};
+        for (; at > 0 && s->fields[s->order[at - 1]].n_bytes < s->fields[s->n].n_bytes; at--)
+            s->order[at] = s->order[at - 1];
+        s->order[at] = s->n++;
+    }
+}
+
+/* Writes fields until all are taken. */
+static int share_write(sharing *s, build *mine)
+{
+    xt_segment_writer *part = xt_segment_writer_part(s->whole);
+    unsigned i;
+    int r = part ? 0 : xt_error_origin(-ENOMEM);
+
+    while (r == 0 && (i = atomic_fetch_add(&s->n_taken, 1)) < s->n) {
+        code_field *field = &s->fields[s->order[i]];
+        r = field_write(mine, field->id, XT_COLUMN_CODES, part);
+        xt_segment_writer_take(part, &field->piece);
+    }
+    xt_segment_writer_abort(part);
+    return r;
+}
+
+static void *share_run(void *context)
+{
+    sharing *s = context;
+    build mine = s->common;
+    int r = scratch_init(&mine);
+
+    if (r == 0)
+        r = share_write(s, &mine);
+    if (r < 0)
+        atomic_store(&s->failure, r);
+    scratch_fini(&mine);
+    return NULL;
+}
+
+/* Fields of numbers by this thread; those of codes by all: a thread that cannot be begun is not missed. */
+static int fields_share(build *b, sharing *s, unsigned n_threads, xt_segment_writer *writer)
+{
+    pthread_t threads[XT_SEGMENT_BUILD_MAX_THREADS];
+    unsigned n = 0;
+
+    while (n + 1 < n_threads && n < XT_SEGMENT_BUILD_MAX_THREADS &&
+           pthread_create(&threads[n], NULL, share_run, s) == 0)
+        n++;
+    int r = numbers_write_all(b, writer);
+    if (r == 0)
+        r = share_write(s, b);
+    while (n > 0)
+        pthread_join(threads[--n], NULL);
+    r = r ? r : atomic_load(&s->failure);
+    for (unsigned i = 0; i < s->n; i++) {
+        if (r == 0)
+            xt_segment_writer_put(writer, &s->fields[i].piece);
+        xt_segment_piece_fini(&s->fields[i].piece);
+    }
+    return r;
+}
+
+static int fields_write(build *b, unsigned n_threads, xt_segment_writer *writer)
+{
+    sharing *s = calloc(1, sizeof *s);
+    int r = s ? 0 : xt_error_origin(-ENOMEM);
+
+    if (r == 0) {
+        sharing_init(s, b, writer);
+        r = fields_share(b, s, n_threads, writer);
+    }
+    free(s);
+    return r;
+}
+
+int xt_segment_build(const xt_vfs *vfs, const char *path, const xt_segment_layout *layout, xt_open_view *const *views,
+                     size_t n, const uint64_t *const *left_out, unsigned n_threads, xt_segment_writer **ret,
+                     xt_problem *reterr_problem)
+{
+    xt_segment_layout whole = *layout;
+    build b;
+    int r = build_init(&b, views, n, left_out);
+
+    if (r < 0)
+        return xt_error_trace(r);
+    whole.n_rows = b.n_rows;
+    r = rows_sort(&b);
+    if (r == 0)
+        r = xt_segment_writer_open(vfs, path, &whole, ret, reterr_problem);
+    if (r == 0) {
+        r = whole.level == 0 ? field_write(&b, XT_SEGMENT_ARRIVAL, XT_COLUMN_NUMBERS, *ret) : 0;
+        if (r == 0)
+            r = fields_write(&b, n_threads, *ret);
+        if (r < 0)
+            *ret = xt_segment_writer_abort(*ret);
+    }
+    build_fini(&b);
+    return r;
 }
 
 int xt_segment_write(const xt_vfs *vfs, const char *path, uint64_t id, int64_t made_ms, bool is_small,
                      xt_open_view *const *views, size_t n, xt_segment_info *ret, xt_problem *reterr_problem)
 {
     xt_segment_writer *writer = NULL;
-    xt_segment_info info;
-    build b;
-    int r = build_init(&b, views, n);
-
-    if (r < 0)
-        return xt_error_trace(r);
     xt_segment_layout layout = {
         .id = id,
-        .n_rows = b.n_rows,
         .first_arrival = views[0]->first_arrival,
         .last_arrival = views[n - 1]->first_arrival + views[n - 1]->n_rows - 1,
         .made_ms = made_ms,
         .is_small = is_small,
     };
-    r = rows_sort(&b);
-    if (r == 0)
-        r = xt_segment_writer_open(vfs, path, &layout, &writer, reterr_problem);
-    if (r == 0) {
-        int written = fields_write(&b, writer);
-        r = xt_segment_writer_close(writer, &info, reterr_problem);
-        r = written ? written : r;
-    }
-    build_fini(&b);
-    if (r == 0)
-        *ret = info;
-    return r;
+    int r = xt_segment_build(vfs, path, &layout, views, n, NULL, 1, &writer, reterr_problem);
+
+    return r == 0 ? xt_segment_writer_close(writer, ret, reterr_problem) : r;
 }

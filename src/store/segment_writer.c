@@ -1,6 +1,7 @@
 /*
  * Of the encodings that a column may have each is tried, and the one that is smallest when packed is kept: at 32K rows
- * this costs little and needs no guessing. The directory is built in memory as the reader has it, and is written last.
+ * this costs little and needs no guessing. They are compared at zstd's lowest level, which tells them apart as well. The
+ * directory is built in memory as the reader has it, and is written last.
  *
  * Number columns that are equal in a group (euid, suid and fsuid mostly are) are stored once. They are known by a hash
  * with a secret seed, for the earlier column is not in memory any more.
@@ -20,6 +21,7 @@
 #include "store/segment_codec.h"
 #include "store/segment_directory.h"
 
+#define LEVEL_TRIAL      1
 #define LEVEL_FRESH      3
 #define LEVEL_SMALL      6
 #define FLUSH_BYTES      ((size_t)1 << 20)
@@ -29,12 +31,15 @@
 struct xt_segment_writer {
     const xt_vfs *vfs;
     char *path;
-    int fd;
+    int fd; /* -1: a part, all of it in memory */
     int zstd_level;
     bool has_filters;
     uint64_t offset; /* of what is in `out` first */
     xt_buf out;      /* not written yet */
-    xt_buf raw, packed, best;
+    xt_buf raw, packed;
+    xt_buf best;       /* of what was tried for the chunk at hand */
+    size_t best_bytes; /* packed for trial, from the second one on */
+    unsigned n_tried;
     ZSTD_CCtx *zstd;
     int error;
 
@@ -68,6 +73,8 @@ bool xt_segment_writer_failed(const xt_segment_writer *writer)
 
 static void flush(xt_segment_writer *w)
 {
+    if (w->fd < 0)
+        return;
     if (w->error == 0)
         w->error = xt_buf_done(&w->out);
     if (w->error == 0)
@@ -85,39 +92,65 @@ static void put(xt_segment_writer *w, const void *p, size_t n)
 
 /* ------------------------------------------------------------------------------------------------ chunks */
 
-/* Packs `raw`; when it is smaller than what the chunk is already (stored_bytes 0: nothing) it takes its place. */
-static void chunk_try(xt_segment_writer *w, uint8_t encoding, xt_segment_chunk *chunk)
+/* Packs at this level, to `packed`; false: it did not become smaller, or failed. */
+static bool pack(xt_segment_writer *w, const xt_buf *raw, int level)
 {
-    size_t room = ZSTD_compressBound(w->raw.n), n = w->raw.n;
+    size_t room = ZSTD_compressBound(raw->n), n = raw->n;
 
     xt_buf_reset(&w->packed);
-    char *to = w->raw.failed || w->raw.n > XT_SEGMENT_MAX_CHUNK_RAW ? NULL : xt_buf_reserve(&w->packed, room);
+    char *to = raw->failed || raw->n > XT_SEGMENT_MAX_CHUNK_RAW ? NULL : xt_buf_reserve(&w->packed, room);
     if (to && n >= MIN_PACK_BYTES)
-        n = ZSTD_compressCCtx(w->zstd, to, room, w->raw.p, w->raw.n, w->zstd_level);
+        n = ZSTD_compressCCtx(w->zstd, to, room, raw->p, raw->n, level);
     if (!to || ZSTD_isError(n)) {
         fail(w, -ENOMEM);
-        return;
+        return false;
     }
-    bool is_packed = n < w->raw.n;
-    w->packed.n = is_packed ? n : 0;
-    if (!is_packed)
-        xt_buf_put(&w->packed, xt_buf_slice(&w->raw));
-    if (chunk->stored_bytes && chunk->stored_bytes <= w->packed.n)
-        return;
-    chunk->encoding = encoding;
-    chunk->codec = is_packed ? XT_SEGMENT_ZSTD : XT_SEGMENT_STORED;
-    chunk->raw_bytes = (uint32_t)w->raw.n;
-    chunk->stored_bytes = (uint32_t)w->packed.n;
-    xt_buf swap = w->best;
-    w->best = w->packed;
-    w->packed = swap;
+    w->packed.n = n < raw->n ? n : 0;
+    return n < raw->n;
 }
 
-/* Writes the best that was tried. */
+static size_t packed_bytes(xt_segment_writer *w, const xt_buf *raw)
+{
+    return pack(w, raw, LEVEL_TRIAL) ? w->packed.n : raw->n;
+}
+
+/* `raw` is one way to write the chunk: it is kept in `best` when it is the first or will be smaller. */
+static void chunk_try(xt_segment_writer *w, uint8_t encoding, xt_segment_chunk *chunk)
+{
+    size_t n = 0;
+
+    if (w->n_tried > 0) {
+        w->best_bytes = w->n_tried == 1 ? packed_bytes(w, &w->best) : w->best_bytes;
+        n = packed_bytes(w, &w->raw);
+    }
+    if (w->n_tried++ > 0 && n >= w->best_bytes)
+        return;
+    chunk->encoding = encoding;
+    w->best_bytes = n;
+    xt_buf swap = w->best;
+    w->best = w->raw;
+    w->raw = swap;
+}
+
+/* Packs the best that was tried. */
+static xt_slice chunk_pack(xt_segment_writer *w, xt_segment_chunk *chunk)
+{
+    bool is_packed = pack(w, &w->best, w->zstd_level);
+    xt_slice stored = xt_buf_slice(is_packed ? &w->packed : &w->best);
+
+    chunk->codec = is_packed ? XT_SEGMENT_ZSTD : XT_SEGMENT_STORED;
+    chunk->raw_bytes = (uint32_t)w->best.n;
+    chunk->stored_bytes = (uint32_t)stored.n;
+    w->n_tried = 0;
+    return stored;
+}
+
 static void chunk_write(xt_segment_writer *w, xt_segment_chunk *chunk)
 {
-    chunk->checksum = XXH3_64bits(w->best.p, w->best.n);
-    put(w, w->best.p, w->best.n);
+    xt_slice stored = chunk_pack(w, chunk);
+
+    chunk->checksum = XXH3_64bits(stored.p, stored.n);
+    put(w, stored.p, stored.n);
 }
 
 /* ------------------------------------------------------------------------------------------------ dictionary */
@@ -495,9 +528,9 @@ static xt_segment_writer *writer_new(const xt_vfs *vfs, const char *path, const 
     w->vfs = vfs;
     w->fd = -1;
     w->zstd_level = layout->is_small ? LEVEL_SMALL : LEVEL_FRESH;
-    w->has_filters = layout->level > 0;
+    w->has_filters = layout->level > 0 && !layout->no_filters;
     groups_init(w, layout);
-    w->path = strdup(path);
+    w->path = path ? strdup(path) : NULL;
     w->zstd = ZSTD_createCCtx();
     w->grams = w->has_filters ? xt_dict_grams_new() : NULL;
     w->directory.fields = calloc(XT_SEGMENT_MAX_FIELDS, sizeof *w->directory.fields);
@@ -507,10 +540,56 @@ static xt_segment_writer *writer_new(const xt_vfs *vfs, const char *path, const 
     w->order = calloc(n, sizeof *w->order);
     w->numbers = calloc(n, sizeof *w->numbers);
     w->scratch = calloc(n, sizeof *w->scratch);
-    bool ok = w->path && w->zstd && (w->grams || !w->has_filters) && w->directory.fields && w->directory.groups &&
-              w->hashes && w->values && w->codes && w->order && w->numbers && w->scratch &&
+    bool ok = (w->path || !path) && w->zstd && (w->grams || !w->has_filters) && w->directory.fields &&
+              w->directory.groups && w->hashes && w->values && w->codes && w->order && w->numbers && w->scratch &&
               getrandom(&w->seed, sizeof w->seed, 0) == sizeof w->seed;
     return ok ? w : writer_free(w);
+}
+
+xt_segment_writer *xt_segment_writer_part(const xt_segment_writer *whole)
+{
+    xt_segment_layout layout = {.n_rows = whole->directory.head.n_rows,
+                                .level = whole->directory.head.level,
+                                .is_small = whole->zstd_level == LEVEL_SMALL,
+                                .no_filters = !whole->has_filters};
+
+    return writer_new(whole->vfs, NULL, &layout);
+}
+
+void xt_segment_writer_take(xt_segment_writer *part, xt_segment_piece *ret)
+{
+    xt_segment_head *head = &part->directory.head;
+
+    *ret = (xt_segment_piece){.bytes = part->out, .error = part->error};
+    if (part->out.failed)
+        ret->error = -ENOMEM;
+    if (head->n_fields)
+        ret->field = part->directory.fields[--head->n_fields];
+    part->directory.fields[head->n_fields] = (xt_segment_field){0};
+    part->field = NULL;
+    part->out = XT_BUF_INIT;
+}
+
+void xt_segment_writer_put(xt_segment_writer *w, xt_segment_piece *piece)
+{
+    fail(w, piece->error);
+    if (piece->field.n_dict == 0) { /* its rows were all left out */
+        xt_segment_piece_fini(piece);
+        return;
+    }
+    put(w, piece->bytes.p, piece->bytes.n);
+    w->field = &w->directory.fields[w->directory.head.n_fields++];
+    *w->field = piece->field;
+    piece->field = (xt_segment_field){0};
+    xt_segment_piece_fini(piece);
+}
+
+void xt_segment_piece_fini(xt_segment_piece *piece)
+{
+    xt_buf_fini(&piece->bytes);
+    free(piece->field.dict_chunks);
+    free(piece->field.places);
+    *piece = (xt_segment_piece){0};
 }
 
 static int failed(int r, const char *path, xt_problem *reterr_problem)
@@ -582,11 +661,12 @@ static void directory_write(xt_segment_writer *w, xt_segment_info *info)
     xt_segment_directory_encode(&w->directory, &w->raw, scratch);
     free(scratch);
     chunk_try(w, 0, &chunk);
-    xt_hash128 hash = xt_slice_hash128(xt_buf_slice(&w->best));
+    xt_slice stored = chunk_pack(w, &chunk);
+    xt_hash128 hash = xt_slice_hash128(stored);
     memcpy(trailer.hash, hash.b, sizeof hash.b);
     trailer.raw_bytes = chunk.raw_bytes;
     trailer.stored_bytes = chunk.stored_bytes;
-    put(w, w->best.p, w->best.n);
+    put(w, stored.p, stored.n);
     put(w, &trailer, sizeof trailer);
     flush(w);
     *info = (xt_segment_info){
@@ -602,6 +682,31 @@ static void directory_write(xt_segment_writer *w, xt_segment_info *info)
         .n_groups = head->n_groups,
         .level = head->level,
     };
+}
+
+void xt_segment_writer_set_arrivals(xt_segment_writer *w, uint64_t first, uint64_t last)
+{
+    w->directory.head.first_arrival = first;
+    w->directory.head.last_arrival = last;
+}
+
+int xt_segment_writer_sync(xt_segment_writer *w, xt_problem *reterr_problem)
+{
+    flush(w);
+    if (w->error == 0)
+        w->error = w->vfs->fdatasync(w->vfs, w->fd);
+    return failed(w->error, w->path, reterr_problem);
+}
+
+xt_segment_writer *xt_segment_writer_abort(xt_segment_writer *w)
+{
+    if (!w)
+        return NULL;
+    if (w->fd >= 0) {
+        w->vfs->close(w->vfs, w->fd);
+        w->vfs->unlink(w->vfs, w->path);
+    }
+    return writer_free(w);
 }
 
 int xt_segment_writer_close(xt_segment_writer *w, xt_segment_info *ret, xt_problem *reterr_problem)

@@ -30,7 +30,7 @@ typedef struct append_group {
 
 /* ------------------------------------------------------------------------------------------------ batches */
 
-static int stream_get(xt_store *store, xt_hash128 key, xt_stream **ret)
+int xt_stream_get(xt_store *store, xt_hash128 key, xt_stream **ret)
 {
     xt_stream *stream = xt_map_find(&store->streams, xt_slice_of(key.b, sizeof key.b));
 
@@ -157,7 +157,7 @@ static int batch_accept(append_group *group, const xt_store_batch *batch, const 
                         xt_problem *reterr_problem)
 {
     xt_stream *stream = NULL;
-    int r = stream_get(group->store, batch->stream, &stream);
+    int r = xt_stream_get(group->store, batch->stream, &stream);
 
     if (r == 0)
         r = batch_place(stream, batch, reterr_problem);

@@ -83,6 +83,9 @@ struct xt_store {
     char damaged[200];      /* names of what is damaged since opening */
 };
 
+/* The stream of that key, made where there is none. Under write_lock. */
+XT_MUST_USE int xt_stream_get(xt_store *store, xt_hash128 key, xt_stream **ret);
+
 /* Retains the newest picture. */
 xt_picture *xt_picture_take(xt_store *store);
 xt_picture *xt_picture_unref(xt_picture *picture); /* accepts NULL, returns NULL */

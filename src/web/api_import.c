@@ -16,6 +16,7 @@ typedef struct job {
     xt_request *request;
     xt_slice session; /* empty: the whole import is this request */
     bool more;
+    uint64_t file;    /* number of the file that the body is of */
     xt_slice secrets; /* drop, seal, off, or empty: as the server is set */
     xt_secret_seal_key key;
     const xt_secret_seal_key *seal_to; /* NULL: none */
@@ -57,6 +58,9 @@ static int read_params(job *j, xt_problem *problem)
     int r = read_secrets(j, problem);
     if (r)
         return r;
+    r = xt_request_number(j->request, "file", 0, UINT32_MAX, &j->file, problem);
+    if (r)
+        return r > 0 ? XT_APP_E_INVALID : r;
     if (j->more && j->session.n == 0)
         return bad(problem, "session", "more=1 needs a session id");
     if (j->session.n > 0 && !j->request->imports) {
@@ -76,6 +80,8 @@ static int open_import(job *j, xt_problem *problem)
     if (r)
         return r > 0 ? XT_APP_E_INVALID : r;
     r = xt_import_open(j->app, host && *host ? host : NULL, source ? source : "import", &j->import, problem);
+    if (r == 0 && source)
+        r = xt_import_begin(j->import, source, j->file, problem);
     if (r == 0 && j->secrets.n > 0)
         xt_import_set_secrets(j->import, xt_slice_eq(j->secrets, XT_S("off")), j->seal_to);
     return r;
@@ -88,7 +94,7 @@ static int continue_import(job *j, xt_problem *problem)
     int r = xt_request_text(j->request, "source", &source, problem);
     if (r)
         return r > 0 ? XT_APP_E_INVALID : r;
-    return source ? xt_import_begin(j->import, source, problem) : 0;
+    return source ? xt_import_begin(j->import, source, j->file, problem) : 0;
 }
 
 static int feed_body(job *j, xt_problem *problem)
@@ -107,6 +113,7 @@ static int answer_stats(xt_response *response, const xt_import_stats *stats)
     XT_CLEANUP(xt_buf_fini) xt_buf problem = XT_BUF_INIT;
     xt_json json = xt_json_to(&out);
     xt_json_object_begin(&json);
+    xt_json_field_u64(&json, "read", stats->n_read);
     xt_json_field_u64(&json, "events", stats->n_events);
     xt_json_field_u64(&json, "lines", stats->n_lines);
     xt_json_field_u64(&json, "unparsed", stats->n_unparsed);
@@ -132,6 +139,8 @@ static int run(job *j, xt_import_stats *ret, xt_problem *problem)
         j->import = NULL;
         return xt_import_finish(import, xt_request_flag(j->request, "compact"), ret, problem);
     }
+    if (r == 0)
+        *ret = xt_import_stats_get(j->import);
     if (r && j->import)
         j->import = xt_import_abort(j->import);
     return r;
@@ -146,6 +155,17 @@ static int refuse_session(xt_response *response, int r)
     return xt_response_problem(response, r == XT_IMPORTS_E_BUSY ? 409 : 503, &problem);
 }
 
+/* Nobody fed it for a while, or the server began anew: to go on would leave out what it had not stored yet. */
+static int refuse_lost(xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_problem_source(&problem, "session");
+    xt_problem_set(&problem, "the import is not there any more: nothing came for %d s, or the server was started again",
+                   XT_IMPORTS_IDLE_MS / 1000);
+    xt_problem_hint(&problem, "import the files again: what is stored already is left out");
+    return xt_response_problem(response, 409, &problem);
+}
+
 int xt_api_import(xt_app *app, xt_request *request, xt_response *response)
 {
     xt_problem problem = XT_PROBLEM_INIT;
@@ -158,6 +178,11 @@ int xt_api_import(xt_app *app, xt_request *request, xt_response *response)
         r = xt_imports_take(request->imports, j.session, &j.import);
         if (r)
             return refuse_session(response, r);
+    }
+    if (!j.import && xt_request_flag(request, "next")) {
+        if (j.session.n > 0)
+            xt_imports_give(request->imports, j.session, NULL);
+        return refuse_lost(response);
     }
     r = run(&j, &stats, &problem);
     if (j.session.n > 0)

@@ -58,6 +58,7 @@ int xt_local_run(xt_app *app, const xt_local_request *asked, int *ret_status)
                           .role = XT_ROLE_ADMIN,
                           .user = "local",
                           .cancelled = asked->cancelled,
+                          .imports = asked->imports,
                           .arena = &arena,
                           .door = &l};
     xt_response response = {.begin = local_begin, .write = local_write, .end = local_end, .door = &l};

@@ -22,6 +22,7 @@ typedef struct xt_local_request {
     int (*on_summary)(void *context, xt_slice json);
     void *context;
     const atomic_bool *cancelled; /* set from elsewhere to end it early; may be NULL */
+    struct xt_imports *imports;   /* those that come in several requests (web/imports.h); NULL: none do */
 } xt_local_request;
 
 XT_MUST_USE int xt_local_run(xt_app *app, const xt_local_request *request, int *ret_status);

@@ -1,5 +1,5 @@
 /*
- * Backups beside a writer, a thread that seals and merges and one that retires: meant for ThreadSanitizer, and true without
+ * Backups beside a writer (of batches, and of bulks as an import's), a thread that seals and merges and one that retires: meant for ThreadSanitizer, and true without
  * it. Each generation, restored, is whole and has all that was acknowledged before it was begun, but for what was retired.
  */
 #include <pthread.h>
@@ -7,6 +7,8 @@
 #include <time.h>
 
 #include "backup_fixture.h"
+
+#include "store/bulk.h"
 
 #define N_BACKUPS 5
 
@@ -18,24 +20,57 @@ static void pause_ms(long ms)
     nanosleep(&(struct timespec){0, ms * 1000000}, NULL);
 }
 
+static void event_make(uint64_t serial, xt_event *event)
+{
+    xt_event_reset(event);
+    xt_event_set_num(event, XT_F_TIME, (int64_t)(1000000 + serial));
+    xt_event_set_num(event, XT_F_SERIAL, serial);
+    xt_event_set_bytes(event, XT_F_EXE, xt_slice_str(serial % 3 ? "/bin/sh" : "/bin/true"));
+}
+
+static void batch_store(box *b, uint64_t first, uint64_t n)
+{
+    xt_event event;
+
+    xt_buf_reset(&b->s.events);
+    for (uint64_t i = 0; i < n; i++) {
+        event_make(first + i, &event);
+        xt_event_batch_put(&b->s.events, &event);
+    }
+    xt_store_batch batch = sender_batch(&b->s, n, true);
+    assert_int_equal(append_one(b->store, &batch), 0);
+}
+
+/* As an import does. */
+static void bulk_store(box *b, uint64_t number, uint64_t first, uint64_t n)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_event event;
+    uint64_t last;
+    xt_bulk *bulk;
+
+    must(xt_bulk_new(b->store, &bulk), &problem);
+    for (uint64_t i = 0; i < n; i++) {
+        event_make(first + i, &event);
+        must(xt_bulk_add(bulk, &event), &problem);
+    }
+    must(xt_bulk_write(bulk, 2, &problem), &problem);
+    must(xt_bulk_commit(bulk, (xt_hash128){{7}}, number, XT_S("import"), &last, &problem), &problem);
+    xt_bulk_free(bulk);
+}
+
 static void *writer(void *context)
 {
     box *b = context;
-    uint64_t serial = 0;
+    uint64_t serial = 0, n_bulks = 0;
 
-    while (!atomic_load(&ended)) {
+    for (int turn = 1; !atomic_load(&ended); turn++) {
         uint64_t n = 1 + dice_below(&b->s.d, 300);
-        xt_event event;
-        xt_buf_reset(&b->s.events);
-        for (uint64_t i = 0; i < n; i++) {
-            xt_event_reset(&event);
-            xt_event_set_num(&event, XT_F_TIME, 1000000 + ++serial);
-            xt_event_set_num(&event, XT_F_SERIAL, serial);
-            xt_event_set_bytes(&event, XT_F_EXE, xt_slice_str(serial % 3 ? "/bin/sh" : "/bin/true"));
-            xt_event_batch_put(&b->s.events, &event);
-        }
-        xt_store_batch batch = sender_batch(&b->s, n, true);
-        assert_int_equal(append_one(b->store, &batch), 0);
+        if (turn % 8 == 0)
+            bulk_store(b, ++n_bulks, serial + 1, n);
+        else
+            batch_store(b, serial + 1, n);
+        serial += n;
         atomic_store(&n_appended, serial);
         pause_ms(1);
     }
@@ -59,7 +94,7 @@ static void *retirer(void *context)
 {
     box *b = context;
     xt_problem problem = XT_PROBLEM_INIT;
-    xt_store_limits limits = {.max_bytes = 200000};
+    xt_store_limits limits = {.max_bytes = 60000};
     xt_retire_why why;
 
     while (!atomic_load(&ended)) {
@@ -125,7 +160,8 @@ static void backups_beside_a_writer(void **state)
     for (size_t i = 0; i < N_BACKUPS; i++)
         restored_check(&b, names[i], acknowledged[i]);
     must(xt_store_verify(b.store, NULL, NULL, &ledger, &problem), &problem);
-    assert_true(ledger.chain_ok && ledger.counts_ok && ledger.n_retired > 0);
+    assert_true(ledger.chain_ok && ledger.counts_ok);
+    assert_true(ledger.n_retired > 0);
     box_fini(&b);
 }
 

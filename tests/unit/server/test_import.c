@@ -51,8 +51,8 @@ static void each_file_has_its_own_lines(void **state)
         assert_int_equal(xt_import_feed(import, first, &problem), 0);
         if (cut)
             assert_int_equal(xt_import_feed(import, XT_S("type=PATH msg"), &problem), 0);
-        assert_int_equal(xt_import_begin(import, "audit.log", &problem), 0);
-        assert_int_equal(xt_import_begin(import, "audit.log", &problem), 0);
+        assert_int_equal(xt_import_begin(import, "audit.log", 0, &problem), 0);
+        assert_int_equal(xt_import_begin(import, "audit.log", 0, &problem), 0);
         assert_int_equal(xt_import_feed(import, second, &problem), 0);
         assert_int_equal(xt_import_finish(import, false, &stats, &problem), 0);
         assert_int_equal(stats.n_unparsed, 1 + cut);
@@ -122,8 +122,6 @@ static void late_records_are_kept(void **state)
     import_text(f, "other", late, 100, false);
     assert_int_equal(xt_import_open(f->app, "web", "test.log", &import, NULL), 0);
     assert_int_equal(xt_import_feed(import, xt_buf_slice(&text), NULL), 0);
-    for (int i = 0; i < 10000 && fixture_count(f, "host:web and serial:0") == 0; i++)
-        usleep(1000);
     assert_int_equal(xt_import_feed(import, late, NULL), 0);
     assert_int_equal(xt_import_finish(import, false, &stats, NULL), 0);
     assert_int_equal(stats.n_duplicate, 0);
@@ -133,6 +131,208 @@ static void late_records_are_kept(void **state)
     stats = import_text(f, "web", xt_buf_slice(&text), 65536, false);
     assert_int_equal(stats.n_duplicate, N + 1);
     assert_int_equal(stats.n_events, 0);
+}
+
+/* Sums of hashes, as rows stand in no promised order. */
+typedef struct content {
+    uint64_t n_events, n_alerts, events, alerts;
+    bool shows_secret;
+    xt_buf scratch;
+} content;
+
+static int add_event(void *context, const xt_event *event, uint64_t arrival)
+{
+    content *c = context;
+
+    (void)arrival;
+    xt_buf_reset(&c->scratch);
+    xt_event_encode(event, &c->scratch);
+    c->shows_secret |= xt_slice_find(xt_buf_slice(&c->scratch), XT_S("hUnter2")) >= 0;
+    c->events += xt_slice_hash(xt_buf_slice(&c->scratch));
+    c->n_events++;
+    return 0;
+}
+
+static int add_alert(void *context, const xt_alert *alert)
+{
+    content *c = context;
+
+    xt_buf_reset(&c->scratch);
+    xt_buf_printf(&c->scratch, "%s %s %s %s %llu %lld %lld %.*s", alert->rule_id, alert->event_id, alert->host,
+                  alert->status, (unsigned long long)alert->count, (long long)alert->first_ms,
+                  (long long)alert->last_ms, XT_S_ARGS(alert->document));
+    c->alerts += xt_slice_hash(xt_buf_slice(&c->scratch));
+    c->n_alerts++;
+    return 0;
+}
+
+/* What an import came to: every event with all its fields, every alert. */
+static content content_of(fixture *f)
+{
+    content c = {0};
+    xt_scan_spec spec = {.to_ms = XT_TIMESTAMP_MAX_MS};
+    xt_field_set all = {{UINT64_MAX, UINT64_MAX}};
+
+    assert_int_equal(xt_scan_each(xt_app_store(f->app), &spec, all, add_event, &c, NULL, NULL), 0);
+    assert_int_equal(xt_app_alerts_list(f->app, NULL, 0, add_alert, &c, NULL), 0);
+    xt_buf_fini(&c.scratch);
+    return c;
+}
+
+static void assert_same(content a, content b)
+{
+    assert_int_equal(a.n_events, b.n_events);
+    assert_int_equal(a.n_alerts, b.n_alerts);
+    assert_true(a.events == b.events);
+    assert_true(a.alerts == b.alerts);
+}
+
+/* The folder is gone: what comes begins anew. */
+static void forget(fixture *f)
+{
+    char *paths[] = {f->data, NULL};
+
+    fixture_close(f);
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    for (FTSENT *e; (e = fts_read(tree)) != NULL;)
+        if (e->fts_info != FTS_D)
+            (void)remove(e->fts_accpath);
+    fts_close(tree);
+}
+
+/* More than two row groups of two hosts, with parents, secrets, typed lines, garbage, late records, rules that match. */
+static void put_much(xt_buf *text, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char arg[32];
+        snprintf(arg, sizeof arg, "%s%u", i % 89 == 7 ? "--password=hUnter2" : i % 97 ? "word" : "evil", i);
+        if (i % 3 == 0)
+            xt_buf_puts(text, "node=other ");
+        size_t at = text->n;
+        put_exec(text, T0 + i * 3, i, 5000 + i % 3000, 5000 + (i * 7) % 3000, i % 5 ? "/usr/bin/id" : "/bin/sh", arg);
+        if (i % 3 == 0) { /* node= stands before each record */
+            XT_CLEANUP(xt_buf_fini) xt_buf lines = XT_BUF_INIT;
+            xt_slice rest = xt_slice_skip(xt_buf_slice(text), at), line;
+            while (rest.n && xt_slice_cut(&rest, '\n', &line))
+                xt_buf_printf(&lines, "%s%.*s\n", lines.n ? "node=other " : "", XT_S_ARGS(line));
+            text->n = at;
+            xt_buf_put(text, xt_buf_slice(&lines));
+        }
+        if (i % 1000 == 17)
+            xt_buf_printf(text, "garbage %u\n", i);
+        if (i % 2000 == 1999)
+            xt_buf_printf(text, "type=CWD msg=audit(%lld.%03d:%u): cwd=\"/late\"\n",
+                          (long long)(T0 + (i - 50) * 3) / 1000, (int)((T0 + (i - 50) * 3) % 1000), i - 50);
+        if (i % 777 == 1)
+            xt_buf_printf(text,
+                          "type=TTY msg=audit(%lld.%03d:%u): tty pid=9 uid=0 auid=1000 ses=3 major=136 minor=0 "
+                          "comm=\"bash\" data=6C730D\n",
+                          (long long)(T0 + i * 3) / 1000, (int)((T0 + i * 3) % 1000), 1000000 + i);
+    }
+}
+
+/* One thread or many, one piece or many: the same events, the same alerts. */
+static void threads_change_nothing(void **state)
+{
+    fixture *f = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    content first = {0};
+    static const unsigned cores[] = {1, 2, 5};
+
+    put_much(&text, 40000);
+    f->settings.seal_rows = 17000;
+    for (size_t i = 0; i < XT_COUNT_OF(cores); i++) {
+        f->settings.n_cores = cores[i];
+        fixture_open(f);
+        xt_import_stats stats = import_text(f, "web", xt_buf_slice(&text), 100003, i == 1);
+        assert_int_equal(stats.n_unparsed, 40);
+        assert_int_equal(stats.n_events, fixture_count(f, ""));
+        assert_true(stats.n_events > 40000);
+        if (i == 0)
+            first = content_of(f);
+        assert_same(content_of(f), first);
+        assert_true(first.n_alerts > 1);
+        assert_false(first.shows_secret);
+        assert_true(fixture_count(f, "redactions:*") > 300);
+        assert_true(fixture_count(f, "flags:late") > 0);
+        stats = import_text(f, "web", xt_buf_slice(&text), 1 << 20, false);
+        assert_int_equal(stats.n_events, 0);
+        assert_same(content_of(f), first);
+        forget(f);
+    }
+}
+
+/* A copy of a file, a file that begins in the middle of the one before, one that goes on with its last event. */
+static void files_that_overlap(void **state)
+{
+    fixture *f = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+
+    f->settings.seal_rows = 9000;
+    for (unsigned n = 1000; n <= 30000; n *= 30) {
+        xt_buf_reset(&text);
+        for (unsigned i = 0; i < n; i++)
+            put_exec(&text, T0 + i, i, 5000 + i % 1000, 4000, "/usr/bin/id", i % 50 ? "x" : "evil");
+        fixture_open(f);
+        import_text(f, "web", xt_buf_slice(&text), 65536, false);
+        content whole = content_of(f);
+        forget(f);
+        fixture_open(f);
+        size_t third = xt_slice_skip(xt_buf_slice(&text), text.n / 3).n, back = text.n / 9;
+        while (text.p[text.n - third - 1] != '\n')
+            third--;
+        while (text.p[text.n - third - back - 1] != '\n')
+            back--;
+        const xt_slice files[] = {
+            xt_slice_head(xt_buf_slice(&text), text.n - third),
+            xt_slice_skip(xt_buf_slice(&text), text.n - third - back),
+            xt_slice_head(xt_buf_slice(&text), text.n - third),
+            xt_buf_slice(&text),
+        };
+        xt_import *import = NULL;
+        xt_import_stats stats;
+        assert_int_equal(xt_import_open(f->app, "web", "log", &import, NULL), 0);
+        for (size_t i = 0; i < XT_COUNT_OF(files); i++) {
+            assert_int_equal(xt_import_begin(import, "log", i + 1, NULL), 0);
+            assert_int_equal(xt_import_feed(import, files[i], NULL), 0);
+        }
+        assert_int_equal(xt_import_finish(import, false, &stats, NULL), 0);
+        assert_int_equal(stats.n_events, n);
+        assert_true(stats.n_duplicate > n);
+        assert_same(content_of(f), whole);
+        forget(f);
+    }
+}
+
+/* What an import that was given up had stored stays, the rest comes the next time. */
+static void given_up_and_again(void **state)
+{
+    enum { N = 60000, ROWS = 25000 };
+    fixture *f = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    xt_import *import = NULL;
+    xt_ledger_check check;
+
+    f->settings.seal_rows = ROWS;
+    for (unsigned i = 0; i < N; i++)
+        xt_buf_printf(&text, "type=USER_LOGIN msg=audit(%lld.%03d:%u): pid=1 uid=0 auid=0 ses=1 msg='op=login'\n",
+                      (long long)(T0 + i) / 1000, (int)((T0 + i) % 1000), i);
+    fixture_open(f);
+    assert_int_equal(xt_import_open(f->app, "web", "log", &import, NULL), 0);
+    assert_int_equal(xt_import_feed(import, xt_slice_head(xt_buf_slice(&text), text.n - text.n / 20), NULL), 0);
+    for (int i = 0; i < 60000 && fixture_count(f, "") == 0; i++)
+        usleep(1000);
+    xt_import_abort(import);
+    uint64_t before = fixture_count(f, "");
+    assert_true(before > 0 && before < N && before % ROWS == 0);
+    fixture_close(f);
+    fixture_open(f);
+    xt_import_stats stats = import_text(f, "web", xt_buf_slice(&text), 1 << 20, true);
+    assert_int_equal(stats.n_duplicate, before);
+    assert_int_equal(stats.n_events, N - before);
+    assert_int_equal(fixture_count(f, ""), N);
+    assert_int_equal(xt_store_verify(xt_app_store(f->app), NULL, NULL, &check, NULL), 0);
+    assert_true(check.chain_ok && check.counts_ok);
 }
 
 static void parents_are_known(void **state)
@@ -251,6 +451,9 @@ int main(void)
         TEST(imported_is_searchable_once),
         TEST(each_file_has_its_own_lines),
         TEST(late_records_are_kept),
+        TEST(threads_change_nothing),
+        TEST(files_that_overlap),
+        TEST(given_up_and_again),
         TEST(parents_are_known),
         TEST(an_enrolled_host_is_the_same),
         TEST(what_is_no_record_is_kept),

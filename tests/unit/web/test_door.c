@@ -162,9 +162,9 @@ static void test_import_in_pieces(void **state)
 {
     (void)state;
     import("&session=s1&more=1", RECORD("201", "piece-one") "type=SYSCALL msg=audit(1800000", 200);
-    import("&session=s1&more=1",
+    import("&session=s1&more=1&next=1",
            "000.202:1202): arch=c000003e syscall=59 success=yes exit=0 pid=1 comm=\"x\" exe=\"/piece\"\n", 200);
-    import("&session=s1", RECORD("203", "piece-two"), 200);
+    import("&session=s1&next=1", RECORD("203", "piece-two"), 200);
     assert_true(has(&h.out, "\"events\":3,") && has(&h.out, "\"unparsed\":0,"));
     json_t *d = web_get(&h.web, "/api/v1/search?count=1&q=exe:/piece+or+cmd:piece");
     assert_int_equal(number_at(d, "count"), 3);
@@ -178,6 +178,10 @@ static void test_import_in_pieces(void **state)
     import("&session=open3", "", 200); /* a place is free again */
     import("&session=one-too-many&more=1", "", 200);
     import("&more=1", "", 400);
+    import("&session=one-too-many&next=1", "", 200);
+    import("&session=s1&next=1", RECORD("204", "piece-three"), 409); /* that import is over */
+    import("&session=gone&more=1&next=1", "", 409);
+    import("&session=gone&more=1", "", 200); /* no place was kept for it */
 }
 
 static void test_refused_address(void **state)
