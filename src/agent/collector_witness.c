@@ -238,7 +238,7 @@ int xt_collector_witness_take(xt_collector *c, xt_slice batch)
 
 static void say_gaps(xt_collector *c)
 {
-    xt_gap gap;
+    xt_number_gap gap;
     char from[25];
     bool some = false;
     while (xt_witness_gap(c->witness, c->decoder_ms, &gap)) {

@@ -4,7 +4,7 @@
  */
 #include "agent/gap_list.h"
 
-static void hole_open(xt_gap_list *list, xt_gap gap)
+static void hole_open(xt_gap_list *list, xt_number_gap gap)
 {
     if (list->n_open < XT_GAP_OPEN) {
         list->open[list->n_open++] = gap;
@@ -23,11 +23,11 @@ static void hole_remove(xt_gap_list *list, size_t i)
 static void hole_fill(xt_gap_list *list, uint32_t cpu, uint32_t number)
 {
     for (size_t i = 0; i < list->n_open; i++) {
-        xt_gap *gap = &list->open[i];
+        xt_number_gap *gap = &list->open[i];
         uint32_t n = gap->to - gap->from, at = number - gap->from;
         if (gap->cpu != cpu || at > n)
             continue;
-        xt_gap rest = *gap;
+        xt_number_gap rest = *gap;
         rest.from = number + 1;
         if (at == 0 && n == 0) {
             hole_remove(list, i);
@@ -52,12 +52,12 @@ void xt_gap_list_see(xt_gap_list *list, uint32_t cpu, uint32_t number, int64_t n
         return;
     }
     if (list->seen[cpu] && ahead > 0)
-        hole_open(list, (xt_gap){cpu, list->next[cpu], number - 1, now_ms});
+        hole_open(list, (xt_number_gap){cpu, list->next[cpu], number - 1, now_ms});
     list->seen[cpu] = true;
     list->next[cpu] = number + 1;
 }
 
-bool xt_gap_list_take(xt_gap_list *list, int64_t now_ms, bool all, xt_gap *ret)
+bool xt_gap_list_take(xt_gap_list *list, int64_t now_ms, bool all, xt_number_gap *ret)
 {
     for (size_t i = 0; i < list->n_open; i++) {
         if (!all && list->open[i].since_ms > now_ms - XT_GAP_WAIT_MS)

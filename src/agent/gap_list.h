@@ -13,19 +13,19 @@
 #define XT_GAP_OPEN    64
 #define XT_GAP_WAIT_MS 1000
 
-typedef struct xt_gap {
+typedef struct xt_number_gap {
     uint32_t cpu, from, to; /* both are missing, and all between; they wrap */
     int64_t since_ms;
-} xt_gap;
+} xt_number_gap;
 
 typedef struct xt_gap_list {
     uint32_t next[XT_GAP_CPUS];
     bool seen[XT_GAP_CPUS];
-    xt_gap open[XT_GAP_OPEN];
+    xt_number_gap open[XT_GAP_OPEN];
     size_t n_open;
     uint64_t n_untold; /* missing numbers of holes that found no place */
 } xt_gap_list;
 
 void xt_gap_list_see(xt_gap_list *list, uint32_t cpu, uint32_t number, int64_t now_ms);
 /* A hole that stayed open; all: however long it is open. */
-bool xt_gap_list_take(xt_gap_list *list, int64_t now_ms, bool all, xt_gap *ret);
+bool xt_gap_list_take(xt_gap_list *list, int64_t now_ms, bool all, xt_number_gap *ret);

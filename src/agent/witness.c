@@ -102,7 +102,7 @@ int64_t xt_witness_wall_ms(const xt_witness *w, uint64_t time_ns)
     return w->offset_ms + (int64_t)(time_ns / 1000000);
 }
 
-bool xt_witness_gap(xt_witness *w, int64_t now_ms, xt_gap *ret)
+bool xt_witness_gap(xt_witness *w, int64_t now_ms, xt_number_gap *ret)
 {
     return xt_gap_list_take(&w->gaps, now_ms, false, ret);
 }

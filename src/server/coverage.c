@@ -16,6 +16,7 @@ static const struct {
     [XT_GAP_STREAM] = {"new-stream", "a new stream began; batches known to wait in the old one", true},
     [XT_GAP_BLIND] = {"hidden", "rules of others hid commands", false},
     [XT_GAP_MODE] = {"unproven", "the agent did not own the audit socket: what is lost there nobody counts", false},
+    [XT_GAP_UNAUDITED] = {"unaudited", "execs that audit has no event of, for no known reason", true},
 };
 
 static unsigned index_of(xt_gap_kind kind)
@@ -90,6 +91,8 @@ static unsigned count(const xt_coverage *c, const xt_heartbeat *beat, int64_t fr
         n = put(ret, n, XT_GAP_AGENT, from_ms, at_ms, unread);
     if (dropped)
         n = put(ret, n, XT_GAP_SPOOL, from_ms, at_ms, dropped);
+    if (beat->n_exec_unexplained > c->n_unaudited) /* it goes back when audit's event comes late */
+        n = put(ret, n, XT_GAP_UNAUDITED, from_ms, at_ms, beat->n_exec_unexplained - c->n_unaudited);
     if (beat->blind.n)
         n = put(ret, n, XT_GAP_BLIND, from_ms, at_ms, 0);
     if (!xt_slice_eq(beat->audit_mode, XT_S("owner")))
@@ -104,7 +107,7 @@ unsigned xt_coverage_beat(xt_coverage *c, const xt_heartbeat *beat, int64_t now_
     unsigned n;
 
     if (beat->process != c->process)
-        c->n_unread = 0; /* it counts from its start */
+        c->n_unread = c->n_unaudited = 0; /* they count from its start */
     n = count(c, beat, from_ms, at_ms, ret, 0);
     n = cover(c, beat, at_ms, ret, n);
     if (beat->settled_ms && now_ms - (int64_t)beat->settled_ms > c->settled_ms)
@@ -116,6 +119,7 @@ unsigned xt_coverage_beat(xt_coverage *c, const xt_heartbeat *beat, int64_t now_
     c->n_unread = beat->n_unread + beat->n_truncated;
     c->n_dropped = beat->spool_dropped_events;
     c->n_waiting = beat->spool_batches;
+    c->n_unaudited = beat->n_exec_unexplained;
     return n;
 }
 
@@ -162,7 +166,8 @@ void xt_coverage_put(const xt_coverage *c, xt_buf *out)
                                 c->lost,
                                 c->n_unread,
                                 c->n_dropped,
-                                c->n_waiting};
+                                c->n_waiting,
+                                c->n_unaudited};
 
     xt_buf_put(out, xt_slice_of(c->stream.b, sizeof c->stream.b));
     for (size_t i = 0; i < XT_COUNT_OF(numbers); i++)
@@ -186,6 +191,8 @@ void xt_coverage_get(xt_slice bytes, xt_coverage *ret)
     c.n_unread = xt_reader_varint(&reader);
     c.n_dropped = xt_reader_varint(&reader);
     c.n_waiting = xt_reader_varint(&reader);
+    if (xt_reader_left(&reader) > 0)
+        c.n_unaudited = xt_reader_varint(&reader);
     if (!reader.failed)
         memcpy(c.stream.b, stream.p, sizeof c.stream.b);
     *ret = reader.failed ? (xt_coverage){.first_ms = 0} : c;

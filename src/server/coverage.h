@@ -15,15 +15,16 @@
 
 /* Numbers are stored; never given anew. */
 typedef enum xt_gap_kind {
-    XT_GAP_SILENT = 1, /* no heartbeat */
-    XT_GAP_OFF = 2,    /* audit was switched off in the kernel */
-    XT_GAP_TAKEN = 3,  /* the audit socket was another process's */
-    XT_GAP_KERNEL = 4, /* n records that the kernel lost */
-    XT_GAP_AGENT = 5,  /* n records that the agent had no room for, or that were cut */
-    XT_GAP_SPOOL = 6,  /* n events that the spool had no room for */
-    XT_GAP_STREAM = 7, /* a stream of batches ended and another began; n batches were known to wait then */
-    XT_GAP_BLIND = 8,  /* rules of others hid commands */
-    XT_GAP_MODE = 9,   /* the agent does not own the audit socket: losses are not counted */
+    XT_GAP_SILENT = 1,     /* no heartbeat */
+    XT_GAP_OFF = 2,        /* audit was switched off in the kernel */
+    XT_GAP_TAKEN = 3,      /* the audit socket was another process's */
+    XT_GAP_KERNEL = 4,     /* n records that the kernel lost */
+    XT_GAP_AGENT = 5,      /* n records that the agent had no room for, or that were cut */
+    XT_GAP_SPOOL = 6,      /* n events that the spool had no room for */
+    XT_GAP_STREAM = 7,     /* a stream of batches ended and another began; n batches were known to wait then */
+    XT_GAP_BLIND = 8,      /* rules of others hid commands */
+    XT_GAP_MODE = 9,       /* the agent does not own the audit socket: losses are not counted */
+    XT_GAP_UNAUDITED = 10, /* n execs that the process connector told of and audit did not, for no known reason */
     XT_GAP_KINDS,
 } xt_gap_kind;
 
@@ -38,12 +39,12 @@ typedef struct xt_coverage {
     int64_t beat_ms;         /* of the last heartbeat, whatever it said */
     int64_t settled_ms;      /* what was made before has arrived; 0: not known */
     uint64_t run, process, state;
-    uint64_t lost, n_unread, n_dropped, n_waiting; /* as in the last heartbeat */
-    xt_hash128 stream;                             /* zero: none yet */
+    uint64_t lost, n_unread, n_dropped, n_waiting, n_unaudited; /* as in the last heartbeat */
+    xt_hash128 stream;                                          /* zero: none yet */
 } xt_coverage;
 
 enum {
-    XT_GAPS_AT_ONCE = 6,
+    XT_GAPS_AT_ONCE = 7,
     XT_COVERAGE_TAIL_MS = 20000, /* heartbeats come every 5 s: less than this before now is no silence yet */
 };
 

@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     };
     xt_slice rest = xt_slice_of(data, n);
     xt_witness *witness;
-    xt_gap gap;
+    xt_number_gap gap;
     uint64_t n_given = 0;
     require(xt_witness_new(&settings, &witness) == 0);
     for (int64_t now_ms = 0; rest.n > 0; now_ms += 30) {

@@ -487,7 +487,7 @@ static void test_losses_accuse_nobody(void **state)
 {
     for (unsigned seed = 1; seed <= 12; seed++) {
         world *w = world_new(true);
-        xt_gap gap;
+        xt_number_gap gap;
         size_t n = 0;
         int lose = seed % 4 == 0 ? 0 : (int)(seed % 4) * 3 - 1;
         assert_int_equal(run_random(w, seed, lose, 0), 0);

@@ -85,7 +85,7 @@ static void test_message_cut(void **state)
 static void test_gap_plain(void **state)
 {
     static xt_gap_list list;
-    xt_gap gap;
+    xt_number_gap gap;
     list = (xt_gap_list){0};
     for (uint32_t i = 100; i < 120; i++)
         if (i < 105 || i > 108)
@@ -123,7 +123,7 @@ static void test_gap_orders(void **state)
             if (!drop)
                 xt_gap_list_see(&list, 5, numbers[i], 0);
         }
-        for (xt_gap gap; xt_gap_list_take(&list, 0, true, &gap);)
+        for (xt_number_gap gap; xt_gap_list_take(&list, 0, true, &gap);)
             for (uint32_t n = gap.from; n != gap.to + 1; n++, found++)
                 assert_true(is_missing[n - first]);
         assert_int_equal(found, missing);
@@ -134,7 +134,7 @@ static void test_gap_orders(void **state)
 static void test_gap_bounds(void **state)
 {
     static xt_gap_list list;
-    xt_gap gap;
+    xt_number_gap gap;
     unsigned n = 0;
     list = (xt_gap_list){0};
     xt_gap_list_see(&list, XT_GAP_CPUS, 1, 0); /* no such place: nothing is written */

@@ -1,7 +1,7 @@
 /*
  * The rules that ship, on samples: every event of rules/tests/STEM.positive.log matches rules/.../STEM.yml, none of
- * STEM.negative.log does, and no rule is without both. Events that the server makes itself are in no audit log: their
- * samples are STEM.positive.actions and STEM.negative.actions, an action a line. Then the rules together on captures of attacks.
+ * STEM.negative.log does, and no rule is without both. Events that server and agent make themselves are in no audit
+ * log: their samples are STEM.positive.actions and STEM.negative.actions, an action and perhaps a reason a line. Then the rules together on captures of attacks.
  */
 #include "detect_stream.h"
 
@@ -53,7 +53,7 @@ static void check_sample(void *context, xt_event *event, xt_arena *arena)
     }
 }
 
-/* Events of the server's own. */
+/* Events of our own. */
 static void check_actions(struct sample *s, const char *path)
 {
     char line[100];
@@ -67,7 +67,11 @@ static void check_actions(struct sample *s, const char *path)
         xt_event_reset(&event);
         xt_event_set_num(&event, XT_F_TIME, UINT64_C(1790000000000));
         xt_event_set_bytes(&event, XT_F_HOST, XT_S("web-1"));
-        xt_event_set_bytes(&event, XT_F_ACTION, xt_slice_trim(xt_slice_str(line)));
+        xt_slice reason = xt_slice_trim(xt_slice_str(line)), action;
+        (void)xt_slice_cut(&reason, ' ', &action);
+        xt_event_set_bytes(&event, XT_F_ACTION, action);
+        if (reason.n > 0)
+            xt_event_set_bytes(&event, XT_F_REASON, reason);
         check_sample(s, &event, &arena);
         xt_arena_reset(&arena);
     }
