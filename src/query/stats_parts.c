@@ -117,22 +117,35 @@ static void count_whole(const uint32_t *tuples, uint32_t n_rows, uint32_t *count
         counts[i] += b[i] + c[i] + d[i];
 }
 
+/* Takes the rows that do not count off again. */
+static void uncount_others(const xt_walk_part *part, const uint32_t *tuples, uint32_t *counts)
+{
+    for (uint32_t w = 0; w < part->n_words; w++) {
+        uint32_t n = part->zone->n_rows - w * 64;
+        uint64_t others = ~part->mask[w] & (n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX);
+        for (; others; others &= others - 1)
+            counts[tuples[w * 64 + (unsigned)__builtin_ctzll(others)]]--;
+    }
+}
+
 static int locals_dense(stats_state *s, uint64_t n_tuples)
 {
     const xt_walk_part *part = s->part;
     xt_walk_rows rows = xt_walk_rows_of(part);
     uint32_t n_rows = part->zone->n_rows;
-    bool by_four = is_whole(part) && 4 * n_tuples <= n_rows;
+    bool by_four = 2 * part->n_rows >= n_rows && 4 * n_tuples <= n_rows;
     const uint32_t *tuples = tuples_of_rows(s);
     uint32_t *counts = xt_arena_array(part->arena, (by_four ? 4 : 1) * n_tuples, sizeof *counts);
 
     if (!tuples || !counts)
         return xt_error_origin(-ENOMEM);
-    if (by_four)
+    if (by_four) {
         count_whole(tuples, n_rows, counts, n_tuples);
-    else
+        uncount_others(part, tuples, counts);
+    } else {
         for (uint32_t row; xt_walk_rows_next(&rows, &row);)
             counts[tuples[row]]++;
+    }
     for (uint64_t tuple = 0; tuple < n_tuples; tuple++) {
         uint32_t n = counts[tuple];
         if (n == 0)
