@@ -242,6 +242,9 @@ XT_MUST_USE int xt_app_token_revoke(xt_app *app, xt_slice id, xt_problem *reterr
 typedef enum xt_role { XT_ROLE_NONE, XT_ROLE_VIEWER, XT_ROLE_ANALYST, XT_ROLE_ADMIN } xt_role;
 const char *xt_role_name(xt_role role);
 bool xt_role_by_name(xt_slice name, xt_role *ret);
+/* What events and lists call who owns the data folder and asks there; no user can have it for a name. */
+#define XT_LOCAL_USER "local"
+/* XT_APP_E_INVALID: no name. */
 XT_MUST_USE int xt_app_user_add(xt_app *app, const char *name, xt_role role, xt_problem *reterr_problem);
 XT_MUST_USE int xt_app_users_list(xt_app *app,
                                   int (*each)(void *context, const char *name, xt_role role, int64_t last_login_ms),

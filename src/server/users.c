@@ -46,6 +46,11 @@ int xt_app_user_add(xt_app *app, const char *name, xt_role role, xt_problem *ret
         xt_problem_excerpt(reterr_problem, xt_slice_str(name));
         return XT_APP_E_INVALID;
     }
+    if (strcmp(name, XT_LOCAL_USER) == 0) {
+        xt_problem_set(reterr_problem, "this name stands for whoever owns the data folder, and can be no user's");
+        xt_problem_excerpt(reterr_problem, xt_slice_str(name));
+        return XT_APP_E_INVALID;
+    }
     return xt_error_trace(xt_state_run(app->state, reterr_problem, NULL,
                                        "INSERT INTO users(name, role, made_ms) VALUES(?,?,?)"
                                        " ON CONFLICT(name) DO UPDATE SET role = excluded.role",

@@ -117,7 +117,7 @@ int xt_api_backup(xt_app *app, xt_request *request, xt_response *response)
     xt_backup_wish wish = {.report = on_problem, .progress = on_progress, .context = &b};
     xt_backup_result result;
     uint64_t keep = 0;
-    if (strcmp(request->user, "local") != 0) {
+    if (!request->is_local) {
         xt_problem_set(&problem, "a backup is written on the server's machine, and asked for there");
         xt_problem_hint(&problem, "exectrail store backup --data DIR TO");
         return xt_response_problem(response, 403, &problem);

@@ -94,6 +94,7 @@ static void on_request(void *context, xt_http_exchange *exchange)
         .if_none_match = xt_http_header(exchange, "If-None-Match"),
         .last_event_id = xt_http_header(exchange, "Last-Event-ID"),
         .is_secure = door->is_secure && !is_control,
+        .is_local = is_control,
         .role = is_control ? XT_ROLE_ADMIN : XT_ROLE_NONE,
         .cancelled = xt_http_cancelled(exchange),
         .arena = &arena,
@@ -101,7 +102,7 @@ static void on_request(void *context, xt_http_exchange *exchange)
         .door = exchange,
     };
     if (is_control)
-        memcpy(request.user, "local", sizeof "local");
+        memcpy(request.user, XT_LOCAL_USER, sizeof XT_LOCAL_USER);
     xt_response response = {.begin = http_begin, .write = http_write, .end = http_end, .door = exchange};
     if (request.query)
         (void)!xt_route_run(door->app, &request, &response); /* a cut answer is cut by the exchange */

@@ -66,7 +66,7 @@ bool xt_request_flag(const xt_request *request, const char *name)
 xt_slice xt_request_asker(const xt_request *request)
 {
     xt_slice user = xt_slice_str(request->user), by = xt_request_get(request, "by");
-    return xt_slice_eq(user, XT_S("local")) && by.n > 0 ? xt_slice_head(by, MAX_WHO) : user;
+    return request->is_local && by.n > 0 ? xt_slice_head(by, MAX_WHO) : user;
 }
 
 int xt_request_number(const xt_request *request, const char *name, uint64_t otherwise, uint64_t max, uint64_t *ret,

@@ -36,6 +36,7 @@ typedef struct xt_request {
     xt_slice origin, host, fetch_site;                      /* headers, p NULL when not sent */
     xt_slice accept_encoding, if_none_match, last_event_id; /* headers, p NULL when not sent */
     bool is_secure;                                         /* came over TLS */
+    bool is_local;                                          /* over control.sock or in-process: who owns DIR asks */
     xt_role role; /* set by the door for control.sock and in-process; else found out by xt_route_run */
     char user[64];
     const atomic_bool *cancelled; /* may be NULL */

@@ -118,7 +118,7 @@ class Server:
         command = [EXECTRAIL, "server", "--data", str(self.data), "--http", f"127.0.0.1:{self.http_port}",
                    "--listen", f"127.0.0.1:{self.agent_port}", *map(str, self.options)]
         self.process = Process(command, self.folder / "server.log")
-        if not wait_for(lambda: self.process.child.poll() is not None or self.answers()) or not self.answers():
+        if not wait_for(lambda: self.process.child.poll() is not None or self.answers(), 120) or not self.answers():
             raise AssertionError(f"the server does not answer:\n{self.process.text()}")
         self.token = (self.data / "admin.token").read_text().strip()
 

@@ -144,6 +144,14 @@ try {
     await page.locator("tr.alert.acknowledged", { hasText: orders.alert }).first().waitFor();
   });
 
+  await check("an alert whose event is erased says so", async () => {
+    if (!orders.erase) return;
+    await page.getByRole("link", { name: "Hosts" }).click();
+    execute(orders.erase);
+    await page.getByRole("link", { name: /Alerts/ }).click();
+    await page.locator("tr.alert .command", { hasText: /^erased$/ }).first().waitFor();
+  });
+
   await check("hosts say how they listen and what that can claim", async () => {
     await page.getByRole("link", { name: "Hosts" }).click();
     await page.locator("tr.connected", { hasText: orders.host }).waitFor();

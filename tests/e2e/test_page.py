@@ -9,7 +9,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from actors import ROOT, Agent, Scene, Server, Users, audit_lock, exectrail, run, wait_for
+from actors import EXECTRAIL, ROOT, Agent, Scene, Server, Users, audit_lock, exectrail, run, wait_for
 
 SHOTS = os.environ.get("SHOTS")  # a folder for screenshots
 
@@ -61,6 +61,7 @@ class Page(Scene):
             "hostile": [by_alice("/bin/true", "<img src=x onerror=alert(1)>"), by_alice("/bin/true", "\u202egnp.exe"),
                         by_alice("/bin/true", "\x1b]0;owned\x07\x1b[2J")],
             "noise": {"query": "login:xtalice"}, "alert": "www-data", "host": "testhost",
+            "erase": [str(EXECTRAIL), "store", "erase", "--data", str(server.data), "--reason", "test", "user:www-data"],
         })
         agent.stop()
         server.stop()

@@ -29,6 +29,7 @@ async function act(alert: Alert, what: "ack" | "close" | "reopen"): Promise<void
 }
 
 function Row({ alert }: { alert: Alert }) {
+  const event = alert.event;
   return (
     <tr class={`alert ${alert.status}`} data-id={alert.id}>
       <td><b class={`mark ${alert.rule.level}`}>{alert.rule.level}</b></td>
@@ -41,9 +42,13 @@ function Row({ alert }: { alert: Alert }) {
       </td>
       <td class="number">{alert.count}</td>
       <td class="command">
-        <button class="link" onClick={() => look({ event: alert.event.event.id })}>
-          <code><Visible text={commandOf(alert.event).slice(0, 500)} /></code>
-        </button>
+        {event ? (
+          <button class="link" onClick={() => look({ event: event.event.id })}>
+            <code><Visible text={commandOf(event).slice(0, 500)} /></code>
+          </button>
+        ) : (
+          <span class="dim">erased</span>
+        )}
       </td>
       <td>{alert.status}</td>
       <td class="buttons">

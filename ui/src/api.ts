@@ -92,7 +92,7 @@ export interface Alert {
   host: string;
   user: string;
   rule: { id: string; name: string; level: string; author?: string };
-  event: AuditEvent;
+  event: AuditEvent | null; // null: it was erased
 }
 
 export interface Host {

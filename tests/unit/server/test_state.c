@@ -346,6 +346,7 @@ static void links_expire_and_need_a_user(void **state)
     assert_int_equal(xt_app_user_add(f->app, "bob", XT_ROLE_ANALYST, NULL), 0);
     assert_int_equal(xt_app_user_add(f->app, "two words", XT_ROLE_ANALYST, NULL), XT_APP_E_INVALID);
     assert_int_equal(xt_app_user_add(f->app, "", XT_ROLE_ANALYST, NULL), XT_APP_E_INVALID);
+    assert_int_equal(xt_app_user_add(f->app, "local", XT_ROLE_ANALYST, NULL), XT_APP_E_INVALID);
     assert_int_equal(xt_app_users_list(f->app, keep_user, &names, NULL), 0);
     assert_true(xt_slice_eq(xt_buf_slice(&names), XT_S("alice=admin;bob=analyst;")));
     xt_buf_fini(&link);

@@ -406,7 +406,7 @@ static void live(const char *dir)
     xt_store_close(store);
 }
 
-static void each_call_of_retiring_fails(unsigned n_fails, int error)
+static void calls_of_retiring_fail(unsigned n_fails, int error, uint64_t seed)
 {
     char *origin = folder_new();
     xt_store_settings settings = {.clock = &clock_set};
@@ -425,7 +425,7 @@ static void each_call_of_retiring_fails(unsigned n_fails, int error)
     for (unsigned n = 1;; n++) {
         char *dir = folder_new();
         folder_copy(origin, dir);
-        disk_begin(dir, n);
+        disk_begin(dir, seed + n);
         faults_begin(n, n_fails, error);
         live(dir);
         bool reached = failed_ever();
@@ -457,6 +457,13 @@ static void each_call_of_retiring_fails(unsigned n_fails, int error)
     sender_fini(&s);
     truth_fini(&t);
     folder_drop(origin);
+}
+
+/* XT_TORTURE=N: with N seeds. */
+static void each_call_of_retiring_fails(unsigned n_fails, int error)
+{
+    for (unsigned seed = 0; seed < (torture() ? torture() : 1); seed++)
+        calls_of_retiring_fail(n_fails, error, seed * 100000);
 }
 
 static void one_call_fails(void **state)
