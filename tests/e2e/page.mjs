@@ -30,6 +30,7 @@ function equal(got, wanted, what) {
 function execute(argv) {
   const done = spawnSync(argv[0], argv.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
   if (done.error) throw done.error;
+  return done;
 }
 
 const browser = await chromium.launchPersistentContext(profile, {
@@ -147,7 +148,8 @@ try {
   await check("an alert whose event is erased says so", async () => {
     if (!orders.erase) return;
     await page.getByRole("link", { name: "Hosts" }).click();
-    execute(orders.erase);
+    const done = execute(orders.erase);
+    equal(done.status, 0, String(done.stderr));
     await page.getByRole("link", { name: /Alerts/ }).click();
     await page.locator("tr.alert .command", { hasText: /^erased$/ }).first().waitFor();
   });
