@@ -529,6 +529,8 @@ static void calls_of_erasing_fail(unsigned n_fails, int error, unsigned first, u
         if (reached)
             disk_crash();
         faults_begin(0, 0, 0);
+        if (getenv("XT_TEST_VERBOSE"))
+            fprintf(stderr, "call %u\n", n);
         store = store_open(dir, &settings);
         xt_scan_info info;
         size_t there = truth_compare(&t, store, &info);

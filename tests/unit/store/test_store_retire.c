@@ -432,6 +432,8 @@ static void calls_of_retiring_fail(unsigned n_fails, int error, uint64_t seed)
         if (reached)
             disk_crash();
         faults_begin(0, 0, 0);
+        if (getenv("XT_TEST_VERBOSE"))
+            fprintf(stderr, "call %u\n", n);
         store = store_open(dir, &settings);
         xt_scan_info info;
         size_t there = truth_compare(&t, store, &info);
