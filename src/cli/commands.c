@@ -277,7 +277,9 @@ static const xt_opt_command commands[] = {
     {"hosts revoke", "HOST", 1, 1, "refuse a host (id or name) from now on; its open connection ends", NULL,
      where_options, xt_cmd_hosts_set},
     {"hosts restore", "HOST", 1, 1, "let a revoked host in again", NULL, where_options, xt_cmd_hosts_set},
-    {"hosts release", "HOST", 1, 1, "forget a clone that was refused",
+    {"hosts quarantine", "HOST", 1, 1, "refuse a host until it is released; it goes on recording into its spool", NULL,
+     where_options, xt_cmd_hosts_set},
+    {"hosts release", "HOST", 1, 1, "end a quarantine; forget a clone that was refused",
      "When the host is not connected, the next machine that comes with its certificate is the host from then on: for a "
      "machine id that changed rightly.",
      where_options, xt_cmd_hosts_set},

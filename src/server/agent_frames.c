@@ -109,7 +109,11 @@ static void refuse_certificate(xt_agent_link *link, const xt_tls_peer *peer)
 static void refuse_host(xt_agent_link *link, xt_slice id, uint64_t reason)
 {
     xt_hosts_refused(link->agents->app->hosts, id, reason);
-    xt_agent_link_refuse(link, reason, reason == XT_REFUSED_CLONED ? RETRY_CLONED_MS : 0, NULL);
+    xt_agent_link_refuse(link, reason,
+                         reason == XT_REFUSED_CLONED        ? RETRY_CLONED_MS
+                         : reason == XT_REFUSED_QUARANTINED ? RETRY_IDENTITY_MS
+                                                            : 0,
+                         NULL);
 }
 
 /* Is the certificate good, and of the host that the hello names? */

@@ -145,6 +145,7 @@ typedef struct xt_host {
     char ca[17];             /* id of the CA of the certificate it came with last; empty: not known */
     int64_t cert_to_ms;      /* when that ends */
     char machine_id[64];     /* of the machine that is the host */
+    bool quarantined;        /* refused until it is released */
     bool cloned;             /* another machine came with its identity, and is refused */
     char clone_address[64], clone_machine_id[64], clone_boot_id[40];
     int64_t clone_ms; /* when it came last */
@@ -156,7 +157,9 @@ typedef struct xt_host {
 XT_MUST_USE int xt_app_host_revoke(xt_app *app, xt_slice host, bool revoked, xt_slice who, xt_problem *reterr_problem);
 /* Puts a host (id or name; imported ones too) into a group, or into none (empty). What it sends from now on carries it. */
 XT_MUST_USE int xt_app_host_group(xt_app *app, xt_slice host, xt_slice group, xt_problem *reterr_problem);
-/* The machine that was refused as a clone may come again. When none is connected, the next machine that comes is the host. */
+/* Refuses a host until it is released; its agent goes on recording meanwhile. */
+XT_MUST_USE int xt_app_host_quarantine(xt_app *app, xt_slice host, xt_slice who, xt_problem *reterr_problem);
+/* Ends that. The machine that was refused as a clone may come again. When none is connected, the next machine that comes is the host. */
 XT_MUST_USE int xt_app_host_release(xt_app *app, xt_slice host, xt_slice who, xt_problem *reterr_problem);
 XT_MUST_USE int xt_app_hosts_list(xt_app *app, int (*each)(void *context, const xt_host *host), void *context,
                                   xt_problem *reterr_problem);
@@ -233,6 +236,7 @@ typedef struct xt_token_info {
     int64_t made_ms, expires_ms;
     uint64_t max_uses, n_used; /* max_uses 0: any number */
     const char *state;         /* valid, used, expired, or of a retired CA */
+    char group[64];            /* of the hosts that enrol with it; empty: none */
 } xt_token_info;
 XT_MUST_USE int xt_app_tokens_list(xt_app *app, int (*each)(void *context, const xt_token_info *token), void *context,
                                    xt_problem *reterr_problem);

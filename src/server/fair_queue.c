@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "server/secret.h"
+
 struct xt_fair_lane {
     xt_fair_lane *next;
     xt_ingest_job *first, **end;
@@ -41,13 +43,13 @@ bool xt_fair_queue_admits(const xt_fair_queue *queue, xt_slice host_id)
     return lane->n < XT_FAIR_QUEUE_JOBS / queue->lanes.n;
 }
 
-static xt_fair_lane *lane_new(xt_fair_queue *queue, const char *host_id)
+static xt_fair_lane *lane_new(xt_fair_queue *queue, xt_slice host_id)
 {
     xt_fair_lane *lane = calloc(1, sizeof *lane);
 
     if (!lane)
         return NULL;
-    memcpy(lane->host_id, host_id, sizeof lane->host_id);
+    xt_text_copy(lane->host_id, sizeof lane->host_id, host_id);
     lane->end = &lane->first;
     if (xt_map_put(&queue->lanes, xt_slice_str(lane->host_id), lane, NULL) < 0) {
         free(lane);
@@ -66,7 +68,7 @@ int xt_fair_queue_put(xt_fair_queue *queue, xt_ingest_job *job)
         return -EAGAIN; /* an everyday answer */
     xt_fair_lane *lane = xt_map_find(&queue->lanes, host_id);
     if (!lane)
-        lane = lane_new(queue, job->host_id);
+        lane = lane_new(queue, host_id);
     if (!lane)
         return xt_error_origin(-ENOMEM);
     job->next = NULL;

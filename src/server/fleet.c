@@ -43,6 +43,14 @@ int xt_app_host_revoke(xt_app *app, xt_slice host, bool revoked, xt_slice who, x
     return r;
 }
 
+int xt_app_host_quarantine(xt_app *app, xt_slice host, xt_slice who, xt_problem *reterr_problem)
+{
+    int r = xt_hosts_quarantine(app->hosts, host, who, reterr_problem);
+
+    xt_app_fleet_changed(app);
+    return r;
+}
+
 int xt_app_host_release(xt_app *app, xt_slice host, xt_slice who, xt_problem *reterr_problem)
 {
     int r = xt_hosts_release(app->hosts, host, who, reterr_problem);

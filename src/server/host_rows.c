@@ -11,7 +11,7 @@ enum {
     " completeness, blind, enrolled_ms, last_seen_ms, last_event_ms, revoked, imported,"                \
     " n_events, enabled, audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us,"               \
     " rss_bytes, key_sha256, ca, cert_to_ms, clone_machine_id, clone_boot_id, clone_address, clone_ms," \
-    " refused, refused_ms, coverage"
+    " refused, refused_ms, coverage, quarantined"
 
 static uint64_t column_u64(sqlite3_stmt *stmt, int i)
 {
@@ -64,6 +64,7 @@ static void get_identity(sqlite3_stmt *stmt, xt_host *h, char key[static 65])
     h->cloned = h->clone_ms != 0;
     xt_state_text(stmt, 32, h->refused, sizeof h->refused);
     h->refused_ms = sqlite3_column_int64(stmt, 33);
+    h->quarantined = sqlite3_column_int(stmt, 35);
 }
 
 int xt_host_rows_load(xt_state *state, int (*each)(void *context, const xt_host *host, const char *key), void *context,
@@ -94,14 +95,14 @@ int xt_host_row_save(xt_state *state, const xt_host *h, const char *key, xt_prob
     return xt_error_trace(
         xt_state_run(state, reterr_problem, NULL,
                      "INSERT OR REPLACE INTO hosts(" COLUMNS ")"
-                     " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                     "zzzzzzzzzzziiiiiiiiiiiiiizzizzzizib", h->id, h->name, h->machine_id, h->agent_version, h->boot_id,
-                     h->os, h->audit_mode, h->address, h->group, h->completeness, h->blind, h->enrolled_ms,
+                     " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                     "zzzzzzzzzzziiiiiiiiiiiiiizzizzzizibi", h->id, h->name, h->machine_id, h->agent_version,
+                     h->boot_id, h->os, h->audit_mode, h->address, h->group, h->completeness, h->blind, h->enrolled_ms,
                      h->last_seen_ms, h->last_event_ms, (int64_t)h->revoked, (int64_t)h->imported, (int64_t)h->n_events,
                      (int64_t)h->enabled, (int64_t)h->audit_pid, (int64_t)h->lost, (int64_t)h->backlog,
                      (int64_t)h->spool_batches, (int64_t)h->spool_dropped, (int64_t)h->cpu_us, (int64_t)h->rss_bytes,
                      key, h->ca, h->cert_to_ms, h->clone_machine_id, h->clone_boot_id, h->clone_address, h->clone_ms,
-                     h->refused, h->refused_ms, xt_buf_slice(&coverage)));
+                     h->refused, h->refused_ms, xt_buf_slice(&coverage), (int64_t)h->quarantined));
 }
 
 int xt_host_gap_save(xt_state *state, const char *host_id, const xt_gap *gap, xt_problem *reterr_problem)

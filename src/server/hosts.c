@@ -237,6 +237,7 @@ uint64_t xt_hosts_refusal(xt_hosts *hosts, xt_slice id, xt_slice boot_id, xt_sli
     const host_entry *entry = find(hosts, id);
     uint64_t reason = !entry || entry->host.imported                 ? XT_REFUSED_UNKNOWN
                       : entry->host.revoked                          ? XT_REFUSED_REVOKED
+                      : entry->host.quarantined                      ? XT_REFUSED_QUARANTINED
                       : is_another_machine(&entry->host, machine_id) ? XT_REFUSED_CLONED
                       : is_the_clone(&entry->host, boot_id)          ? XT_REFUSED_CLONED
                                                                      : 0;
@@ -406,6 +407,8 @@ uint64_t xt_hosts_hello(xt_hosts *hosts, const xt_hello *hello, const char *addr
         reason = XT_REFUSED_UNKNOWN;
     else if (entry->host.revoked)
         reason = XT_REFUSED_REVOKED;
+    else if (entry->host.quarantined)
+        reason = XT_REFUSED_QUARANTINED;
     else
         reason = judge_machine(hosts, entry, hello, address, ret_other);
     if (reason == 0)
@@ -649,6 +652,25 @@ unsigned xt_hosts_group_changes(xt_hosts *hosts)
     return n;
 }
 
+int xt_hosts_quarantine(xt_hosts *hosts, xt_slice host, xt_slice who, xt_problem *reterr_problem)
+{
+    char id[33] = "";
+
+    pthread_mutex_lock(&hosts->lock);
+    host_entry *entry = find_enrolled(hosts, host);
+    if (entry) {
+        if (!entry->host.quarantined)
+            note(hosts, &entry->host, "quarantined-host", who, "the host is refused until it is released");
+        entry->host.quarantined = true;
+        xt_text_copy(id, sizeof id, id_of(entry));
+    }
+    pthread_mutex_unlock(&hosts->lock);
+    if (!entry)
+        return no_such_host(host, reterr_problem);
+    return xt_error_trace(
+        xt_state_run(hosts->state, reterr_problem, NULL, "UPDATE hosts SET quarantined = 1 WHERE id = ?", "z", id));
+}
+
 int xt_hosts_release(xt_hosts *hosts, xt_slice host, xt_slice who, xt_problem *reterr_problem)
 {
     host_entry saved;
@@ -657,14 +679,18 @@ int xt_hosts_release(xt_hosts *hosts, xt_slice host, xt_slice who, xt_problem *r
     host_entry *entry = find_enrolled(hosts, host);
     if (entry) {
         xt_host *h = &entry->host;
-        h->cloned = false;
+        bool was_quarantined = h->quarantined, was_cloned = h->cloned;
+        h->quarantined = h->cloned = false;
         h->clone_ms = entry->clone_noted_ms = 0;
         h->clone_machine_id[0] = h->clone_boot_id[0] = h->clone_address[0] = '\0';
         memset(entry->boots_before, 0, sizeof entry->boots_before);
-        if (!h->connected)
+        bool any_machine = !h->connected && !(was_quarantined && !was_cloned);
+        if (any_machine)
             h->machine_id[0] = '\0';
         note(hosts, h, "released-host", who,
-             h->connected ? "what was noted of a clone is forgotten" : "the next machine that comes is the host");
+             any_machine  ? "the next machine that comes is the host"
+             : was_cloned ? "what was noted of a clone is forgotten"
+                          : "the host may come again");
         saved = *entry;
     }
     pthread_mutex_unlock(&hosts->lock);

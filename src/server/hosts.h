@@ -47,6 +47,7 @@ void xt_hosts_count(xt_hosts *hosts, xt_slice id, xt_slice name, uint64_t n_even
 bool xt_hosts_id_of(xt_hosts *hosts, xt_slice name, char ret_id[static 33]);
 /* XT_APP_E_NOT_FOUND. host: id or name. */
 XT_MUST_USE int xt_hosts_revoke(xt_hosts *hosts, xt_slice host, bool revoked, xt_slice who, xt_problem *reterr_problem);
+XT_MUST_USE int xt_hosts_quarantine(xt_hosts *hosts, xt_slice host, xt_slice who, xt_problem *reterr_problem);
 XT_MUST_USE int xt_hosts_release(xt_hosts *hosts, xt_slice host, xt_slice who, xt_problem *reterr_problem);
 /* The group of hosts: a short name without spaces. XT_APP_E_INVALID. */
 #define XT_HOST_GROUP_BYTES 64 /* with its NUL */

@@ -74,6 +74,7 @@ static const xt_sqlite_migration migrations[] = {
         "CREATE TABLE gaps(id INTEGER PRIMARY KEY, host_id TEXT NOT NULL, kind INTEGER NOT NULL,"
         "  from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, n INTEGER NOT NULL);"
         "CREATE INDEX gaps_host ON gaps(host_id, to_ms);"},
+    {9, "ALTER TABLE hosts ADD COLUMN quarantined INTEGER NOT NULL DEFAULT 0;"},
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

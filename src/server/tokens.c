@@ -164,10 +164,11 @@ int xt_app_tokens_list(xt_app *app, int (*each)(void *context, const xt_token_in
     XT_CLEANUP(xt_state_finish) sqlite3_stmt *stmt = NULL;
 
     xt_state_lock(app->state);
-    int r = xt_state_select(app->state, reterr_problem, &stmt,
-                            "SELECT lower(hex(id)), made_ms, expires_ms, max_uses, n_used, ca FROM tokens ORDER BY "
-                            "made_ms DESC, id",
-                            "");
+    int r = xt_state_select(
+        app->state, reterr_problem, &stmt,
+        "SELECT lower(hex(id)), made_ms, expires_ms, max_uses, n_used, ca, host_group FROM tokens ORDER BY "
+        "made_ms DESC, id",
+        "");
     while (r == 0 && (r = xt_state_next(app->state, stmt, reterr_problem)) == 1) {
         xt_token_info token = {.made_ms = sqlite3_column_int64(stmt, 1),
                                .expires_ms = sqlite3_column_int64(stmt, 2),
@@ -176,6 +177,7 @@ int xt_app_tokens_list(xt_app *app, int (*each)(void *context, const xt_token_in
         char ca[XT_PKI_ID_DIGITS + 1];
         xt_state_text(stmt, 0, token.id, sizeof token.id);
         xt_state_text(stmt, 5, ca, sizeof ca);
+        xt_state_text(stmt, 6, token.group, sizeof token.group);
         token.state = state_of(app, &token, ca);
         r = each(context, &token);
     }

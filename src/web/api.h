@@ -31,6 +31,7 @@ int xt_api_host_group(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_restore(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_completeness(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_completeness(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_host_quarantine(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_release(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_inventory(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_inventory_set(xt_app *app, xt_request *request, xt_response *response);

@@ -63,6 +63,7 @@ static void put_host(xt_json *json, const xt_host *host, const xt_completeness *
     xt_json_field_time(json, "certificate_ends", host->cert_to_ms);
     put_text(json, "refused", host->refused);
     xt_json_field_time(json, "refused_at", host->refused_ms);
+    xt_json_field_bool(json, "quarantined", host->quarantined);
     xt_json_field_bool(json, "cloned", host->cloned);
     if (host->cloned)
         put_clone(json, host);
@@ -119,7 +120,11 @@ static void put_proved(xt_list *list, const xt_completeness *of)
 
 static void put_cells(xt_list *list, const xt_host *host, const xt_completeness *of)
 {
-    const char *connected = host->revoked ? "revoked" : host->imported ? "imported" : host->connected ? "yes" : "no";
+    const char *connected = host->revoked       ? "revoked"
+                            : host->quarantined ? "quarantined"
+                            : host->imported    ? "imported"
+                            : host->connected   ? "yes"
+                                                : "no";
     put_word(list, host->name);
     put_word(list, host->group);
     xt_list_cell(list, xt_slice_str(connected));
@@ -211,6 +216,13 @@ int xt_api_host_restore(xt_app *app, xt_request *request, xt_response *response)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     int r = xt_app_host_revoke(app, request->params[0], false, who(request), &problem);
+    return answer_done(response, r, &problem);
+}
+
+int xt_api_host_quarantine(xt_app *app, xt_request *request, xt_response *response)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_app_host_quarantine(app, request->params[0], who(request), &problem);
     return answer_done(response, r, &problem);
 }
 

@@ -48,6 +48,7 @@ static int on_token(void *context, const xt_token_info *token)
         xt_json_field_time(json, "expires", token->expires_ms);
         xt_json_field_u64(json, "uses", token->max_uses);
         xt_json_field_u64(json, "used", token->n_used);
+        xt_json_field_string(json, "group", xt_slice_str(token->group));
         xt_list_json_done(list);
     } else {
         xt_list_cell(list, xt_slice_str(token->id));
@@ -59,13 +60,14 @@ static int on_token(void *context, const xt_token_info *token)
         else
             xt_list_cell(list, XT_S("any"));
         xt_list_cell_u64(list, token->n_used);
+        xt_list_cell(list, token->group[0] || list->format == XT_LIST_CSV ? xt_slice_str(token->group) : XT_S("-"));
     }
     return xt_buf_done(&list->out);
 }
 
 int xt_api_tokens(xt_app *app, xt_request *request, xt_response *response)
 {
-    static const char *const columns[] = {"id", "state", "made", "expires", "uses", "used"};
+    static const char *const columns[] = {"id", "state", "made", "expires", "uses", "used", "group"};
     xt_problem problem = XT_PROBLEM_INIT;
     xt_list list;
     int r = xt_list_begin(&list, request, "tokens", columns, XT_COUNT_OF(columns), &problem);

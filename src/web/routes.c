@@ -28,6 +28,7 @@ const xt_route xt_routes[] = {
     {"POST", API "/hosts/{host}/revoke",         XT_ROLE_ADMIN,   xt_api_host_revoke,  "refuses a host from now on"},
     {"POST", API "/hosts/{host}/restore",        XT_ROLE_ADMIN,   xt_api_host_restore, "takes that back"},
     {"POST", API "/hosts/{host}/group",          XT_ROLE_ADMIN,   xt_api_host_group,   "puts it into a group"},
+    {"POST", API "/hosts/{host}/quarantine",     XT_ROLE_ADMIN,   xt_api_host_quarantine, "refuses it until it is released"},
     {"POST", API "/hosts/{host}/release",        XT_ROLE_ADMIN,   xt_api_host_release, "forgets a clone of it"},
     {"GET",  API "/hosts/{host}/completeness",   XT_ROLE_VIEWER,  xt_api_host_completeness, "what is proved of a host and a time, and by what"},
     {"GET",  API "/completeness",                XT_ROLE_VIEWER,  xt_api_completeness, "the same of the fleet, in numbers"},

@@ -27,6 +27,8 @@ static const xt_refusal_words words[] = {
         XT_REFUSAL_LASTS, false},
     [XT_REFUSED_DICTIONARY] = {"unknown-dictionary", "the server does not have the dictionary that a batch was compressed with",
         "update the server", XT_REFUSAL_WAITS, false},
+    [XT_REFUSED_QUARANTINED] = {"host-quarantined", "this host is in quarantine on the server; what it records waits in its spool",
+        "`exectrail hosts release HOST` ends it", XT_REFUSAL_WAITS, false},
 };
 /* clang-format on */
 

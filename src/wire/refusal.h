@@ -15,14 +15,15 @@ typedef enum xt_refusal {
     XT_REFUSED_VERSION = 5,
     XT_REFUSED_GAP = 6, /* a batch is missing before this one: say hello again */
     XT_REFUSED_CORRUPT = 7,
-    XT_REFUSED_BUSY = 8,        /* come back after retry_ms */
-    XT_REFUSED_IDENTITY = 9,    /* certificate and hello disagree, or there is no certificate */
-    XT_REFUSED_EXPIRED = 10,    /* the certificate */
-    XT_REFUSED_EARLY = 11,      /* the certificate begins in the future: one of the clocks is wrong */
-    XT_REFUSED_CA = 12,         /* the certificate is of a CA that is not trusted (any more) */
-    XT_REFUSED_CLONED = 13,     /* another machine with the same identity is the host */
-    XT_REFUSED_UNKNOWN = 14,    /* the certificate is good, but the server has no such host */
-    XT_REFUSED_DICTIONARY = 15, /* a batch is compressed with a dictionary that the server has not */
+    XT_REFUSED_BUSY = 8,         /* come back after retry_ms */
+    XT_REFUSED_IDENTITY = 9,     /* certificate and hello disagree, or there is no certificate */
+    XT_REFUSED_EXPIRED = 10,     /* the certificate */
+    XT_REFUSED_EARLY = 11,       /* the certificate begins in the future: one of the clocks is wrong */
+    XT_REFUSED_CA = 12,          /* the certificate is of a CA that is not trusted (any more) */
+    XT_REFUSED_CLONED = 13,      /* another machine with the same identity is the host */
+    XT_REFUSED_UNKNOWN = 14,     /* the certificate is good, but the server has no such host */
+    XT_REFUSED_DICTIONARY = 15,  /* a batch is compressed with a dictionary that the server has not */
+    XT_REFUSED_QUARANTINED = 16, /* somebody set the host apart: it goes on recording, and may come back */
 } xt_refusal;
 
 typedef enum xt_refusal_kind {

@@ -659,6 +659,55 @@ static void revocation_ends_an_open_connection(void **state)
     host_fini(&h);
 }
 
+/* Set apart and let in again: the agent is told to come again, and the batch it kept is taken. */
+static void a_quarantine_ends(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{9}}};
+    uint64_t retry_ms;
+    xt_host known;
+    door d;
+    host h;
+    client c;
+
+    says_reset();
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    talk(&c, &d, &h, &s);
+    welcome_of(&c);
+    batch_send(&c, &h, &s);
+    assert_int_equal(ack_of(&c), 1);
+    assert_int_equal(xt_app_host_quarantine(f->app, XT_S("web-1"), XT_S("alice"), NULL), 0);
+    assert_int_equal(refusal_in(&c, &retry_ms), XT_REFUSED_QUARANTINED);
+    assert_int_equal(retry_ms, 60000);
+    client_close(&c);
+    door_close(&d);
+    fixture_close(f); /* the same after a start */
+    fixture_open(f);
+    door_open(&d, f);
+    talk(&c, &d, &h, &s);
+    assert_int_equal(refusal_of(&c), XT_REFUSED_QUARANTINED);
+    client_close(&c);
+    assert_int_equal(xt_app_hosts_list(f->app, one_host, &known, NULL), 0);
+    assert_true(known.quarantined);
+    assert_string_equal(known.refused, "host-quarantined");
+    assert_int_equal(xt_app_host_release(f->app, XT_S("web-1"), XT_S("alice"), NULL), 0);
+    says.machine = "another"; /* a release from quarantine is no leave for other machines */
+    talk(&c, &d, &h, &s);
+    assert_int_equal(refusal_of(&c), XT_REFUSED_CLONED);
+    client_close(&c);
+    says_reset();
+    talk(&c, &d, &h, &s);
+    assert_int_equal(welcome_of(&c).number, 1);
+    batch_send(&c, &h, &s);
+    assert_int_equal(ack_of(&c), 2);
+    assert_int_equal(xt_app_host_quarantine(f->app, XT_S("nobody"), XT_S("alice"), NULL), XT_APP_E_NOT_FOUND);
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
+}
+
 static void the_host(fixture *f, xt_host *ret)
 {
     assert_int_equal(xt_app_hosts_list(f->app, one_host, ret, NULL), 0);
@@ -1471,6 +1520,7 @@ int main(void)
         TEST(a_certificate_is_renewed),
         TEST(cas_are_rotated),
         TEST(revocation_ends_an_open_connection),
+        TEST(a_quarantine_ends),
         TEST(a_clone_is_refused),
         TEST(a_copied_disk_is_noticed),
         TEST(an_old_agent_is_welcome),

@@ -36,6 +36,7 @@ static const struct {
     {"POST", "/api/v1/hosts/{host}/revoke", XT_ROLE_ADMIN},
     {"POST", "/api/v1/hosts/{host}/restore", XT_ROLE_ADMIN},
     {"POST", "/api/v1/hosts/{host}/group", XT_ROLE_ADMIN},
+    {"POST", "/api/v1/hosts/{host}/quarantine", XT_ROLE_ADMIN},
     {"POST", "/api/v1/hosts/{host}/release", XT_ROLE_ADMIN},
     {"GET", "/api/v1/hosts/{host}/completeness", XT_ROLE_VIEWER},
     {"GET", "/api/v1/completeness", XT_ROLE_VIEWER},

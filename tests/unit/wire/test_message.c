@@ -176,7 +176,7 @@ static void test_later_members(void **state)
 /* Every number has its own name, and one of a later version has words too. */
 static void test_refusals(void **state)
 {
-    for (uint64_t i = 1; i <= XT_REFUSED_DICTIONARY; i++) {
+    for (uint64_t i = 1; i <= XT_REFUSED_QUARANTINED; i++) {
         const xt_refusal_words *words = xt_refusal_words_get(i);
         assert_non_null(words->name);
         assert_true(strlen(words->sentence) > 10);
