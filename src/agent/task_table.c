@@ -391,8 +391,10 @@ void xt_task_drop(xt_task_table *table, xt_task *task)
 {
     if (task->is_ended)
         ended_remove(table, task);
-    while (task->first_unmet)
-        unmet_remove(table, task->first_unmet);
+    for (xt_program *p = task->first_unmet, *next; p; p = next) {
+        next = p->next;
+        unmet_remove(table, p);
+    }
     xt_task **at = bucket_of(table, task->pid);
     while (*at != task)
         at = &(*at)->next;
