@@ -96,8 +96,10 @@ static void used_note(build *b, size_t v, const xt_open_column *column)
 {
     bool all = !b->left_out || !b->left_out[v];
 
+    if (column->n_dict == 0)
+        return;
     memset(b->used, all, column->n_dict);
-    for (uint32_t row = 0; !all && column->n_dict && row < b->views[v]->n_rows; row++)
+    for (uint32_t row = 0; !all && row < b->views[v]->n_rows; row++)
         if (column->codes[row] && !is_left_out(b, v, row))
             b->used[column->codes[row] - 1] = 1;
 }
