@@ -214,9 +214,9 @@ static const xt_opt backup_options[] = {
     {.name = "keep", .value = "N", .help = "generations that stay; older ones are removed. Without it all stay"},
     END,
 };
-#define GENERATION(help_text)                                 \
-    {                                                         \
-        .name = "generation", .value = "G", .help = help_text \
+#define GENERATION(help_text)                                   \
+    {                                                           \
+        .name = "generation", .value = "G", .help = (help_text) \
     }
 static const xt_opt backup_list_options[] = {AS_FORMAT, END};
 static const xt_opt backup_verify_options[] = {GENERATION("this one alone; without it all"), END};

@@ -201,6 +201,18 @@ static int fetchers_init(fetch *f, fetcher *threads, xt_scan_reader *const *read
     return r;
 }
 
+/* As many of the best as there is memory for. */
+static int fetch_some(fetch *f, fetcher *threads, size_t n, xt_problem *reterr_problem)
+{
+    int r = fetch_run(f, threads, n, reterr_problem);
+
+    if (r != E_FULL)
+        return r;
+    f->drops = true;
+    drop_worst(f);
+    return fetch_run(f, threads, 1, reterr_problem);
+}
+
 int xt_row_fetch(xt_row_heap *heap, xt_scan_reader *const *readers, size_t n_readers, xt_field_set fields,
                  const atomic_bool *cancel, xt_problem *reterr_problem)
 {
@@ -213,12 +225,7 @@ int xt_row_fetch(xt_row_heap *heap, xt_scan_reader *const *readers, size_t n_rea
     if (r == 0)
         r = threads ? fetchers_init(&f, threads, readers, n) : xt_error_origin(-ENOMEM);
     if (r == 0)
-        r = fetch_run(&f, threads, n, reterr_problem);
-    if (r == E_FULL) {
-        f.drops = true;
-        drop_worst(&f);
-        r = fetch_run(&f, threads, 1, reterr_problem);
-    }
+        r = fetch_some(&f, threads, n, reterr_problem);
     close_ranks(&f);
     for (size_t i = 0; threads && i < n; i++) {
         xt_arena_fini(&threads[i].arena);

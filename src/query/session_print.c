@@ -1,4 +1,5 @@
 /* Text: a line a step, the lines of a process below each other; what stands in front shows whose child it is. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -121,6 +122,7 @@ static void put_branches(const xt_session_tree *tree, uint32_t process, bool beg
 
     for (uint32_t i = process; i != XT_SESSION_NONE && n < XT_COUNT_OF(line); i = tree->processes[i]->parent)
         line[n++] = tree->processes[i];
+    assert(n > 0);
     if (line[n - 1]->depth > 0)
         xt_buf_puts(out, "... ");
     for (size_t k = n - 1; k-- > 0;) { /* a root has no branch */

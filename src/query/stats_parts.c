@@ -200,6 +200,7 @@ static int find_locals(stats_state *s)
     }
     if (r)
         return r;
+    assert(n_tuples > 0); /* that it is absent is a code, too */
     size_t n_most = n_tuples < part->n_rows ? n_tuples : part->n_rows;
     s->locals = NULL;
     s->n_locals = 0;
@@ -380,6 +381,7 @@ static int states_grow(stats_state *s)
 
     if (s->groups.n < s->cap_states)
         return 0;
+    assert(n_stats > 0);
     if (!xt_keys_charge(s->plan->keys, (cap - s->cap_states) * n_stats * sizeof *s->states))
         return XT_KEYS_E_FULL;
     xt_stat_state *states = realloc(s->states, cap * n_stats * sizeof *states);
@@ -714,7 +716,7 @@ static int plan_make(stats_plan *plan, const xt_query *query, const xt_walk *wal
     for (size_t i = 0; i < stage->n_stats; i++)
         plan->only_counts &= !stage->stats[i].of;
     for (size_t i = 0; i < stage->n_stats; i++)
-        if (xt_stat_needs_values(&stage->stats[i])) {
+        if (stage->stats[i].of && xt_stat_needs_values(&stage->stats[i])) {
             plan->key_of[i] = n;
             keys[n++] = (xt_query_key){stage->stats[i].of->id, 0};
         }

@@ -323,7 +323,7 @@ static int commit_locked(xt_bulk *bulk, const bulk_batch *batch, bool *ret_tried
         if (r < 0)
             xt_store_commit_failed(store, bulk->id);
     }
-    if (r < 0) {
+    if (r != 0) {
         xt_picture_unref(picture);
         return xt_error_trace(r);
     }

@@ -6,6 +6,7 @@ QUERIES=N asks N queries in each of the four states (80 unless it is set; ./dev 
 import http.client
 import json
 import os
+import pathlib
 import sys
 import unittest
 import urllib.parse
@@ -18,6 +19,7 @@ N = int(os.environ.get("QUERIES", "80"))
 SEED = int(os.environ.get("SEED", "1"))
 FILES = ["args", "session", "tamper", "tty", "webshell", "calls", "compat32-head"]
 SHARED_FILES = ["bypass", "sudo", "webshell"]
+MANUAL = pathlib.Path(__file__).resolve().parents[2] / "docs/query.md"
 
 
 class Queries(Scene):
@@ -79,6 +81,18 @@ class Queries(Scene):
         self.assertGreater(n_rows, N // 3, "the queries tell rows apart")
         self.assertGreater(n_tables, N // 4)
 
+    def ask_the_manual(self):
+        """The rows of each query of docs/query.md; a line behind `!` is one that is refused."""
+        answers = {}
+        for line in MANUAL.read_text().splitlines():
+            query = line.strip()
+            if line.startswith("    ") and not query.startswith("! "):
+                status, answer = self.ask(query)
+                self.assertEqual(status, 200, f"{query}: {answer}")
+                answers[query] = answer["rows"]
+        self.assertGreater(sum(map(bool, answers.values())), 20, "most find something")
+        return answers
+
     def test_the_engine_agrees_with_a_loop(self):
         self.server = Server(self.folder)
         self.connect()
@@ -87,6 +101,7 @@ class Queries(Scene):
         self.send(self.captures[1:], False)
         self.put_in_order()
         self.check("half of it open", SEED)
+        manual = self.ask_the_manual()
         self.server.stop()
         self.server.start()
         self.connect()
@@ -102,6 +117,7 @@ class Queries(Scene):
         self.connect()
         self.assertEqual(len(list((self.server.data / "segments").glob("*.xts"))), 1, "merged")
         self.check("merged", SEED + 3)
+        self.assertEqual(self.ask_the_manual(), manual)
         self.server.stop()
 
     def test_the_command_line_with_and_without_a_server(self):
