@@ -194,9 +194,13 @@ static xt_slice text_of(const json_t *d, const char *key)
     return xt_slice_str(json_string_value(json_object_get(d, key)));
 }
 
-static uint64_t number_of(const json_t *d, const char *key)
+/* A count that is absent is 0. false: it is there, and none. */
+static bool count_get(const json_t *d, const char *key, uint64_t *ret)
 {
-    return (uint64_t)json_integer_value(json_object_get(d, key));
+    const json_t *value = json_object_get(d, key);
+
+    *ret = (uint64_t)json_integer_value(value);
+    return !value || (json_is_integer(value) && json_integer_value(value) >= 0);
 }
 
 /* Relative, without "." and ".." and empty parts. */
@@ -215,13 +219,11 @@ static bool name_is_safe(xt_slice name)
 /* 0: it is good; >0: it is not. */
 static int entry_get(xt_backup_manifest *m, const json_t *d)
 {
-    xt_backup_entry entry = {.name = text_of(d, "name"),
-                             .n_bytes = number_of(d, "bytes"),
-                             .is_damaged = json_is_true(json_object_get(d, "damaged"))};
+    xt_backup_entry entry = {.name = text_of(d, "name"), .is_damaged = json_is_true(json_object_get(d, "damaged"))};
     uint64_t mode;
 
-    if (!name_is_safe(entry.name) || !xt_digest_parse(text_of(d, "sha256"), &entry.digest) ||
-        !xt_slice_parse_octal(text_of(d, "mode"), &mode))
+    if (!name_is_safe(entry.name) || !count_get(d, "bytes", &entry.n_bytes) ||
+        !xt_digest_parse(text_of(d, "sha256"), &entry.digest) || !xt_slice_parse_octal(text_of(d, "mode"), &mode))
         return XT_BACKUP_MANIFEST_E_BAD;
     entry.mode = mode & 0777;
     return xt_backup_manifest_add(m, &entry);
@@ -256,14 +258,12 @@ static int members_get(xt_backup_manifest *m, const json_t *d)
 
     if (!xt_slice_eq(text_of(d, "format"), XT_S(FORMAT)) || !xt_backup_name_parse(generation, &at_ms) ||
         !xt_digest_parse(text_of(d, "ca"), &m->ca) ||
-        xt_timestamp_parse(text_of(d, "at"), 0, false, &m->at_ms, NULL) != 0)
+        xt_timestamp_parse(text_of(d, "at"), 0, false, &m->at_ms, NULL) != 0 || !count_get(d, "events", &m->n_events) ||
+        !count_get(d, "pending", &m->n_pending) || !count_get(d, "segments", &m->n_segments) ||
+        !count_get(d, "ledger", &m->ledger_id))
         return XT_BACKUP_MANIFEST_E_BAD;
     memcpy(m->generation, generation.p, generation.n);
     m->generation[generation.n] = '\0';
-    m->n_events = number_of(d, "events");
-    m->n_pending = number_of(d, "pending");
-    m->n_segments = number_of(d, "segments");
-    m->ledger_id = number_of(d, "ledger");
     m->version = xt_arena_copy(&m->arena, text_of(d, "version"));
     m->data = xt_arena_copy(&m->arena, text_of(d, "data"));
     char *text = signed_head ? json_dumps(signed_head, JSON_COMPACT) : NULL;

@@ -75,7 +75,8 @@ class Witness(Scene):
     def test_both_agree_on_every_exec(self):
         self.start()
         each = EXECS // SPAWNERS
-        spawners = [subprocess.Popen([sys.executable, "-c", SPAWNER, str(i * each), str(each)]) for i in range(SPAWNERS)]
+        spawners = [subprocess.Popen([sys.executable, "-c", SPAWNER, str(i * each), str(each)], start_new_session=True)
+                    for i in range(SPAWNERS)]
         for spawner in spawners:
             self.assertEqual(spawner.wait(), 0)
 
@@ -101,7 +102,7 @@ class Witness(Scene):
             self.assertIn(parent["pid"], spawner_pids)
             self.assertIn("python", parent["executable"])
             self.assertIn(SPAWNER.strip().splitlines()[0], parent["command_line"])
-            self.assertEqual(e["process"]["session_leader"]["pid"], os.getsid(0))
+            self.assertEqual(e["process"]["session_leader"]["pid"], parent["pid"])
         self.stop()
         self.assertRegex(self.status(), r"witness +[0-9]+ execs told of by audit and by the process connector, [0-9]+ by the "
                                         r"connector alone \(0 unexplained\), [0-9]+ by audit alone; 0 messages missing")
