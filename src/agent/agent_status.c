@@ -169,22 +169,23 @@ static void put_rule(const char *word, const struct audit_rule_data *rule, size_
 static void see_rule(void *context, const struct audit_rule_data *rule, size_t n_bytes)
 {
     const xt_watch *watch = context;
-    for (size_t i = 0; i < watch->n_wanted; i++)
-        if (xt_rule_eq(rule, n_bytes, watch->wanted[i].data, watch->wanted[i].n_bytes))
-            return;
+    if (xt_rule_book_find(&watch->book, rule, n_bytes))
+        return;
     static const char *const words[] = {"other", "hides", "partial"};
     put_rule(words[xt_rule_blinds_get(rule)], rule, n_bytes);
 }
 
 static int print_rules(xt_watch *watch, xt_problem *problem)
 {
-    int r = xt_watch_wanted(watch);
+    int r = xt_rule_book_add_exec(&watch->book, problem);
     if (r == 0)
         r = xt_netlink_open(&watch->control, problem);
     if (r == 0)
         r = xt_watch_rules(watch, problem);
-    for (size_t i = 0; r == 0 && i < watch->n_wanted; i++)
-        put_rule(watch->wanted_loaded[i] ? "loaded" : "missing", watch->wanted[i].data, watch->wanted[i].n_bytes);
+    for (size_t i = 0; r == 0 && i < watch->book.n; i++) {
+        const xt_rule_entry *entry = &watch->book.entries[i];
+        put_rule(entry->loaded ? "loaded" : "missing", entry->rule.data, entry->rule.n_bytes);
+    }
     return r == 0 ? xt_netlink_rules_list(watch->control, see_rule, watch, problem) : r;
 }
 
@@ -192,7 +193,7 @@ int xt_agent_rules(const xt_opt_args *args)
 {
     xt_watch watch = {0};
     xt_problem problem = XT_PROBLEM_INIT;
-    xt_arena_init(&watch.arena, 65536);
+    xt_rule_book_init(&watch.book);
     int r = print_rules(&watch, &problem);
     if (r != 0) {
         xt_buf out = XT_BUF_INIT;

@@ -8,10 +8,8 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/utsname.h>
 
 #include "agent/audit_before.h"
-#include "audit/names.h"
 #include "base/log.h"
 
 #define BACKLOG_LIMIT      8192
@@ -51,27 +49,6 @@ int xt_watch_probe(xt_problem *reterr_problem)
     return r != 0 ? refused(r) : 0;
 }
 
-int xt_watch_wanted(xt_watch *watch)
-{
-    struct utsname name;
-    uint32_t arches[2] = {0, 0};
-    uname(&name);
-    if (strcmp(name.machine, "x86_64") == 0) {
-        arches[0] = XT_ARCH_X86_64;
-        arches[1] = XT_ARCH_I386;
-    } else {
-        arches[0] = xt_arch_by_name(xt_slice_str(name.machine));
-    }
-    watch->n_wanted = 0;
-    for (unsigned i = 0; i < XT_COUNT_OF(arches) && arches[i]; i++) {
-        int r = xt_rule_exec(&watch->arena, arches[i], &watch->wanted[watch->n_wanted]);
-        if (r != 0)
-            return xt_error_fold(r);
-        watch->n_wanted++;
-    }
-    return 0;
-}
-
 /* One pass over the loaded rules. */
 typedef struct rules_pass {
     xt_watch *watch;
@@ -91,8 +68,9 @@ static void see_rule(void *context, const struct audit_rule_data *rule, size_t n
     rules_pass *pass = context;
     xt_watch *watch = pass->watch;
     xt_buf_put(&pass->bytes, xt_slice_of(rule, n_bytes));
-    for (size_t i = 0; i < watch->n_wanted; i++)
-        watch->wanted_loaded[i] |= xt_rule_eq(rule, n_bytes, watch->wanted[i].data, watch->wanted[i].n_bytes);
+    xt_rule_entry *entry = xt_rule_book_find(&watch->book, rule, n_bytes);
+    if (entry)
+        entry->loaded = true;
     xt_rule_blinds blinds = xt_rule_blinds_get(rule);
     if (blinds == XT_RULE_BLINDS_NEVER)
         put_line(&watch->blind, rule, n_bytes);
@@ -104,12 +82,10 @@ int xt_watch_rules(xt_watch *watch, xt_problem *reterr_problem)
 {
     rules_pass pass = {.watch = watch};
     xt_buf_reset(&watch->blind);
-    memset(watch->wanted_loaded, 0, sizeof watch->wanted_loaded);
+    for (size_t i = 0; i < watch->book.n; i++)
+        watch->book.entries[i].loaded = false;
     int r = xt_netlink_rules_list(watch->control, see_rule, &pass, reterr_problem);
-    bool all = watch->n_wanted > 0;
-    for (size_t i = 0; i < watch->n_wanted; i++)
-        all &= watch->wanted_loaded[i];
-    if (!all && pass.auid.n > 0) {
+    if (!xt_rule_book_has_exec(&watch->book) && pass.auid.n > 0) {
         if (watch->blind.n > 0)
             xt_buf_putc(&watch->blind, '\n');
         xt_buf_put(&watch->blind, xt_buf_slice(&pass.auid));
@@ -164,10 +140,11 @@ static int choose_mode(xt_watch *watch, xt_problem *reterr_problem)
 
 static int rules_add(xt_watch *watch, xt_problem *reterr_problem)
 {
-    for (size_t i = 0; i < watch->n_wanted; i++) {
-        if (!watch->before.rule_added[i] || watch->wanted_loaded[i])
+    for (size_t i = 0; i < watch->book.n; i++) {
+        const xt_rule_entry *entry = &watch->book.entries[i];
+        if (!entry->added || entry->loaded)
             continue;
-        int r = xt_netlink_rule_add(watch->control, watch->wanted[i].data, watch->wanted[i].n_bytes, reterr_problem);
+        int r = xt_netlink_rule_add(watch->control, entry->rule.data, entry->rule.n_bytes, reterr_problem);
         if (r != 0 && r != XT_NETLINK_E_EXISTS)
             return refused(r);
     }
@@ -186,6 +163,32 @@ static int status_change(xt_watch *watch, xt_problem *reterr_problem)
     return r != 0 ? refused(r) : 0;
 }
 
+static void complain(int r, const xt_problem *problem)
+{
+    if (r != 0)
+        xt_log_problem(XT_LOG_WARN, problem);
+}
+
+static void rule_delete(xt_watch *watch, const xt_rule_entry *entry)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_netlink_rule_delete(watch->control, entry->rule.data, entry->rule.n_bytes, &problem);
+    complain(r == XT_NETLINK_E_UNKNOWN ? 0 : r, &problem);
+}
+
+/* The rules of an agent that was killed: those that are wanted are ours, the others go. */
+static void take_over_rules(xt_watch *watch, const xt_rule_book *added)
+{
+    for (size_t i = 0; i < added->n; i++) {
+        const xt_rule_entry *theirs = &added->entries[i];
+        xt_rule_entry *ours = xt_rule_book_find(&watch->book, theirs->rule.data, theirs->rule.n_bytes);
+        if (ours)
+            ours->added = true;
+        else
+            rule_delete(watch, theirs);
+    }
+}
+
 /* What to give back: what is there now, or, after a kill, what was there before the agent that was killed. */
 static int remember(xt_watch *watch, xt_problem *reterr_problem)
 {
@@ -195,13 +198,18 @@ static int remember(xt_watch *watch, xt_problem *reterr_problem)
         .backlog_wait_time = watch->status.backlog_wait_time,
         .failure = watch->status.failure,
     };
-    for (size_t i = 0; i < watch->n_wanted; i++)
-        before.rule_added[i] = !watch->wanted_loaded[i];
     xt_watch_before killed;
-    if (xt_audit_before_read(watch->settings, &killed))
+    xt_rule_book added; /* by the agent that was killed */
+    xt_rule_book_init(&added);
+    for (size_t i = 0; i < watch->book.n; i++)
+        watch->book.entries[i].added = !watch->book.entries[i].loaded;
+    if (xt_audit_before_read(watch->settings, &killed, &added)) {
         before = killed;
+        take_over_rules(watch, &added);
+    }
+    xt_rule_book_fini(&added);
     watch->before = before;
-    int r = xt_audit_before_write(watch->settings, &before, reterr_problem);
+    int r = xt_audit_before_write(watch->settings, &before, &watch->book, reterr_problem);
     watch->changed = r == 0;
     return r;
 }
@@ -234,7 +242,7 @@ static int begin(xt_watch *watch, xt_problem *reterr_problem)
         r = xt_netlink_status_get(watch->control, &watch->status, reterr_problem);
     if (r != 0)
         return refused(r);
-    r = xt_watch_wanted(watch);
+    r = xt_rule_book_add_exec(&watch->book, reterr_problem);
     if (r == 0)
         r = xt_watch_rules(watch, reterr_problem);
     if (r == 0)
@@ -245,7 +253,7 @@ static int begin(xt_watch *watch, xt_problem *reterr_problem)
 int xt_watch_open(const xt_agent_settings *settings, xt_watch *ret, xt_problem *reterr_problem)
 {
     *ret = (xt_watch){.settings = settings};
-    xt_arena_init(&ret->arena, 65536);
+    xt_rule_book_init(&ret->book);
     if (settings->from_stdin && settings->audit != XT_AUDIT_PLUGIN) {
         ret->mode = XT_WATCH_TEXT; /* text from anywhere: the kernel here is none of its business */
         return 0;
@@ -258,23 +266,14 @@ int xt_watch_open(const xt_agent_settings *settings, xt_watch *ret, xt_problem *
     return r;
 }
 
-static void complain(int r, const xt_problem *problem)
-{
-    if (r != 0)
-        xt_log_problem(XT_LOG_WARN, problem);
-}
-
 void xt_watch_restore(xt_watch *watch)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     if (!watch->changed)
         return;
-    for (size_t i = 0; i < watch->n_wanted; i++) {
-        if (!watch->before.rule_added[i])
-            continue;
-        int r = xt_netlink_rule_delete(watch->control, watch->wanted[i].data, watch->wanted[i].n_bytes, &problem);
-        complain(r == XT_NETLINK_E_UNKNOWN ? 0 : r, &problem);
-    }
+    for (size_t i = 0; i < watch->book.n; i++)
+        if (watch->book.entries[i].added)
+            rule_delete(watch, &watch->book.entries[i]);
     xt_audit_status back = {
         .enabled = watch->before.enabled,
         .backlog_limit = watch->before.backlog_limit,
@@ -295,5 +294,5 @@ void xt_watch_close(xt_watch *watch)
     watch->records = xt_netlink_close(watch->records);
     watch->control = xt_netlink_close(watch->control);
     xt_buf_fini(&watch->blind);
-    xt_arena_fini(&watch->arena);
+    xt_rule_book_fini(&watch->book);
 }

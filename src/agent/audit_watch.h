@@ -2,14 +2,15 @@
  * agent/audit_watch - taking the kernel's audit, and giving it back as it was
  *
  * Shape:     open decides the mode and changes what that mode needs: rules, backlog, switch, ownership. What it changed
- *            is in STATE/audit-before first, so that a start after a kill knows what to give back.
+ *            is in STATE/audit-before (and STATE/audit-rules, its rules) first, so that a start after a kill knows what to
+ *            give back.
  * Errors:    XT_WATCH_E_REFUSED with a problem: the kernel gives no audit here, or not in the mode asked for.
  * Threads:   one at a time; the socket of the records may be read by another thread.
  */
 #pragma once
 #include "agent/agent_settings.h"
+#include "agent/rule_book.h"
 #include "audit/netlink.h"
-#include "audit/rule.h"
 
 enum {
     XT_WATCH_E_REFUSED = 1,
@@ -20,17 +21,13 @@ typedef enum xt_watch_mode { XT_WATCH_OWNER, XT_WATCH_MULTICAST, XT_WATCH_PLUGIN
 /* What was there before us; kept in STATE/audit-before while we watch. */
 typedef struct xt_watch_before {
     uint32_t enabled, backlog_limit, backlog_wait_time, failure;
-    bool rule_added[2]; /* of the wanted rules, in their order */
 } xt_watch_before;
 
 typedef struct xt_watch {
     const xt_agent_settings *settings;
     xt_watch_mode mode;
     xt_netlink *control, *records; /* records: NULL when they come as text */
-    xt_arena arena;
-    xt_rule wanted[2];
-    size_t n_wanted;
-    bool wanted_loaded[2];
+    xt_rule_book book;             /* the rules that are wanted */
     xt_watch_before before;
     bool changed;           /* there is something to give back */
     bool owned;             /* the socket too */
@@ -47,10 +44,8 @@ void xt_watch_restore(xt_watch *watch);
 void xt_watch_close(xt_watch *watch);
 /* Reads status again. */
 XT_MUST_USE int xt_watch_status(xt_watch *watch, xt_problem *reterr_problem);
-/* Reads the rules again: wanted_loaded, blind, rules_hash. */
+/* Reads the rules again: what of the book is loaded, blind, rules_hash. */
 XT_MUST_USE int xt_watch_rules(xt_watch *watch, xt_problem *reterr_problem);
-/* The rules that the agent wants on this machine, in the watch's arena. */
-XT_MUST_USE int xt_watch_wanted(xt_watch *watch);
 
 const char *xt_watch_mode_name(xt_watch_mode mode);
 const char *xt_watch_completeness(xt_watch_mode mode);

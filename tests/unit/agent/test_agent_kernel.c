@@ -44,9 +44,16 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const files[] = {
-        "out",   "log", "state/shipper/spool", "state/shipper", "state/status", "state/lock", "state/audit-before",
-        "state", ""};
+    static const char *const files[] = {"out",
+                                        "log",
+                                        "state/shipper/spool",
+                                        "state/shipper",
+                                        "state/status",
+                                        "state/lock",
+                                        "state/audit-before",
+                                        "state/audit-rules",
+                                        "state",
+                                        ""};
     char path[256];
     for (size_t i = 0; i < XT_COUNT_OF(files); i++) {
         snprintf(path, sizeof path, "%s/%s", dir, files[i]);
