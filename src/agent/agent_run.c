@@ -22,6 +22,7 @@
 #include "agent/collector.h"
 #include "agent/helper.h"
 #include "agent/privilege.h"
+#include "agent/sandbox.h"
 #include "agent/shipper.h"
 #include "agent/state_folder.h"
 #include "base/log.h"
@@ -60,15 +61,31 @@ static void become_child(const char *name, const int *closing, size_t n)
     signal(SIGHUP, SIG_IGN);
 }
 
+/* What cannot be had here is left; the collector's status says what each has (agent/agent_status). */
+static int contain_child(const xt_privilege_user *user, xt_sandbox_role role, int folder, size_t max_files)
+{
+    int r = xt_privilege_drop(user);
+    if (r == 0)
+        r = xt_sandbox_limits(max_files);
+    if (r == 0)
+        r = xt_sandbox_writes(folder);
+    if (r >= 0 && role == XT_SANDBOX_HELPER && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        r = -errno;
+    if (r >= 0)
+        r = xt_sandbox_filter(role);
+    if (r < 0)
+        xt_log(XT_LOG_ERROR, "the %s process cannot give up its rights: %s",
+               role == XT_SANDBOX_HELPER ? "helper" : "shipper", strerror(-r));
+    return r;
+}
+
 static int run_helper(const family_sockets *s, const xt_privilege_user *user)
 {
     const int closing[] = {s->shipper[0], s->shipper[1], s->helper[0], s->canary[0], s->addresses[0]};
     const int mine[] = {s->helper[1], s->canary[1], s->addresses[1]};
     become_child("exectrail-help", closing, XT_COUNT_OF(closing));
-    if (chdir("/") < 0 || xt_privilege_drop(user) < 0) {
-        xt_log(XT_LOG_ERROR, "the helper process cannot give up its rights: %s", strerror(errno));
+    if (chdir("/") < 0 || contain_child(user, XT_SANDBOX_HELPER, -1, 64) < 0)
         return 1;
-    }
     xt_helper_run(mine, XT_COUNT_OF(mine));
     return 0;
 }
@@ -78,10 +95,8 @@ static int run_shipper(const xt_agent_settings *settings, const family_sockets *
 {
     const int closing[] = {s->shipper[0], s->helper[0], s->helper[1], s->canary[0], s->canary[1], s->addresses[1]};
     become_child("exectrail-ship", closing, XT_COUNT_OF(closing));
-    if (fchdir(folder) < 0 || xt_privilege_drop(user) < 0) {
-        xt_log(XT_LOG_ERROR, "the shipper process cannot give up its rights: %s", strerror(errno));
+    if (fchdir(folder) < 0 || contain_child(user, XT_SANDBOX_SHIPPER, folder, 256) < 0)
         return 1;
-    }
     return xt_shipper_run(settings, s->shipper[1], s->addresses[0]);
 }
 
@@ -115,13 +130,16 @@ static int fork_family(const xt_agent_settings *settings, const xt_privilege_use
     return 0;
 }
 
-static int run(const xt_agent_settings *settings, xt_problem *problem)
+static int run(xt_agent_settings *settings, xt_problem *problem)
 {
     xt_privilege_user user;
     int folder = -1, lock = -1;
     bool child = false;
     xt_collector_family family = {.shipper_fd = -1, .helper_fd = -1, .canary_fd = -1};
     int r = settings->from_stdin && settings->audit != XT_AUDIT_PLUGIN ? 0 : xt_watch_probe(problem);
+    if (xt_notify_open(&family.notify) < 0)
+        xt_log(XT_LOG_WARN, "the service manager cannot be told anything: %s", strerror(errno));
+    settings->supervised = family.notify.fd >= 0;
     if (r == 0)
         r = xt_privilege_user_find(settings->user, &user, problem);
     if (r == 0)

@@ -33,6 +33,7 @@ typedef struct xt_agent_settings {
     uint64_t spool_bytes;
     uint64_t canary_ms; /* between two; 0: none */
     bool witness, exits;
+    bool supervised; /* a service manager started the agent, and starts it again */
     char host_name[256];
     char boot_id[64], machine_id[64], os[128];
     char *file; /* content of the settings file, cut up */

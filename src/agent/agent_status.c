@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <cap-ng.h>
+
 #include "agent/agent_commands.h"
 #include "agent/audit_watch.h"
 #include "agent/state_file.h"
 #include "base/clock.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
+#include "io/vfs.h"
 
 static unsigned long long number(const xt_state_file *file, const char *name)
 {
@@ -94,6 +97,62 @@ static void put_kernel(xt_buf *out, const xt_state_file *file)
     put_witness(out, file);
 }
 
+static void put_capabilities(xt_buf *out, uint64_t mask)
+{
+    const char *comma = "";
+    for (unsigned i = 0; i < 64; i++) {
+        const char *name = mask >> i & 1 ? capng_capability_to_name(i) : NULL;
+        if (!name)
+            continue;
+        xt_buf_printf(out, "%s%s", comma, name);
+        comma = ", ";
+    }
+    xt_buf_puts(out, mask ? "" : "no capability");
+}
+
+/* The kernel's own words about a process: what it may do, whatever the agent thinks of itself. */
+static void put_process(xt_buf *out, const char *name, pid_t pid)
+{
+    static const char *const names[] = {"CapEff:", "NoNewPrivs:", "Seccomp:"};
+    char path[64];
+    uint64_t values[XT_COUNT_OF(names)] = {0};
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    if (pid <= 0 || xt_vfs_read_file(&xt_vfs_system, path, 65536, &text) < 0)
+        return;
+    xt_slice rest = xt_buf_slice(&text), line;
+    while (rest.n > 0 && xt_slice_cut(&rest, '\n', &line))
+        for (size_t i = 0; i < XT_COUNT_OF(names); i++)
+            if (xt_slice_starts(line, xt_slice_str(names[i])) &&
+                !xt_slice_parse_hex(xt_slice_trim(xt_slice_skip(line, strlen(names[i]))), &values[i]))
+                return;
+    xt_buf_printf(out, "  %-13s", name);
+    put_capabilities(out, values[0]);
+    xt_buf_printf(out, "; %s; %s\n", values[1] ? "no new privileges" : "NEW PRIVILEGES POSSIBLE",
+                  values[2] == 2 ? "system calls filtered" : "system calls NOT filtered");
+}
+
+static void put_containment(xt_buf *out, const xt_state_file *file)
+{
+    xt_buf_puts(out, "contained\n");
+    if (is_running(file)) {
+        put_process(out, "collector", (pid_t)number(file, "pid"));
+        put_process(out, "shipper", (pid_t)number(file, "shipper_pid"));
+        put_process(out, "helper", (pid_t)number(file, "helper_pid"));
+    }
+    xt_buf_puts(out, "  files        ");
+    put_text(out, file, "files");
+    xt_buf_puts(out, "\nwatchdog       ");
+    if (number(file, "watchdog_ms"))
+        xt_buf_printf(out, "the service manager hears of this agent at least every %llu ms, or starts it anew\n",
+                      number(file, "watchdog_ms"));
+    else
+        xt_buf_puts(out, "none: the agent was not started by a service manager that asks for it\n");
+    xt_buf_puts(out, "alarm          ");
+    put_text(out, file, "alarm");
+    xt_buf_puts(out, xt_state_file_text(file, "alarm").n ? "\n" : "none\n");
+}
+
 static void put_server(xt_buf *out, const xt_state_file *file)
 {
     if (xt_state_file_text(file, "server").n == 0)
@@ -136,6 +195,7 @@ static void put_status(xt_buf *out, const xt_state_file *file)
     xt_buf_printf(out, "events         %llu, %llu lines that are no record\n", number(file, "events"),
                   number(file, "unparsed"));
     put_server(out, file);
+    put_containment(out, file);
     xt_buf_printf(out, "cost           %llu ms of CPU, %llu KiB of memory\n", number(file, "cpu_us") / 1000,
                   number(file, "rss_bytes") / 1024);
 }

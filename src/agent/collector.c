@@ -34,6 +34,7 @@
 #define MEMORY_BYTES  ((size_t)24 << 20)
 #define MAX_PROCESSES 16384
 #define END_WAIT_MS   8000
+#define READY_MS      3000 /* how long the service manager waits for an enrolment */
 
 xt_event_origin xt_collector_origin(const xt_collector *c)
 {
@@ -110,6 +111,7 @@ void xt_collector_say(xt_collector *c, const char *action, const char *format, .
     va_end(args);
     xt_arena_init(&arena, 65536);
     xt_own_event_fill(&event, &origin, xt_clock_wall_ms(&xt_clock_system), action, xt_buf_slice(&message), scratch);
+    xt_collector_note(c, action, xt_buf_slice(&message));
     if (xt_collector_emit(c, &event, &arena) < 0)
         xt_log(XT_LOG_WARN, "an event of action %s was not taken", action);
     xt_arena_fini(&arena);
@@ -174,6 +176,7 @@ static void on_message(xt_collector *c, const xt_frame *frame)
         memcpy(c->host_id, frame->payload.p, 32);
         c->host_id[32] = '\0';
     } else if ((int)frame->type == XT_CHANNEL_REPORT) {
+        c->care.reported_ms = xt_clock_mono_ms(&xt_clock_system);
         xt_buf_reset(&c->report);
         xt_buf_put(&c->report, frame->payload);
     }
@@ -253,6 +256,8 @@ static int64_t flush_ms(const xt_collector *c)
 static int wait_ms(const xt_collector *c, int64_t now_ms)
 {
     int64_t left = c->last_beat_ms + XT_BEAT_MS - now_ms;
+    int64_t look_ms = xt_collector_look_ms(c, now_ms);
+    left = look_ms < left ? look_ms : left;
     if (now_ms - c->last_input_ms < OPEN_MS && left > TICK_MS)
         left = TICK_MS;
     if (c->n_out > 0 && c->out_ms + flush_ms(c) - now_ms < left)
@@ -303,16 +308,25 @@ static int turn(xt_collector *c, int signals)
     }
     if (r == 0)
         r = xt_collector_witness_turn(c);
+    xt_collector_look(c, now_ms);
     if (r == 0 && now_ms - c->last_beat_ms >= XT_BEAT_MS)
         xt_collector_beat(c);
     return r == 0 && c->n_out > 0 && now_ms - c->out_ms >= flush_ms(c) ? xt_collector_flush(c) : r;
 }
 
+/* A host that is not enrolled yet is not kept from booting. */
 static void wait_identity(xt_collector *c, int signals)
 {
+    int64_t ready_ms = xt_clock_mono_ms(&xt_clock_system) + READY_MS;
     while (c->family.shipper_fd >= 0 && !c->host_id[0] && !c->end) {
         struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = c->family.shipper_fd, .events = POLLIN}};
-        if (poll(fds, XT_COUNT_OF(fds), -1) < 0)
+        int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+        xt_collector_look(c, now_ms);
+        if (now_ms >= ready_ms && c->settings->supervised) {
+            (void)xt_notify_say(&c->family.notify, "READY=1\nSTATUS=waiting to be enrolled; nothing is recorded yet");
+            ready_ms = INT64_MAX;
+        }
+        if (poll(fds, XT_COUNT_OF(fds), (int)xt_collector_look_ms(c, now_ms)) < 0)
             continue;
         if (fds[0].revents)
             on_signal(c, signals);
@@ -360,8 +374,10 @@ static int begin(xt_collector *c, xt_problem *problem)
     }
     if (r == 0)
         r = send_ready(c);
-    if (r == 0)
+    if (r == 0) {
+        (void)xt_notify_say(&c->family.notify, "READY=1");
         xt_collector_beat(c);
+    }
     if (r < 0)
         xt_problem_set(problem, "the agent cannot begin: %s", strerror(-r));
     return r;
@@ -393,18 +409,22 @@ static void wind_up(xt_collector *c)
         xt_log(XT_LOG_ERROR, "the last events could not be passed on: %s", strerror(-r));
 }
 
-/* Lets the shipper finish; a shipper that does not is killed. */
+/*
+ * Lets the shipper finish. Signals that end them cannot be sent to the children, which are of another user: the shipper
+ * has an alarm of its own, and the helper ends with its parent.
+ */
 static void end_family(xt_collector *c, int signals)
 {
+    (void)xt_notify_say(&c->family.notify, "STOPPING=1");
+    if (c->family.shipper > 0)
+        kill(c->family.shipper, SIGCONT);
     if (c->family.shipper > 0 && xt_channel_send(c->family.shipper_fd, XT_CHANNEL_END, XT_S_NULL) < 0)
         xt_log(XT_LOG_DEBUG, "the shipper is gone already");
     int64_t end_ms = xt_clock_mono_ms(&xt_clock_system) + END_WAIT_MS;
     while (c->family.shipper > 0 && !child_ended(c, &c->family.shipper, "shipper", true)) {
         int64_t left_ms = end_ms - xt_clock_mono_ms(&xt_clock_system);
-        if (left_ms <= 0) {
-            kill(c->family.shipper, SIGKILL);
-            left_ms = 1000;
-        }
+        if (left_ms <= 0)
+            break; /* it ends itself a little later, see agent/shipper.c */
         struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = c->family.shipper_fd, .events = POLLIN}};
         poll(fds, XT_COUNT_OF(fds), (int)left_ms);
         struct signalfd_siginfo info;
@@ -415,10 +435,6 @@ static void end_family(xt_collector *c, int signals)
     }
     if (c->watching)
         xt_collector_status_write(c, true);
-    if (c->family.helper > 0) {
-        kill(c->family.helper, SIGKILL);
-        waitpid(c->family.helper, NULL, 0);
-    }
 }
 
 static void fini(xt_collector *c)
@@ -465,6 +481,14 @@ static int signals_open(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static int contain(xt_collector *c)
+{
+    int r = xt_collector_contain(c);
+    if (r < 0)
+        xt_log(XT_LOG_ERROR, "the agent cannot give up the rights that it does not need: %s", strerror(-r));
+    return r;
+}
+
 static void loop(xt_collector *c, int signals)
 {
     xt_problem problem = XT_PROBLEM_INIT;
@@ -494,7 +518,7 @@ int xt_collector_run(const xt_agent_settings *settings, const xt_collector_famil
     }
     if (family->shipper_fd < 0)
         xt_hash128_format(xt_event_import_host_id(xt_slice_str(settings->host_name)), c.host_id);
-    if (open_output(&c) == 0)
+    if (open_output(&c) == 0 && contain(&c) == 0)
         loop(&c, signals);
     else
         c.failed = true;

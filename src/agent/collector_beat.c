@@ -108,6 +108,13 @@ static void put_completeness(xt_collector *c, xt_heartbeat *beat)
     else if (beat->n_witness_gaps > 0)
         xt_buf_printf(&out, "%.*s; the second witness missed %llu messages", XT_S_ARGS(beat->completeness),
                       ull(beat->n_witness_gaps));
+    xt_slice alarm = xt_collector_alarm(c);
+    if (alarm.n > 0) {
+        if (out.n == 0)
+            xt_buf_put(&out, beat->completeness);
+        xt_buf_puts(&out, "; ");
+        xt_buf_put(&out, xt_slice_head(alarm, sizeof c->completeness - out.n));
+    }
     if (out.n > 0)
         beat->completeness = xt_buf_slice(&out);
 }
@@ -175,6 +182,7 @@ static void status_put(xt_collector *c, const xt_heartbeat *beat, bool ended, xt
         ull(beat->n_events), ull(beat->n_truncated), ull(beat->n_forged), ull(beat->n_unparsed),
         ull(c->seen.ring_dropped), ull(beat->cpu_us), ull(beat->rss_bytes));
     put_witness_status(c, beat, out);
+    xt_collector_care_put(c, out);
     xt_slice rest = beat->blind, line;
     while (rest.n > 0 && xt_slice_cut(&rest, '\n', &line))
         xt_buf_printf(out, "blind=%.*s\n", XT_S_ARGS(line));
@@ -227,6 +235,8 @@ void xt_collector_beat(xt_collector *c)
     compare(c);
     xt_heartbeat beat = heartbeat(c);
     status_write(c, &beat, false);
+    (void)xt_notify_say(&c->family.notify, "STATUS=%s, %llu events; %.*s", xt_watch_mode_name(c->watch.mode),
+                        ull(beat.n_events), XT_S_ARGS(beat.completeness));
     if (c->family.shipper_fd < 0)
         return;
     xt_buf out = XT_BUF_INIT;

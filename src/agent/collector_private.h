@@ -20,6 +20,18 @@ typedef struct xt_beat_seen {
     uint32_t enabled, audit_pid;
 } xt_beat_seen;
 
+/* How the agent's own processes are. Times: monotonic. */
+typedef struct xt_collector_care {
+    int64_t looked_ms, fed_ms;        /* at the other processes; the service manager */
+    int64_t reported_ms, received_ms; /* the shipper spoke, the receiver moved */
+    unsigned n_turns;                 /* of the receiver, then */
+    bool is_stopped[2];               /* shipper, helper: it was said */
+    char files[160];                  /* what the collector may write to, in words */
+    char filter[160];                 /* and ask of the kernel */
+    char alarm[160];                  /* what was done to the agent or to audit last, */
+    int64_t alarmed_ms;               /* and when, wall time; 0: nothing */
+} xt_collector_care;
+
 typedef struct xt_collector {
     const xt_agent_settings *settings;
     xt_collector_family family;
@@ -52,6 +64,7 @@ typedef struct xt_collector {
     unsigned n_beats;
     xt_beat_seen seen;
     uint64_t lost_at_start;
+    xt_collector_care care;
     bool end, failed;
 } xt_collector;
 
@@ -79,3 +92,15 @@ void xt_collector_canary_answer(xt_collector *c);
 void xt_collector_begin(xt_collector *c);
 void xt_collector_beat(xt_collector *c);
 void xt_collector_status_write(xt_collector *c, bool ended);
+
+/*
+ * collector_care.c: contain: before the first record, gives up what watching does not take; look: whether the other processes and
+ * the receiver are alive, which the service manager is told; before look_ms is over it is due again.
+ */
+XT_MUST_USE int xt_collector_contain(xt_collector *c);
+void xt_collector_look(xt_collector *c, int64_t now_ms);
+int64_t xt_collector_look_ms(const xt_collector *c, int64_t now_ms);
+/* An event of our own is made: what was done to audit or to the agent stands in the heartbeats for ten minutes; empty: nothing. */
+void xt_collector_note(xt_collector *c, const char *action, xt_slice message);
+xt_slice xt_collector_alarm(const xt_collector *c);
+void xt_collector_care_put(const xt_collector *c, xt_buf *status);

@@ -37,3 +37,25 @@ int xt_privilege_drop(const xt_privilege_user *user)
         return xt_error_origin(-EPERM);
     return 0;
 }
+
+int xt_privilege_keep(void)
+{
+    static const unsigned kept[] = {CAP_AUDIT_CONTROL, CAP_AUDIT_READ, CAP_AUDIT_WRITE,
+                                    CAP_NET_ADMIN,     CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH};
+    bool held[XT_COUNT_OF(kept)];
+    if (capng_get_caps_process() < 0)
+        return xt_error_origin(-EPERM);
+    for (size_t i = 0; i < XT_COUNT_OF(kept); i++)
+        held[i] = capng_have_capability(CAPNG_PERMITTED, kept[i]);
+    bool drops_bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return xt_error_origin(-errno);
+    capng_clear(CAPNG_SELECT_BOTH);
+    for (size_t i = 0; i < XT_COUNT_OF(kept); i++)
+        if (held[i])
+            (void)capng_update(CAPNG_ADD, (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET),
+                               kept[i]);
+    if (capng_apply(drops_bounds ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) < 0)
+        return xt_error_origin(-EPERM);
+    return 0;
+}

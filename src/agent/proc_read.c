@@ -209,3 +209,15 @@ void xt_proc_cost(uint32_t pid, uint64_t *cpu_us, uint64_t *rss_bytes)
     }
     xt_buf_fini(&text);
 }
+
+char xt_proc_state(uint32_t pid)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%u/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text) : -1;
+    if (fd >= 0)
+        close(fd);
+    const char *close_bracket = n > 0 ? memrchr(text, ')', (size_t)n) : NULL;
+    return close_bracket && close_bracket + 2 < text + n ? close_bracket[2] : '\0';
+}

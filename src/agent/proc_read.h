@@ -31,3 +31,5 @@ unsigned xt_proc_threads(uint32_t pid);
 bool xt_proc_is_gone(uint32_t pid);
 /* CPU time and memory of one process; added to what is there. */
 void xt_proc_cost(uint32_t pid, uint64_t *cpu_us, uint64_t *rss_bytes);
+/* The letter of its state in proc(5): T is stopped by a signal, Z ended and not waited for; 0: there is no such process. */
+char xt_proc_state(uint32_t pid);

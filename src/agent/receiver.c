@@ -33,6 +33,7 @@ struct xt_receiver {
     xt_proc_connector *connector;
     xt_ring *ring;
     atomic_bool stop;
+    atomic_uint n_turns;
 };
 
 static void rest(long ns)
@@ -93,6 +94,7 @@ static void *run(void *context)
         {.fd = receiver->connector ? xt_proc_connector_fd(receiver->connector) : -1, .events = POLLIN},
     };
     while (!atomic_load(&receiver->stop)) {
+        atomic_fetch_add_explicit(&receiver->n_turns, 1, memory_order_relaxed);
         if (drain(receiver) >= BUSY) {
             rest(REST_MAX_NS);
             continue;
@@ -131,4 +133,9 @@ xt_receiver *xt_receiver_stop(xt_receiver *receiver)
     pthread_join(receiver->thread, NULL);
     free(receiver);
     return NULL;
+}
+
+unsigned xt_receiver_turns(const xt_receiver *receiver)
+{
+    return atomic_load_explicit(&receiver->n_turns, memory_order_relaxed);
 }

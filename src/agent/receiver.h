@@ -15,3 +15,5 @@ typedef struct xt_receiver xt_receiver;
 XT_MUST_USE int xt_receiver_start(xt_netlink *nl, xt_proc_connector *connector, xt_ring *ring, xt_receiver **ret);
 /* Waits for the thread, at most a second; what it took stands in the ring. */
 xt_receiver *xt_receiver_stop(xt_receiver *receiver);
+/* Grows at least twice a second while the thread is alive. Any thread. */
+unsigned xt_receiver_turns(const xt_receiver *receiver);

@@ -18,6 +18,7 @@
 #include "agent/identity.h"
 #include "agent/link.h"
 #include "agent/own_event.h"
+#include "agent/proc_read.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -55,6 +56,7 @@ typedef struct shipper {
     int64_t progress_ms;  /* mono: an acknowledgement, or nothing was waited for */
     uint64_t n_unspooled; /* events that found no place on the disk */
     bool ending, failed;
+    bool is_collector_stopped; /* it was said */
 } shipper;
 
 static void stop(shipper *s, bool failed)
@@ -176,9 +178,31 @@ static void on_end_timer(evutil_socket_t fd, short what, void *context)
     stop(context, false);
 }
 
+/* A collector that somebody stopped says nothing; where a service manager watches over it, it is sent on at once. */
+static void look_at_collector(shipper *s)
+{
+    char text[160];
+    xt_buf message = XT_BUF_ON(text);
+    const xt_event_origin origin = origin_of(s);
+    pid_t pid = getppid();
+    bool was_stopped = s->is_collector_stopped;
+    s->is_collector_stopped = pid > 1 && !s->ending && xt_proc_state((uint32_t)pid) == 'T';
+    if (!s->is_collector_stopped || was_stopped)
+        return;
+    bool goes_on = s->settings->supervised && kill(pid, SIGCONT) == 0;
+    xt_buf_printf(&message, "the collector process %d of the agent was stopped by a signal%s", pid,
+                  goes_on ? "; it was sent on" : "");
+    xt_log(XT_LOG_WARN, "%.*s", XT_S_ARGS(xt_buf_slice(&message)));
+    xt_own_event_put(&s->pack, &origin, xt_clock_wall_ms(&xt_clock_system), "agent-process-stopped",
+                     xt_buf_slice(&message));
+    s->n_packed++;
+    pack_flush(s);
+}
+
 static void on_report_timer(evutil_socket_t fd, short what, void *context)
 {
     shipper *s = context;
+    look_at_collector(s);
     int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
     if (!xt_link_is_up(s->link) || s->sent == xt_spool_stats_get(s->spool).acked_number)
         s->progress_ms = now_ms;
@@ -346,8 +370,10 @@ static void on_ready(shipper *s, xt_slice payload)
     xt_link_start(s->link, true);
 }
 
+/* Whatever holds this process up then, nobody else may end it. */
 static void on_end(shipper *s)
 {
+    alarm(2 * END_MS / 1000);
     s->ending = true;
     pack_flush(s);
     timer_set(s->end_timer, END_MS);

@@ -1,0 +1,437 @@
+/*
+ * Each process's list of system calls, applied in a child that then asks for what it must not have, and for what it needs.
+ * In builds with a sanitizer there is no filter; what Landlock and the mount namespace keep from being written is tried in all.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/notify.h"
+#include "agent/privilege.h"
+#include "agent/sandbox.h"
+
+#define DONE    0  /* it was possible */
+#define REFUSED 42 /* it was not */
+#define KILLED  43
+#define NO_WAY  77 /* this kernel or build has no such thing */
+
+static int outcome(bool possible)
+{
+    return possible ? DONE : REFUSED;
+}
+
+/* What `act` says in a child of that role. */
+static int in_role(xt_sandbox_role role, int (*act)(void))
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        int r = xt_sandbox_limits(64);
+        if (r == 0)
+            r = xt_sandbox_filter(role);
+        _exit(r > 0 ? NO_WAY : r < 0 ? 1 : act());
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFSIGNALED(status))
+        return WTERMSIG(status) == SIGSYS ? KILLED : 1;
+    return WEXITSTATUS(status);
+}
+
+/* ---- what they may try ---- */
+
+static int act_execve(void)
+{
+    char name[] = "true", *argv[] = {name, NULL}, *none[] = {NULL};
+    execve("/bin/true", argv, none);
+    return REFUSED;
+}
+
+static int act_spawn(void)
+{
+    char name[] = "true", *argv[] = {name, NULL}, *none[] = {NULL};
+    pid_t pid;
+    int status = 1;
+    if (posix_spawn(&pid, "/bin/true", NULL, NULL, argv, none) != 0)
+        return REFUSED;
+    return outcome(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static int act_fork(void)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+        _exit(0);
+    return outcome(pid > 0);
+}
+
+static int act_ptrace(void)
+{
+    return outcome(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+}
+
+static int act_memory(void)
+{
+    void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return outcome(p != MAP_FAILED);
+}
+
+static int socket_of(int family, int type)
+{
+    int fd = socket(family, type, 0);
+    return outcome(fd >= 0);
+}
+
+static int act_inet(void)
+{
+    return socket_of(AF_INET, SOCK_STREAM);
+}
+
+static int act_unix(void)
+{
+    return socket_of(AF_UNIX, SOCK_DGRAM);
+}
+
+static int act_netlink(void)
+{
+    return socket_of(AF_NETLINK, SOCK_RAW);
+}
+
+static int act_packet(void)
+{
+    return socket_of(AF_PACKET, SOCK_RAW);
+}
+
+static int act_module(void)
+{
+    return outcome(syscall(SYS_finit_module, -1, "", 0) == 0 || errno == EBADF);
+}
+
+static int act_bpf(void)
+{
+    return outcome(syscall(SYS_bpf, 0, NULL, 0) == 0 || errno == EFAULT || errno == EINVAL);
+}
+
+static int act_ring(void)
+{
+    return outcome(syscall(SYS_io_uring_setup, 1, NULL) == 0 || errno == EFAULT);
+}
+
+static int act_setuid(void)
+{
+    return outcome(setresuid(0, 0, 0) == 0);
+}
+
+static int act_kill(void)
+{
+    return outcome(kill(getpid(), 0) == 0);
+}
+
+static int act_wake(void)
+{
+    return outcome(kill(getpid(), SIGCONT) == 0);
+}
+
+static void *nothing(void *context)
+{
+    return context;
+}
+
+static int act_thread(void)
+{
+    pthread_t thread;
+    int r = pthread_create(&thread, NULL, nothing, NULL);
+    return outcome(r == 0 && pthread_join(thread, NULL) == 0);
+}
+
+static int act_read_proc(void)
+{
+    char path[256];
+    return outcome(readlink("/proc/self/exe", path, sizeof path) > 0 && open("/proc/self/stat", O_RDONLY) >= 0);
+}
+
+/* A new call that a C library of tomorrow tries: it must hear that there is no such thing, not be ended. */
+static int act_unknown(void)
+{
+    return outcome(syscall(4095) == 0 || errno != ENOSYS);
+}
+
+typedef struct
+try {
+    const char *name;
+    int (*act)(void);
+    int collector, shipper, helper;
+}
+try;
+
+static const try tries[] = {
+    {"another program", act_execve, KILLED, KILLED, DONE},
+    {"a child with another program", act_spawn, REFUSED, REFUSED, DONE},
+    {"a process", act_fork, REFUSED, REFUSED, DONE},
+    {"to trace", act_ptrace, KILLED, KILLED, KILLED},
+    {"memory to execute", act_memory, REFUSED, REFUSED, DONE},
+    {"the network", act_inet, REFUSED, DONE, DONE},
+    {"local sockets", act_unix, DONE, REFUSED, DONE},
+    {"the kernel's sockets", act_netlink, DONE, REFUSED, DONE},
+    {"raw packets", act_packet, REFUSED, REFUSED, REFUSED},
+    {"a kernel module", act_module, KILLED, KILLED, KILLED},
+    {"a BPF program", act_bpf, KILLED, KILLED, KILLED},
+    {"an io_uring", act_ring, KILLED, KILLED, KILLED},
+    {"another user", act_setuid, REFUSED, REFUSED, REFUSED},
+    {"a signal", act_kill, DONE, REFUSED, DONE},
+    {"to send one on", act_wake, DONE, DONE, DONE},
+    {"a thread", act_thread, DONE, REFUSED, DONE},
+    {"to read /proc", act_read_proc, DONE, DONE, DONE},
+    {"a call that nobody knows", act_unknown, REFUSED, REFUSED, REFUSED},
+};
+
+static void test_filters(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < XT_COUNT_OF(tries); i++) {
+        const int expected[] = {tries[i].collector, tries[i].shipper, tries[i].helper};
+        for (unsigned role = 0; role < 3; role++) {
+            int got = in_role((xt_sandbox_role)role, tries[i].act);
+            if (got == NO_WAY)
+                skip();
+            if (got != expected[role])
+                fail_msg("role %u, %s: %d, expected %d", role, tries[i].name, got, expected[role]);
+        }
+    }
+}
+
+/* ---- files ---- */
+
+static char folder[64];
+
+static int setup(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/xt-sandbox-XXXXXX");
+    char path[80];
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/mine", folder);
+    return mkdir(path, 0700);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"mine/file", "mine", "other", ""};
+    char path[80];
+    for (size_t i = 0; i < XT_COUNT_OF(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        remove(path);
+    }
+    return 0;
+}
+
+static bool can_write(const char *name)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    close(fd);
+    return unlink(path) == 0;
+}
+
+static int expect_only_mine(void)
+{
+    if (!can_write("mine/file"))
+        return 1;
+    if (can_write("other") || open("/etc/hostname", O_WRONLY | O_CLOEXEC) >= 0)
+        return 2;
+    return open("/etc/hostname", O_RDONLY | O_CLOEXEC) >= 0 || errno == ENOENT ? 0 : 3;
+}
+
+static int landlock(void)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/mine", folder);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? -errno : xt_sandbox_writes(fd);
+    return r > 0 ? NO_WAY : r < 0 ? 10 : expect_only_mine();
+}
+
+static int landlock_nothing(void)
+{
+    int r = xt_sandbox_writes(-1);
+    return r > 0 ? NO_WAY : r < 0 ? 10 : can_write("mine/file") ? 1 : 0;
+}
+
+static int mounts(void)
+{
+    char path[80], gone[80];
+    snprintf(path, sizeof path, "%s/mine", folder);
+    snprintf(gone, sizeof gone, "%s/gone", folder);
+    const char *const writable[] = {gone, path};
+    int r = xt_sandbox_mounts(writable, XT_COUNT_OF(writable));
+    if (r == 0)
+        r = xt_privilege_keep();
+    return r > 0 ? NO_WAY : r < 0 ? 10 : expect_only_mine();
+}
+
+static void expect_in_child(int (*act)(void))
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(act());
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == NO_WAY)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_landlock(void **state)
+{
+    (void)state;
+    expect_in_child(landlock);
+    expect_in_child(landlock_nothing);
+    assert_true(can_write("other"));
+}
+
+static void test_mounts(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    expect_in_child(mounts);
+    assert_true(can_write("other"));
+}
+
+/* ---- capabilities ---- */
+
+static uint64_t field_of(const char *name)
+{
+    char line[256];
+    unsigned long long v = 0;
+    FILE *f = fopen("/proc/thread-self/status", "re");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, name, strlen(name)) == 0)
+            v = strtoull(line + strlen(name), NULL, 16);
+    if (f)
+        fclose(f);
+    return v;
+}
+
+static int keep(void)
+{
+    /* DAC_READ_SEARCH 2, NET_ADMIN 12, SYS_PTRACE 19, AUDIT_WRITE 29, AUDIT_CONTROL 30, AUDIT_READ 37 */
+    const uint64_t all = 1u << 2 | 1u << 12 | 1u << 19 | 1u << 29 | 1u << 30 | UINT64_C(1) << 37;
+    uint64_t before = field_of("CapEff:");
+    if (xt_privilege_keep() < 0)
+        return 1;
+    if (field_of("CapEff:") != (all & before) || field_of("CapPrm:") != (all & before))
+        return 2;
+    return field_of("CapBnd:") & ~all ? 3 : field_of("NoNewPrivs:") == 1 ? 0 : 4;
+}
+
+static void test_capabilities(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    expect_in_child(keep);
+}
+
+/* ---- the service manager ---- */
+
+static int listen_at(const char *name, size_t n)
+{
+    struct {
+        sa_family_t family;
+        char path[108];
+    } address = {.family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    memcpy(address.path, name, n);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, (socklen_t)(sizeof(sa_family_t) + n)), 0);
+    return fd;
+}
+
+static void expect_messages(const char *name, int fd)
+{
+    char text[256], control[CMSG_SPACE(sizeof(int))];
+    xt_notify notify;
+    setenv("NOTIFY_SOCKET", name, 1);
+    setenv("WATCHDOG_USEC", "6000000", 1);
+    unsetenv("WATCHDOG_PID");
+    assert_int_equal(xt_notify_open(&notify), 0);
+    assert_int_equal(notify.watchdog_ms, 6000);
+    assert_null(getenv("NOTIFY_SOCKET"));
+    assert_int_equal(xt_notify_say(&notify, "READY=1\nSTATUS=%s", "watching"), 0);
+    ssize_t n = recv(fd, text, sizeof text, 0);
+    assert_int_equal(n, 23);
+    assert_memory_equal(text, "READY=1\nSTATUS=watching", 23);
+
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(xt_notify_store(&notify, "audit", pipes[1]), 0);
+    struct iovec part = {text, sizeof text};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    assert_true(n > 23 && memcmp(text, "FDSTORE=1\nFDNAME=audit\n", 23) == 0);
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    assert_non_null(head);
+    int passed;
+    memcpy(&passed, CMSG_DATA(head), sizeof passed);
+    assert_int_equal(write(passed, "x", 1), 1);
+    assert_int_equal(read(pipes[0], text, 1), 1);
+    close(passed);
+    close(pipes[0]);
+    close(pipes[1]);
+    xt_notify_close(&notify);
+    close(fd);
+}
+
+static void test_notify(void **state)
+{
+    (void)state;
+    char path[80], abstract[80];
+    xt_notify none;
+    unsetenv("NOTIFY_SOCKET");
+    assert_int_equal(xt_notify_open(&none), 0);
+    assert_int_equal(none.fd, -1);
+    assert_int_equal(xt_notify_say(&none, "READY=1"), 0);
+    int n = snprintf(path, sizeof path, "%s/other", folder);
+    expect_messages(path, listen_at(path, (size_t)n + 1));
+    n = snprintf(abstract, sizeof abstract, "@%s", folder);
+    path[0] = '\0';
+    memcpy(path + 1, folder, (size_t)n - 1);
+    expect_messages(abstract, listen_at(path, (size_t)n));
+    setenv("NOTIFY_SOCKET", "nowhere", 1);
+    assert_true(xt_notify_open(&none) < 0);
+    assert_int_equal(none.fd, -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_filters),      cmocka_unit_test(test_landlock), cmocka_unit_test(test_mounts),
+        cmocka_unit_test(test_capabilities), cmocka_unit_test(test_notify),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
