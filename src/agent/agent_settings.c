@@ -34,7 +34,8 @@ static const char *find(const settings_source *source, const char *name)
 
 static bool is_option(const settings_source *source, const char *name)
 {
-    for (const xt_opt *o = source->args->command->options; o->name; o++)
+    /* the file is of the command without a name, whoever reads it */
+    for (const xt_opt *o = source->args->program->commands->options; o->name; o++)
         if (strcmp(o->name, name) == 0)
             return strcmp(name, "config") != 0;
     return false;
@@ -227,6 +228,7 @@ static int fill(const settings_source *source, xt_agent_settings *out, xt_proble
     out->state = find(source, "state");
     out->output = find(source, "output");
     out->user = find(source, "user");
+    out->rules = find(source, "rules");
     out->from_stdin = plugin || find(source, "stdin") != NULL;
     int r = parse_audit(plugin ? "plugin" : find(source, "audit"), &out->audit, problem);
     if (r != 0)
@@ -275,6 +277,23 @@ int xt_agent_settings_read(const xt_opt_args *args, xt_agent_settings *ret, xt_p
     read_fact("/proc/sys/kernel/random/boot_id", "", out.boot_id, sizeof out.boot_id);
     read_fact("/etc/machine-id", "", out.machine_id, sizeof out.machine_id);
     read_fact("/etc/os-release", "PRETTY_NAME=", out.os, sizeof out.os);
+    *ret = out;
+    return 0;
+}
+
+int xt_agent_settings_of_rules(const xt_opt_args *args, xt_agent_settings *ret, xt_problem *reterr_problem)
+{
+    settings_source source = {.args = args};
+    xt_agent_settings out = {0};
+    int r = read_file(&source, xt_opt_get(args, "config"), xt_opt_has(args, "config"), &out.file, reterr_problem);
+    if (r != 0) {
+        xt_agent_settings_fini(&out);
+        return r;
+    }
+    out.state = find(&source, "state");
+    out.rules = find(&source, "rules");
+    out.rules = out.rules ? out.rules : "";
+    read_fact("/proc/sys/kernel/random/boot_id", "", out.boot_id, sizeof out.boot_id);
     *ret = out;
     return 0;
 }

@@ -25,6 +25,7 @@ typedef enum xt_agent_audit { XT_AUDIT_AUTO, XT_AUDIT_OWN, XT_AUDIT_PLUGIN, XT_A
 typedef struct xt_agent_settings {
     const char *servers; /* HOST:PORT, comma separated; NULL: none */
     const char *token, *state, *host, *output, *user;
+    const char *rules; /* optional groups (agent/rule_groups), "": none */
     xt_agent_audit audit;
     bool from_stdin;
     xt_secret_rules *secrets; /* NULL: they stay */
@@ -40,4 +41,6 @@ typedef struct xt_agent_settings {
 } xt_agent_settings;
 
 XT_MUST_USE int xt_agent_settings_read(const xt_opt_args *args, xt_agent_settings *ret, xt_problem *reterr_problem);
+/* Of the command `rules`: its state folder and its rules, else what the file says of them, and the boot. */
+XT_MUST_USE int xt_agent_settings_of_rules(const xt_opt_args *args, xt_agent_settings *ret, xt_problem *reterr_problem);
 void xt_agent_settings_fini(xt_agent_settings *settings);

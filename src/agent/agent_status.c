@@ -90,9 +90,9 @@ static void put_kernel(xt_buf *out, const xt_state_file *file)
                   number(file, "backlog_limit"), number(file, "backlog_wait_time"));
     xt_buf_printf(out,
                   "lost           %llu records by the kernel since the agent began (%llu since boot), %llu here, %llu "
-                  "cut, %llu forged; %llu events of this boot nobody saw\n",
+                  "cut, %llu forged\n",
                   number(file, "lost_since_start"), number(file, "lost"), number(file, "dropped_here"),
-                  number(file, "truncated"), number(file, "forged"), number(file, "unseen"));
+                  number(file, "truncated"), number(file, "forged"));
     put_blind(out, file);
     put_witness(out, file);
 }
@@ -216,51 +216,4 @@ int xt_agent_status(const xt_opt_args *args)
     xt_buf_fini(&out);
     xt_state_file_fini(&file);
     return r;
-}
-
-static void put_rule(const char *word, const struct audit_rule_data *rule, size_t n_bytes)
-{
-    xt_buf out = XT_BUF_INIT;
-    xt_rule_format(rule, n_bytes, &out);
-    printf("%-8s %.*s\n", word, XT_S_ARGS(xt_buf_slice(&out)));
-    xt_buf_fini(&out);
-}
-
-static void see_rule(void *context, const struct audit_rule_data *rule, size_t n_bytes)
-{
-    const xt_watch *watch = context;
-    if (xt_rule_book_find(&watch->book, rule, n_bytes))
-        return;
-    static const char *const words[] = {"other", "hides", "partial"};
-    put_rule(words[xt_rule_blinds_get(rule)], rule, n_bytes);
-}
-
-static int print_rules(xt_watch *watch, xt_problem *problem)
-{
-    int r = xt_rule_book_add_exec(&watch->book, problem);
-    if (r == 0)
-        r = xt_netlink_open(&watch->control, problem);
-    if (r == 0)
-        r = xt_watch_rules(watch, problem);
-    for (size_t i = 0; r == 0 && i < watch->book.n; i++) {
-        const xt_rule_entry *entry = &watch->book.entries[i];
-        put_rule(entry->loaded ? "loaded" : "missing", entry->rule.data, entry->rule.n_bytes);
-    }
-    return r == 0 ? xt_netlink_rules_list(watch->control, see_rule, watch, problem) : r;
-}
-
-int xt_agent_rules(const xt_opt_args *args)
-{
-    xt_watch watch = {0};
-    xt_problem problem = XT_PROBLEM_INIT;
-    xt_rule_book_init(&watch.book);
-    int r = print_rules(&watch, &problem);
-    if (r != 0) {
-        xt_buf out = XT_BUF_INIT;
-        xt_problem_format(&problem, &out);
-        fprintf(stderr, "exectrail-agent: %.*s\n", XT_S_ARGS(xt_buf_slice(&out)));
-        xt_buf_fini(&out);
-    }
-    xt_watch_close(&watch);
-    return r != 0 ? 1 : 0;
 }

@@ -138,15 +138,57 @@ static int choose_mode(xt_watch *watch, xt_problem *reterr_problem)
     return 0;
 }
 
+/* What a rule is about is not there: a folder, or the folder of a file. */
+static bool is_absent(int r)
+{
+    return r == -ENOENT || r == -ENOTDIR;
+}
+
+/* Why the kernel did not take it, kept with the entry and said in the problem. */
+static void mark_refused(xt_rule_entry *entry, int r, xt_problem *problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    xt_buf why = XT_BUF_ON(entry->refused);
+    if (is_absent(r))
+        xt_buf_puts(&why, "what it watches is not there");
+    else if (r < 0)
+        xt_buf_printf(&why, "the kernel refuses it: %s", strerror(-r));
+    else
+        xt_buf_printf(&why, "%.90s", problem->sentence);
+    entry->refused[why.n] = '\0';
+    xt_rule_format(entry->rule.data, entry->rule.n_bytes, &text);
+    xt_problem_set(problem, "rule of group %s not loaded, %s: %.*s", entry->group, entry->refused,
+                   XT_S_ARGS(xt_buf_slice(&text)));
+    entry->added = false;
+}
+
+/* 0 when it is loaded, also where somebody else loaded it. */
+static int rule_add(xt_watch *watch, xt_rule_entry *entry, xt_problem *problem)
+{
+    int r = xt_netlink_rule_add(watch->control, entry->rule.data, entry->rule.n_bytes, problem);
+    if (r == XT_NETLINK_E_EXISTS)
+        entry->added = false;
+    if (r != 0 && r != XT_NETLINK_E_EXISTS) {
+        mark_refused(entry, r, problem);
+        return r;
+    }
+    entry->loaded = true;
+    entry->refused[0] = '\0';
+    return 0;
+}
+
+/* Those of groups that the kernel refuses are named, the others stay. */
 static int rules_add(xt_watch *watch, xt_problem *reterr_problem)
 {
     for (size_t i = 0; i < watch->book.n; i++) {
-        const xt_rule_entry *entry = &watch->book.entries[i];
+        xt_rule_entry *entry = &watch->book.entries[i];
         if (!entry->added || entry->loaded)
             continue;
-        int r = xt_netlink_rule_add(watch->control, entry->rule.data, entry->rule.n_bytes, reterr_problem);
-        if (r != 0 && r != XT_NETLINK_E_EXISTS)
+        int r = rule_add(watch, entry, reterr_problem);
+        if (r != 0 && strcmp(entry->group, XT_RULE_BOOK_EXEC) == 0)
             return refused(r);
+        if (r != 0)
+            xt_log_problem(is_absent(r) ? XT_LOG_DEBUG : XT_LOG_WARN, reterr_problem);
     }
     return 0;
 }
@@ -235,7 +277,7 @@ static int take_over(xt_watch *watch, xt_problem *reterr_problem)
     return r != 0 ? r : xt_watch_status(watch, reterr_problem);
 }
 
-static int begin(xt_watch *watch, xt_problem *reterr_problem)
+static int begin(xt_watch *watch, const xt_rule_book *groups, xt_problem *reterr_problem)
 {
     int r = xt_netlink_open(&watch->control, reterr_problem);
     if (r == 0)
@@ -244,13 +286,16 @@ static int begin(xt_watch *watch, xt_problem *reterr_problem)
         return refused(r);
     r = xt_rule_book_add_exec(&watch->book, reterr_problem);
     if (r == 0)
+        r = xt_rule_book_add_book(&watch->book, groups, reterr_problem);
+    if (r == 0)
         r = xt_watch_rules(watch, reterr_problem);
     if (r == 0)
         r = choose_mode(watch, reterr_problem);
     return r == 0 ? take_over(watch, reterr_problem) : r;
 }
 
-int xt_watch_open(const xt_agent_settings *settings, xt_watch *ret, xt_problem *reterr_problem)
+int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups, xt_watch *ret,
+                  xt_problem *reterr_problem)
 {
     *ret = (xt_watch){.settings = settings};
     xt_rule_book_init(&ret->book);
@@ -258,12 +303,96 @@ int xt_watch_open(const xt_agent_settings *settings, xt_watch *ret, xt_problem *
         ret->mode = XT_WATCH_TEXT; /* text from anywhere: the kernel here is none of its business */
         return 0;
     }
-    int r = begin(ret, reterr_problem);
+    int r = begin(ret, groups, reterr_problem);
     if (r != 0) {
         xt_watch_restore(ret);
         xt_watch_close(ret);
     }
     return r;
+}
+
+/* ------------------------------------------------------------------------------------------------- changes */
+
+/* What both books have keeps what is known of it. */
+static void carry_over(const xt_rule_book *from, xt_rule_book *to)
+{
+    for (size_t i = 0; i < to->n; i++) {
+        xt_rule_entry *entry = &to->entries[i];
+        const xt_rule_entry *was = xt_rule_book_find(from, entry->rule.data, entry->rule.n_bytes);
+        entry->added = was ? was->added : true; /* until the kernel says that it has it */
+        entry->loaded = was && was->loaded;
+    }
+}
+
+/* Adds what is not loaded. On a refusal, strict: takes away again what it added. */
+static int add_new(xt_watch *watch, xt_rule_book *next, bool strict, xt_problem *reterr_problem)
+{
+    int r = 0;
+    size_t i = 0;
+    for (; i < next->n; i++) {
+        xt_rule_entry *entry = &next->entries[i];
+        if (entry->loaded)
+            continue;
+        entry->added = true;
+        r = rule_add(watch, entry, reterr_problem);
+        if (r != 0 && strict && !is_absent(r))
+            break;
+        if (r != 0)
+            xt_log_problem(is_absent(r) ? XT_LOG_DEBUG : XT_LOG_WARN, reterr_problem);
+        r = 0;
+    }
+    for (size_t k = 0; r != 0 && k < i; k++) {
+        const xt_rule_entry *entry = &next->entries[k];
+        const xt_rule_entry *was = xt_rule_book_find(&watch->book, entry->rule.data, entry->rule.n_bytes);
+        if (entry->added && entry->loaded && !(was && was->loaded))
+            rule_delete(watch, entry);
+    }
+    return r;
+}
+
+static void delete_old(xt_watch *watch, const xt_rule_book *next)
+{
+    for (size_t i = 0; i < watch->book.n; i++) {
+        const xt_rule_entry *entry = &watch->book.entries[i];
+        if (entry->added && !xt_rule_book_find(next, entry->rule.data, entry->rule.n_bytes))
+            rule_delete(watch, entry);
+    }
+}
+
+int xt_watch_change(xt_watch *watch, const xt_rule_book *groups, bool without_exec, bool strict,
+                    xt_problem *reterr_problem)
+{
+    if (!watch->control)
+        return 0; /* text: no kernel of ours */
+    if (watch->status.enabled == 2) {
+        xt_problem_set(reterr_problem, "the audit configuration of this host is locked until its next boot");
+        return XT_WATCH_E_REFUSED;
+    }
+    xt_rule_book next;
+    xt_rule_book_init(&next);
+    int r = without_exec ? 0 : xt_rule_book_add_exec(&next, reterr_problem);
+    if (r == 0)
+        r = xt_rule_book_add_book(&next, groups, reterr_problem);
+    if (r == 0)
+        r = xt_watch_rules(watch, reterr_problem);
+    if (r == 0) {
+        carry_over(&watch->book, &next);
+        r = xt_audit_rules_write(watch->settings, &watch->book, &next, reterr_problem);
+    }
+    if (r == 0)
+        r = add_new(watch, &next, strict, reterr_problem);
+    if (r == 0) {
+        delete_old(watch, &next);
+        xt_rule_book_fini(&watch->book);
+        watch->book = next;
+        watch->paused = without_exec;
+    } else {
+        xt_rule_book_fini(&next);
+    }
+    xt_problem later = XT_PROBLEM_INIT;
+    complain(xt_audit_rules_write(watch->settings, &watch->book, NULL, &later), &later);
+    complain(xt_watch_rules(watch, &later), &later);
+    return r < 0 && r != -ENOMEM ? XT_WATCH_E_REFUSED : refused(r);
 }
 
 void xt_watch_restore(xt_watch *watch)

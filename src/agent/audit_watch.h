@@ -28,6 +28,7 @@ typedef struct xt_watch {
     xt_watch_mode mode;
     xt_netlink *control, *records; /* records: NULL when they come as text */
     xt_rule_book book;             /* the rules that are wanted */
+    bool paused;                   /* the exec rules are not among them */
     xt_watch_before before;
     bool changed;           /* there is something to give back */
     bool owned;             /* the socket too */
@@ -38,7 +39,20 @@ typedef struct xt_watch {
 
 /* Can the kernel be asked at all? Nothing is changed. */
 XT_MUST_USE int xt_watch_probe(xt_problem *reterr_problem);
-XT_MUST_USE int xt_watch_open(const xt_agent_settings *settings, xt_watch *ret, xt_problem *reterr_problem);
+/* groups: the optional rules, may be NULL; one that the kernel refuses is named in the log and left out. */
+XT_MUST_USE int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups, xt_watch *ret,
+                              xt_problem *reterr_problem);
+/*
+ * Other optional rules from now on; without_exec: not the exec rules either (a pause). strict: when the kernel refuses one,
+ * everything is as it was, and the problem names it; else it is left out. Rules for what is not there are left out in any case.
+ */
+XT_MUST_USE int xt_watch_change(xt_watch *watch, const xt_rule_book *groups, bool without_exec, bool strict,
+                                xt_problem *reterr_problem);
+/* True while a change has taken the exec rules away. */
+static inline bool xt_watch_is_paused(const xt_watch *watch)
+{
+    return watch->paused;
+}
 /* Gives back everything; records may still be read from the socket until close. Says what failed in the log. */
 void xt_watch_restore(xt_watch *watch);
 void xt_watch_close(xt_watch *watch);

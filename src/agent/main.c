@@ -17,6 +17,7 @@ static const xt_opt run_options[] = {
     {"plugin",    0, NULL,        .help = "started by auditd: --stdin --audit plugin"},
     {"user",      0, "NAME",      .help = "unprivileged user of the process that speaks with the server; else exectrail, or nobody"},
     {"spool-mib", 0, "N",         .fallback = "256", .help = "bound of the spool on disk; when it is passed the oldest events go, and an event says so"},
+    {"rules",     0, "GROUPS",    .fallback = "", .help = "optional groups of audit rules, with commas: names that `exectrail-agent rules --groups` lists, or files"},
     {"witness",   0, "on|off",    .fallback = "on", .help = "hold every exec against the kernel's process connector, where there is one"},
     {"exits",     0, "on|off",    .fallback = "on", .help = "with the witness: an event for the end of every process that executed something"},
     {"canary",    0, "SECONDS",   .fallback = "60", .help = "how often a known program is executed whose records must come back; 0: never"},
@@ -30,7 +31,13 @@ static const xt_opt state_options[] = {
     {"state", 0, "DIR", .fallback = XT_AGENT_STATE, .help = "the agent's state folder"},
     {0},
 };
-static const xt_opt no_options[] = {{0}};
+static const xt_opt rules_options[] = {
+    {"groups", 0, NULL,    .help = "list the groups that are built in instead: name, reason, cost"},
+    {"rules",  0, "GROUPS", .help = "the groups that are wanted; else those of the settings file, and of the server's policy"},
+    {"config", 'c', "FILE", .fallback = XT_AGENT_CONFIG, .help = "the settings file"},
+    {"state",  0, "DIR",    .fallback = XT_AGENT_STATE, .help = "the agent's state folder"},
+    {0},
+};
 static const xt_opt install_options[] = {
     {"config", 'c', "FILE", .fallback = XT_AGENT_CONFIG, .help = "the settings that the agent reads when auditd starts it"},
     {"file",   0,   "FILE", .fallback = XT_AGENT_PLUGIN, .help = "where auditd looks for plugins"},
@@ -47,9 +54,10 @@ static const xt_opt_command commands[] = {
              "state is given back as it was when the agent ends. Where auditd runs it keeps the audit socket: install-plugin lets it "
              "feed this agent."},
     {"status", "", .summary = "how the agent on this host is, in words", .options = state_options, .run = xt_agent_status},
-    {"rules", "", .summary = "audit rules: those that the agent wants, and those of others", .options = no_options, .run = xt_agent_rules,
-     .text = "Each line begins with loaded or missing (a rule of the agent), hides (a rule that hides commands), partial (one that leaves "
-             "out accounts without a login) or other."},
+    {"rules", "", .summary = "audit rules: those that the agent wants, and those of others", .options = rules_options, .run = xt_agent_rules,
+     .text = "Each line is a word, the group and the rule: loaded or missing (a rule that the agent wants), extra (one that an agent "
+             "added and that is wanted no more), hides (a rule of others that hides commands), partial (one that leaves out accounts "
+             "without a login) or other. Ends with 1 when one is missing."},
     {"install-plugin", "", .summary = "let auditd start this agent and feed it", .options = install_options, .run = xt_agent_install_plugin},
     {"uninstall-plugin", "", .summary = "undo install-plugin", .options = uninstall_options, .run = xt_agent_uninstall_plugin},
     {0},

@@ -62,6 +62,16 @@ int xt_rule_book_add(xt_rule_book *book, const char *group, const struct audit_r
     return 0;
 }
 
+int xt_rule_book_add_book(xt_rule_book *book, const xt_rule_book *other, xt_problem *reterr_problem)
+{
+    int r = 0;
+    for (size_t i = 0; other && r == 0 && i < other->n; i++) {
+        const xt_rule_entry *entry = &other->entries[i];
+        r = xt_rule_book_add(book, entry->group, entry->rule.data, entry->rule.n_bytes, reterr_problem);
+    }
+    return r;
+}
+
 int xt_rule_book_add_exec(xt_rule_book *book, xt_problem *reterr_problem)
 {
     struct utsname name;

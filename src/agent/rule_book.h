@@ -38,6 +38,8 @@ void xt_rule_book_fini(xt_rule_book *book); /* accepts what is all zeros */
 /* One more rule; nothing when the book has it already. */
 XT_MUST_USE int xt_rule_book_add(xt_rule_book *book, const char *group, const struct audit_rule_data *rule,
                                  size_t n_bytes, xt_problem *reterr_problem);
+/* All rules of another one, which may be NULL. */
+XT_MUST_USE int xt_rule_book_add_book(xt_rule_book *book, const xt_rule_book *other, xt_problem *reterr_problem);
 /* The rules for execve and execveat of this machine's arches. */
 XT_MUST_USE int xt_rule_book_add_exec(xt_rule_book *book, xt_problem *reterr_problem);
 /* NULL: it has no such rule. */

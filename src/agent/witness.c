@@ -567,6 +567,12 @@ static int declare(xt_witness *w, xt_program *p)
     return r;
 }
 
+void xt_witness_excuse(xt_witness *w, uint64_t until_ns)
+{
+    if (until_ns > w->expected_ns)
+        w->expected_ns = until_ns;
+}
+
 static bool is_overdue(const xt_witness *w, const xt_program *p, int64_t now_ms)
 {
     int64_t waited_ms = now_ms - p->arrived_ms;

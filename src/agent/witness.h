@@ -73,6 +73,8 @@ XT_MUST_USE int xt_witness_take(xt_witness *witness, xt_slice payload, int64_t n
 XT_MUST_USE int xt_witness_meet(xt_witness *witness, xt_event *event, int64_t now_ms, xt_arena *arena);
 /* Time passes: tells of ends, and of execs that audit left out. */
 XT_MUST_USE int xt_witness_turn(xt_witness *witness, int64_t now_ms);
+/* What was executed before that time of the connector's is not held against audit: nothing was recorded. */
+void xt_witness_excuse(xt_witness *witness, uint64_t until_ns);
 /* Tells of all ends; execs that audit has not told of stay untold. */
 XT_MUST_USE int xt_witness_finish(xt_witness *witness);
 /* How wall time and the connector's time are to each other now; a clock that was set is noticed. */

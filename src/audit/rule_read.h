@@ -1,5 +1,5 @@
 /*
- * audit/rule_read - looking into a rule; shared by rule.c and rule_text.c only
+ * audit/rule_read - looking into a rule; shared by the files of rules only
  *
  * Shape:     rules come from the kernel, but no length in them is trusted.
  */
@@ -30,3 +30,36 @@ static inline unsigned rule_list(const struct audit_rule_data *rule)
 {
     return rule->flags & ~(unsigned)AUDIT_FILTER_PREPEND;
 }
+
+typedef enum xt_rule_kind {
+    XT_RULE_KIND_NUMBER, /* signed: -1 is "unset" */
+    XT_RULE_KIND_ID,     /* of a user, a group or a session: the same */
+    XT_RULE_KIND_HEX,
+    XT_RULE_KIND_STRING,
+    XT_RULE_KIND_PATH, /* a string that begins with a slash */
+    XT_RULE_KIND_ARCH,
+    XT_RULE_KIND_EXIT,
+    XT_RULE_KIND_TYPE,
+    XT_RULE_KIND_PERM,
+    XT_RULE_KIND_KEY,
+    XT_RULE_KIND_COMPARE,
+    XT_RULE_KIND_FILETYPE,
+    XT_RULE_KIND_FSTYPE,
+} xt_rule_kind;
+
+typedef enum xt_rule_ops { XT_RULE_OPS_ALL, XT_RULE_OPS_EQUAL /* = and != */, XT_RULE_OPS_SAME /* = */ } xt_rule_ops;
+
+typedef struct xt_rule_field {
+    uint16_t id;
+    uint8_t kind, ops;
+    uint16_t lists; /* a bit each */
+    char name[13];
+} xt_rule_field;
+
+/* NULL: unknown. */
+const xt_rule_field *xt_rule_field_find(uint32_t id);
+const xt_rule_field *xt_rule_field_by_name(xt_slice name);
+
+/* AUDIT_COMPARE_A_TO_B by its number. */
+#define XT_RULE_N_COMPARISONS (AUDIT_COMPARE_SGID_TO_FSGID + 1)
+extern const char *const xt_rule_comparisons[XT_RULE_N_COMPARISONS][2];

@@ -5,105 +5,12 @@
  */
 #include "audit/names.h"
 #include "audit/rule_read.h"
-
-typedef enum kind {
-    KIND_NUMBER, /* signed: -1 is "unset" */
-    KIND_HEX,
-    KIND_STRING,
-    KIND_ARCH,
-    KIND_EXIT,
-    KIND_TYPE,
-    KIND_PERM,
-    KIND_KEY,
-    KIND_COMPARE,
-    KIND_FILETYPE,
-    KIND_FSTYPE,
-} kind;
-
-typedef struct field {
-    uint16_t id;
-    uint8_t kind;
-    char name[13];
-} field;
-
-static const field fields[] = {
-    {AUDIT_PID, KIND_NUMBER, "pid"},
-    {AUDIT_UID, KIND_NUMBER, "uid"},
-    {AUDIT_EUID, KIND_NUMBER, "euid"},
-    {AUDIT_SUID, KIND_NUMBER, "suid"},
-    {AUDIT_FSUID, KIND_NUMBER, "fsuid"},
-    {AUDIT_GID, KIND_NUMBER, "gid"},
-    {AUDIT_EGID, KIND_NUMBER, "egid"},
-    {AUDIT_SGID, KIND_NUMBER, "sgid"},
-    {AUDIT_FSGID, KIND_NUMBER, "fsgid"},
-    {AUDIT_LOGINUID, KIND_NUMBER, "auid"},
-    {AUDIT_LOGINUID_SET, KIND_NUMBER, "loginuid_set"},
-    {AUDIT_SESSIONID, KIND_NUMBER, "sessionid"},
-    {AUDIT_PERS, KIND_HEX, "pers"},
-    {AUDIT_ARCH, KIND_ARCH, "arch"},
-    {AUDIT_MSGTYPE, KIND_TYPE, "msgtype"},
-    {AUDIT_SUBJ_USER, KIND_STRING, "subj_user"},
-    {AUDIT_SUBJ_ROLE, KIND_STRING, "subj_role"},
-    {AUDIT_SUBJ_TYPE, KIND_STRING, "subj_type"},
-    {AUDIT_SUBJ_SEN, KIND_STRING, "subj_sen"},
-    {AUDIT_SUBJ_CLR, KIND_STRING, "subj_clr"},
-    {AUDIT_PPID, KIND_NUMBER, "ppid"},
-    {AUDIT_OBJ_USER, KIND_STRING, "obj_user"},
-    {AUDIT_OBJ_ROLE, KIND_STRING, "obj_role"},
-    {AUDIT_OBJ_TYPE, KIND_STRING, "obj_type"},
-    {AUDIT_OBJ_LEV_LOW, KIND_STRING, "obj_lev_low"},
-    {AUDIT_OBJ_LEV_HIGH, KIND_STRING, "obj_lev_high"},
-    {AUDIT_FSTYPE, KIND_FSTYPE, "fstype"},
-    {AUDIT_DEVMAJOR, KIND_NUMBER, "devmajor"},
-    {AUDIT_DEVMINOR, KIND_NUMBER, "devminor"},
-    {AUDIT_INODE, KIND_NUMBER, "inode"},
-    {AUDIT_EXIT, KIND_EXIT, "exit"},
-    {AUDIT_SUCCESS, KIND_NUMBER, "success"},
-    {AUDIT_WATCH, KIND_STRING, "path"},
-    {AUDIT_PERM, KIND_PERM, "perm"},
-    {AUDIT_DIR, KIND_STRING, "dir"},
-    {AUDIT_FILETYPE, KIND_FILETYPE, "filetype"},
-    {AUDIT_OBJ_UID, KIND_NUMBER, "obj_uid"},
-    {AUDIT_OBJ_GID, KIND_NUMBER, "obj_gid"},
-    {AUDIT_FIELD_COMPARE, KIND_COMPARE, ""},
-    {AUDIT_EXE, KIND_STRING, "exe"},
-    {AUDIT_SADDR_FAM, KIND_NUMBER, "saddr_fam"},
-    {AUDIT_ARG0, KIND_HEX, "a0"},
-    {AUDIT_ARG1, KIND_HEX, "a1"},
-    {AUDIT_ARG2, KIND_HEX, "a2"},
-    {AUDIT_ARG3, KIND_HEX, "a3"},
-    {AUDIT_FILTERKEY, KIND_KEY, "key"},
-};
-
-/* AUDIT_COMPARE_A_TO_B by its number. */
-static const char *const comparisons[][2] = {
-    [AUDIT_COMPARE_UID_TO_OBJ_UID] = {"uid", "obj_uid"},     [AUDIT_COMPARE_GID_TO_OBJ_GID] = {"gid", "obj_gid"},
-    [AUDIT_COMPARE_EUID_TO_OBJ_UID] = {"euid", "obj_uid"},   [AUDIT_COMPARE_EGID_TO_OBJ_GID] = {"egid", "obj_gid"},
-    [AUDIT_COMPARE_AUID_TO_OBJ_UID] = {"auid", "obj_uid"},   [AUDIT_COMPARE_SUID_TO_OBJ_UID] = {"suid", "obj_uid"},
-    [AUDIT_COMPARE_SGID_TO_OBJ_GID] = {"sgid", "obj_gid"},   [AUDIT_COMPARE_FSUID_TO_OBJ_UID] = {"fsuid", "obj_uid"},
-    [AUDIT_COMPARE_FSGID_TO_OBJ_GID] = {"fsgid", "obj_gid"}, [AUDIT_COMPARE_UID_TO_AUID] = {"uid", "auid"},
-    [AUDIT_COMPARE_UID_TO_EUID] = {"uid", "euid"},           [AUDIT_COMPARE_UID_TO_FSUID] = {"uid", "fsuid"},
-    [AUDIT_COMPARE_UID_TO_SUID] = {"uid", "suid"},           [AUDIT_COMPARE_AUID_TO_FSUID] = {"auid", "fsuid"},
-    [AUDIT_COMPARE_AUID_TO_SUID] = {"auid", "suid"},         [AUDIT_COMPARE_AUID_TO_EUID] = {"auid", "euid"},
-    [AUDIT_COMPARE_EUID_TO_SUID] = {"euid", "suid"},         [AUDIT_COMPARE_EUID_TO_FSUID] = {"euid", "fsuid"},
-    [AUDIT_COMPARE_SUID_TO_FSUID] = {"suid", "fsuid"},       [AUDIT_COMPARE_GID_TO_EGID] = {"gid", "egid"},
-    [AUDIT_COMPARE_GID_TO_FSGID] = {"gid", "fsgid"},         [AUDIT_COMPARE_GID_TO_SGID] = {"gid", "sgid"},
-    [AUDIT_COMPARE_EGID_TO_FSGID] = {"egid", "fsgid"},       [AUDIT_COMPARE_EGID_TO_SGID] = {"egid", "sgid"},
-    [AUDIT_COMPARE_SGID_TO_FSGID] = {"sgid", "fsgid"},
-};
-
-static const field *field_find(uint32_t id)
-{
-    for (size_t i = 0; i < XT_COUNT_OF(fields); i++)
-        if (fields[i].id == id)
-            return &fields[i];
-    return NULL;
-}
+#include "audit/value_sets.h"
 
 static bool has_string(uint32_t id)
 {
-    const field *f = field_find(id);
-    return f && (f->kind == KIND_STRING || f->kind == KIND_KEY);
+    const xt_rule_field *f = xt_rule_field_find(id);
+    return f && (f->kind == XT_RULE_KIND_STRING || f->kind == XT_RULE_KIND_PATH || f->kind == XT_RULE_KIND_KEY);
 }
 
 static bool rule_has_all_syscalls(const struct audit_rule_data *rule)
@@ -236,28 +143,28 @@ static void put_fstype(xt_buf *out, uint32_t value)
         xt_buf_printf(out, "0x%x", value);
 }
 
-static void put_number(xt_buf *out, kind k, uint32_t value)
+static void put_number(xt_buf *out, xt_rule_kind k, uint32_t value)
 {
     switch (k) {
-    case KIND_HEX:
+    case XT_RULE_KIND_HEX:
         xt_buf_printf(out, "0x%x", value);
         return;
-    case KIND_ARCH:
+    case XT_RULE_KIND_ARCH:
         xt_buf_puts(out, value & __AUDIT_ARCH_64BIT ? "b64" : "b32");
         return;
-    case KIND_EXIT:
+    case XT_RULE_KIND_EXIT:
         put_exit(out, (int32_t)value);
         return;
-    case KIND_TYPE:
+    case XT_RULE_KIND_TYPE:
         put_type(out, value);
         return;
-    case KIND_PERM:
+    case XT_RULE_KIND_PERM:
         put_perm(out, value);
         return;
-    case KIND_FILETYPE:
+    case XT_RULE_KIND_FILETYPE:
         put_filetype(out, value);
         return;
-    case KIND_FSTYPE:
+    case XT_RULE_KIND_FSTYPE:
         put_fstype(out, value);
         return;
     default:
@@ -278,26 +185,26 @@ static void put_keys(xt_buf *out, const char *option, xt_slice keys)
 static void put_comparison(xt_buf *out, uint32_t flags, uint32_t value)
 {
     const char *left = "?", *right = "?";
-    if (value > 0 && value < XT_COUNT_OF(comparisons)) {
-        left = comparisons[value][0];
-        right = comparisons[value][1];
+    if (value > 0 && value < XT_RULE_N_COMPARISONS) {
+        left = xt_rule_comparisons[value][0];
+        right = xt_rule_comparisons[value][1];
     }
     xt_buf_printf(out, " -C %s%s%s", left, operator_text(flags), right);
 }
 
 static void put_condition(xt_buf *out, const struct audit_rule_data *rule, uint32_t i, xt_slice string)
 {
-    const field *f = field_find(rule->fields[i]);
+    const xt_rule_field *f = xt_rule_field_find(rule->fields[i]);
     uint32_t flags = rule->fieldflags[i];
-    if (f && f->kind == KIND_KEY) {
+    if (f && f->kind == XT_RULE_KIND_KEY) {
         put_keys(out, " -F key=", string);
-    } else if (f && f->kind == KIND_COMPARE) {
+    } else if (f && f->kind == XT_RULE_KIND_COMPARE) {
         put_comparison(out, flags, rule->values[i]);
     } else if (!f) {
         xt_buf_printf(out, " -F f%u%s%d", rule->fields[i], operator_text(flags), (int)rule->values[i]);
     } else {
         xt_buf_printf(out, " -F %s%s", f->name, operator_text(flags));
-        if (f->kind == KIND_STRING)
+        if (f->kind == XT_RULE_KIND_STRING || f->kind == XT_RULE_KIND_PATH)
             xt_buf_put(out, string);
         else
             put_number(out, f->kind, rule->values[i]);
@@ -313,6 +220,27 @@ static uint32_t native_arch(void)
 #endif
 }
 
+/* "openat" for IORING_OP_OPENAT. */
+static void put_uring_op(xt_buf *out, const char *name)
+{
+    for (const char *p = name + strlen("IORING_OP_"); *p; p++)
+        xt_buf_putc(out, *p >= 'A' && *p <= 'Z' ? (char)(*p + 'a' - 'A') : *p);
+}
+
+static void put_call(xt_buf *out, const struct audit_rule_data *rule, unsigned number)
+{
+    bool uring = rule_list(rule) == AUDIT_FILTER_URING_EXIT;
+    uint32_t arch = rule_arch(rule);
+    const char *name =
+        uring ? xt_value_set_name(XT_VALUES_URING_OP, number) : xt_syscall_name(arch ? arch : native_arch(), number);
+    if (!name)
+        xt_buf_put_dec(out, number);
+    else if (uring)
+        put_uring_op(out, name);
+    else
+        xt_buf_puts(out, name);
+}
+
 static void put_syscalls(xt_buf *out, const struct audit_rule_data *rule)
 {
     if (!rule_has_syscalls(rule))
@@ -321,17 +249,12 @@ static void put_syscalls(xt_buf *out, const struct audit_rule_data *rule)
         xt_buf_puts(out, " -S all");
         return;
     }
-    uint32_t arch = rule_arch(rule);
     const char *before = " -S ";
     for (unsigned number = 0; number < ALL_WORDS * 32; number++) {
         if (!rule_has_syscall(rule, number))
             continue;
-        const char *name = xt_syscall_name(arch ? arch : native_arch(), number);
         xt_buf_puts(out, before);
-        if (name)
-            xt_buf_puts(out, name);
-        else
-            xt_buf_put_dec(out, number);
+        put_call(out, rule, number);
         before = ",";
     }
 }

@@ -10,6 +10,7 @@ static const struct {
     [XT_GAP_SILENT] = {"silent", "no heartbeat", false},
     [XT_GAP_OFF] = {"audit-off", "audit was switched off", false},
     [XT_GAP_TAKEN] = {"audit-taken", "the audit socket was another process's", false},
+    [XT_GAP_PAUSED] = {"paused", "somebody paused the host: it recorded nothing", false},
     [XT_GAP_KERNEL] = {"kernel-lost", "records lost by the kernel", true},
     [XT_GAP_AGENT] = {"agent-lost", "records that the agent had no room for, or that were cut", true},
     [XT_GAP_SPOOL] = {"spool-dropped", "events dropped from the spool", true},
@@ -17,7 +18,6 @@ static const struct {
     [XT_GAP_BLIND] = {"hidden", "rules of others hid commands", false},
     [XT_GAP_MODE] = {"unproven", "the agent did not own the audit socket: what is lost there nobody counts", false},
     [XT_GAP_UNAUDITED] = {"unaudited", "execs that audit has no event of, for no known reason", true},
-    [XT_GAP_UNSEEN] = {"unseen", "audit events that were made, as their serials tell, and never seen", true},
 };
 
 static unsigned index_of(xt_gap_kind kind)
@@ -48,7 +48,10 @@ static uint64_t more(uint64_t before, uint64_t now)
 
 static xt_gap_kind kind_of_state(uint64_t state)
 {
-    return state == XT_BEAT_OFF ? XT_GAP_OFF : state == XT_BEAT_TAKEN ? XT_GAP_TAKEN : XT_GAP_SILENT;
+    return state == XT_BEAT_OFF      ? XT_GAP_OFF
+           : state == XT_BEAT_TAKEN  ? XT_GAP_TAKEN
+           : state == XT_BEAT_PAUSED ? XT_GAP_PAUSED
+                                     : XT_GAP_SILENT;
 }
 
 static unsigned put(xt_gap *ret, unsigned n, xt_gap_kind kind, int64_t from_ms, int64_t to_ms, uint64_t count)
@@ -62,7 +65,7 @@ static unsigned cover(xt_coverage *c, const xt_heartbeat *beat, int64_t at_ms, x
 {
     int64_t from_ms = at_ms - (int64_t)beat->unbroken_ms;
 
-    if (beat->state == XT_BEAT_OFF || beat->state == XT_BEAT_TAKEN) {
+    if (beat->state == XT_BEAT_OFF || beat->state == XT_BEAT_TAKEN || beat->state == XT_BEAT_PAUSED) {
         c->run = 0;
         return n;
     }
@@ -77,13 +80,6 @@ static unsigned cover(xt_coverage *c, const xt_heartbeat *beat, int64_t at_ms, x
         c->to_ms = at_ms;
     c->run = beat->run;
     return n;
-}
-
-/* They may have been made before the heartbeat before this one. */
-static int64_t unseen_from_ms(const xt_heartbeat *beat, int64_t from_ms, int64_t at_ms)
-{
-    int64_t span_ms = beat->unseen_ms < INT64_MAX / 4 ? (int64_t)beat->unseen_ms : 0;
-    return at_ms - span_ms < from_ms ? at_ms - span_ms : from_ms;
 }
 
 static unsigned count(const xt_coverage *c, const xt_heartbeat *beat, int64_t from_ms, int64_t at_ms, xt_gap *ret,
@@ -101,8 +97,6 @@ static unsigned count(const xt_coverage *c, const xt_heartbeat *beat, int64_t fr
         n = put(ret, n, XT_GAP_SPOOL, from_ms, at_ms, dropped);
     if (beat->n_exec_unexplained > c->n_unaudited) /* it goes back when audit's event comes late */
         n = put(ret, n, XT_GAP_UNAUDITED, from_ms, at_ms, beat->n_exec_unexplained - c->n_unaudited);
-    if (beat->n_unseen > c->n_unseen) /* that goes back too */
-        n = put(ret, n, XT_GAP_UNSEEN, unseen_from_ms(beat, from_ms, at_ms), at_ms, beat->n_unseen - c->n_unseen);
     if (beat->blind.n)
         n = put(ret, n, XT_GAP_BLIND, from_ms, at_ms, 0);
     if (!xt_slice_eq(beat->audit_mode, XT_S("owner")))
@@ -130,7 +124,6 @@ unsigned xt_coverage_beat(xt_coverage *c, const xt_heartbeat *beat, int64_t now_
     c->n_dropped = beat->spool_dropped_events;
     c->n_waiting = beat->spool_batches;
     c->n_unaudited = beat->n_exec_unexplained;
-    c->n_unseen = beat->n_unseen;
     return n;
 }
 
@@ -142,7 +135,7 @@ unsigned xt_coverage_hello(xt_coverage *c, bool is_new_boot, xt_hash128 stream, 
     unsigned n = 0;
 
     if (is_new_boot)
-        c->lost = c->n_unseen = 0; /* the kernel counts from its start */
+        c->lost = 0; /* the kernel counts from its start */
     if (other) {
         n = put(ret, 0, XT_GAP_STREAM, c->beat_ms ? c->beat_ms : now_ms, now_ms, c->n_waiting);
         c->n_dropped = c->n_waiting = 0;
@@ -178,8 +171,7 @@ void xt_coverage_put(const xt_coverage *c, xt_buf *out)
                                 c->n_unread,
                                 c->n_dropped,
                                 c->n_waiting,
-                                c->n_unaudited,
-                                c->n_unseen};
+                                c->n_unaudited};
 
     xt_buf_put(out, xt_slice_of(c->stream.b, sizeof c->stream.b));
     for (size_t i = 0; i < XT_COUNT_OF(numbers); i++)
@@ -205,8 +197,6 @@ void xt_coverage_get(xt_slice bytes, xt_coverage *ret)
     c.n_waiting = xt_reader_varint(&reader);
     if (xt_reader_left(&reader) > 0)
         c.n_unaudited = xt_reader_varint(&reader);
-    if (xt_reader_left(&reader) > 0)
-        c.n_unseen = xt_reader_varint(&reader);
     if (!reader.failed)
         memcpy(c.stream.b, stream.p, sizeof c.stream.b);
     *ret = reader.failed ? (xt_coverage){.first_ms = 0} : c;

@@ -6,8 +6,8 @@
  *            blocks (base/buf.h) and may grow at the end: readers ignore what is behind what they know.
  * Errors:    XT_FRAME_E_MORE: not all of it is here yet. XT_FRAME_E_CORRUPT: close the connection.
  * Limits:    XT_FRAME_MAX_BYTES; a frame above it is CORRUPT before anything is allocated.
- * Order:     agent: HELLO (or ENROLL), then BATCH, HEARTBEAT and RENEW at will. server: WELCOME (or ENROLLED or REFUSED), then
- *            ACK and TRUST at will, RENEWED for a RENEW, REFUSED and close at any time.
+ * Order:     agent: HELLO (or ENROLL), then BATCH, HEARTBEAT, RENEW and POLICY_STATE at will. server: WELCOME (or ENROLLED or
+ *            REFUSED), then ACK, TRUST and POLICY at will, RENEWED for a RENEW, REFUSED and close at any time.
  */
 #pragma once
 #include "base/problem.h"
@@ -33,6 +33,8 @@ typedef enum xt_frame_type {
     XT_FRAME_RENEW = 9,
     XT_FRAME_RENEWED = 10,
     XT_FRAME_TRUST = 11,
+    XT_FRAME_POLICY = 12,
+    XT_FRAME_POLICY_STATE = 13,
 } xt_frame_type;
 
 typedef struct xt_frame {

@@ -14,6 +14,9 @@
 #define RENEW(N, S, H, LATER) S(csr_der)
 #define RENEWED(N, S, H, LATER) S(cert_pem)
 #define TRUST(N, S, H, LATER) S(ca_pem) S(signature) S(signature2) N(renew) N(spread_ms)
+#define POLICY(N, S, H, LATER) S(order) S(signature) S(ca_pem) S(vouch) S(vouch2)
+#define POLICY_STATE(N, S, H, LATER) N(serial) N(outcome) N(paused_until_ms) S(sentence)
+#define POLICY_ORDER(N, S, H, LATER) S(magic) S(host_id) N(serial) N(made_ms) S(name) N(version) S(text) N(pause_ms) S(who) S(why)
 #define ACK(N, S, H, LATER) N(number)
 #define REFUSED(N, S, H, LATER) N(reason) N(retry_ms) S(sentence)
 #define HEARTBEAT(N, S, H, LATER) N(time_ms) N(enabled) N(audit_pid) N(failure) N(lost) N(backlog) N(backlog_limit) \
@@ -22,7 +25,7 @@
     S(rules_hash) S(audit_mode) S(completeness) S(blind) LATER N(sent_ms) \
     LATER N(state) N(process) N(run) N(unbroken_ms) N(age_ms) N(settled_ms) N(n_unread) \
     LATER N(witness) N(n_exec_both) N(n_exec_unaudited) N(n_exec_unexplained) N(n_exec_unwitnessed) N(n_witness_gaps) \
-    N(n_canary_sent) N(n_canary_lost) N(canary_ms) N(canary_took_ms) LATER N(n_unseen) N(unseen_ms)
+    N(n_canary_sent) N(n_canary_lost) N(canary_ms) N(canary_took_ms)
 /* clang-format on */
 
 #define PUT_NUMBER(member) xt_buf_put_varint(out, m->member);
@@ -76,6 +79,9 @@ MESSAGE(welcome, WELCOME)
 MESSAGE(renew, RENEW)
 MESSAGE(renewed, RENEWED)
 MESSAGE(trust, TRUST)
+MESSAGE(policy_message, POLICY)
+MESSAGE(policy_state, POLICY_STATE)
+MESSAGE(policy_order, POLICY_ORDER)
 MESSAGE(ack, ACK)
 MESSAGE(refused, REFUSED)
 MESSAGE(heartbeat, HEARTBEAT)

@@ -56,6 +56,7 @@ typedef struct xt_welcome {
 /* A peer that does not say that it knows a message is not sent it. */
 enum {
     XT_FEATURE_RENEWAL = 1, /* RENEW, RENEWED and TRUST */
+    XT_FEATURE_POLICY = 2,  /* POLICY and POLICY_STATE */
 };
 
 /* A certificate for a new key, asked for over a welcomed connection. */
@@ -72,6 +73,38 @@ typedef struct xt_trust {
     uint64_t renew;                 /* 1: the host's certificate should be renewed now */
     uint64_t spread_ms;             /* each host waits a random part of it before */
 } xt_trust;
+
+/* What the host is to do, signed (wire/policy_order.h), with the CAs that are trusted and who vouches for them. */
+typedef struct xt_policy_message {
+    xt_slice order, signature;
+    xt_slice ca_pem;
+    xt_slice vouch, vouch2; /* signatures of ca_pem, as in xt_trust */
+} xt_policy_message;
+/* What became of the last order; said after each welcome and when it changes. */
+typedef struct xt_policy_state {
+    uint64_t serial;          /* of that order; 0: there is none */
+    uint64_t outcome;         /* xt_policy_outcome */
+    uint64_t paused_until_ms; /* by the host's clock; 0: it is not paused */
+    xt_slice sentence;        /* why it was refused */
+} xt_policy_state;
+typedef enum xt_policy_outcome {
+    XT_POLICY_NONE,
+    XT_POLICY_APPLIED,
+    XT_POLICY_REFUSED, /* by the agent, or by the kernel: everything is as it was before */
+    XT_POLICY_PINNED,  /* the host's own settings do not let the server decide all of it; the rest is applied */
+} xt_policy_outcome;
+/* The signed bytes: what one host is to do, all of it. */
+typedef struct xt_policy_order {
+    xt_slice magic; /* XT_POLICY_MAGIC */
+    xt_slice host_id;
+    uint64_t serial; /* greater with each order of that host: an older one is never taken again */
+    uint64_t made_ms;
+    xt_slice name; /* of the policy, and its version; empty: there is none (any more) */
+    uint64_t version;
+    xt_slice text;     /* audit/policy.h */
+    uint64_t pause_ms; /* from made_ms on; 0: no pause */
+    xt_slice who, why; /* of the pause */
+} xt_policy_order;
 
 /* Everything up to this number of the stream is durable. */
 typedef struct xt_ack {
@@ -114,16 +147,14 @@ typedef struct xt_heartbeat {
     uint64_t n_canary_sent, n_canary_lost;
     uint64_t canary_ms,
         canary_took_ms; /* wall time of the last one that came back whole (0: none), and its round trip */
-    /* later still */
-    uint64_t n_unseen;  /* audit events of this boot that were made and never seen, by their serials */
-    uint64_t unseen_ms; /* the last of them were made since that long ago */
 } xt_heartbeat;
 
 typedef enum xt_beat_state {
     XT_BEAT_UNKNOWN,
     XT_BEAT_WATCHING,
-    XT_BEAT_OFF,   /* audit is switched off in the kernel */
-    XT_BEAT_TAKEN, /* the agent is to own the audit socket, and another process does */
+    XT_BEAT_OFF,    /* audit is switched off in the kernel */
+    XT_BEAT_TAKEN,  /* the agent is to own the audit socket, and another process does */
+    XT_BEAT_PAUSED, /* by an order of the server: it records nothing */
 } xt_beat_state;
 
 void xt_enroll_put(xt_buf *out, const xt_enroll *m);
@@ -140,6 +171,12 @@ void xt_renewed_put(xt_buf *out, const xt_renewed *m);
 XT_MUST_USE int xt_renewed_decode(xt_slice payload, xt_renewed *ret, xt_problem *reterr_problem);
 void xt_trust_put(xt_buf *out, const xt_trust *m);
 XT_MUST_USE int xt_trust_decode(xt_slice payload, xt_trust *ret, xt_problem *reterr_problem);
+void xt_policy_message_put(xt_buf *out, const xt_policy_message *m);
+XT_MUST_USE int xt_policy_message_decode(xt_slice payload, xt_policy_message *ret, xt_problem *reterr_problem);
+void xt_policy_state_put(xt_buf *out, const xt_policy_state *m);
+XT_MUST_USE int xt_policy_state_decode(xt_slice payload, xt_policy_state *ret, xt_problem *reterr_problem);
+void xt_policy_order_put(xt_buf *out, const xt_policy_order *m);
+XT_MUST_USE int xt_policy_order_decode(xt_slice payload, xt_policy_order *ret, xt_problem *reterr_problem);
 void xt_ack_put(xt_buf *out, const xt_ack *m);
 XT_MUST_USE int xt_ack_decode(xt_slice payload, xt_ack *ret, xt_problem *reterr_problem);
 void xt_refused_put(xt_buf *out, const xt_refused *m);

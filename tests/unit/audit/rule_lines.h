@@ -1,0 +1,41 @@
+/* Rules that auditctl of Debian 12 (audit 3.0.9) takes, each in a way of its own. */
+#pragma once
+
+/* clang-format off */
+static const char *const rule_lines[] = {
+    "-a always,exit -F arch=b64 -S execve -k one",
+    "-a always,exit -F arch=b64 -S execve,execveat -S openat -F auid>=1000 -F auid!=unset -k two -k three",
+    "-a exit,always -F arch=b32 -S open -F exit=-EACCES -F key=four",
+    "-a always,exit -F arch=b64 -S all -F uid=0 -F success=0",
+    "-a always,exit -F path=/etc/passwd -F perm=wa -F key=five",
+    "-a always,exit -F dir=/etc/pam.d -F perm=rwxa",
+    "-a always,exit -F arch=b64 -F path=/etc/shadow -F perm=r -k six",
+    "-w /etc/passwd -p wa -k seven",
+    "-w /etc/pam.d/ -p wa -k eight",
+    "-w /etc/hosts",
+    "-w /etc/not-there-at-all -p x",
+    "-a always,exit -F arch=b64 -S ptrace -F a0=0x4 -F a1!=5",
+    "-a always,exit -F arch=b64 -S kill -F a1&0x9",
+    "-a always,exit -F arch=b64 -S kill -F a1&=9",
+    "-a always,exit -F arch=b64 -S connect -F saddr_fam=2 -F exe=/usr/bin/env",
+    "-a always,exit -F arch=b64 -S connect -F exe!=/usr/bin/env",
+    "-a always,exit -F arch=b64 -S open -C auid!=obj_uid",
+    "-a always,exit -F arch=b64 -S execve -C uid!=euid -F euid=0",
+    "-a always,exit -F arch=b64 -S execve -C euid=uid",
+    "-a always,exit -S 59 -F pid>5 -F ppid<100",
+    "-a always,exit -F arch=b64 -S open -F filetype=file -F obj_uid=0 -F inode=5",
+    "-a always,exit -F arch=b64 -S open -F devmajor=8 -F devminor<=3 -F exit>=0",
+    "-a always,exit -F arch=b64 -S open -F sessionid=unset",
+    "-a never,exit -F arch=b64 -S adjtimex -F subj_type=chronyd_t",
+    "-a never,task -F uid=33",
+    "-a always,exclude -F msgtype=CWD",
+    "-a never,exclude -F msgtype>=1400 -F msgtype<=1499",
+    "-a never,user -F uid=7",
+    "-a never,filesystem -F fstype=debugfs",
+    "-A never,exit -F arch=b64 -S kill -F uid=12",
+    "-a always,exit",
+    "-a always,exit -F arch=x86_64 -S init_module,finit_module,delete_module -F key=nine",
+    "-a always,exit -F arch=b64 -S unlink -F gid!=0 -F egid=1 -F sgid=2 -F fsgid=3 -F suid=4 -F fsuid=5",
+    "-a always,exit -F arch=b64 -S personality -F pers=8",
+};
+/* clang-format on */
