@@ -136,7 +136,7 @@ static int run(xt_agent_settings *settings, xt_problem *problem)
     int folder = -1, lock = -1;
     bool child = false;
     xt_collector_family family = {.shipper_fd = -1, .helper_fd = -1, .canary_fd = -1};
-    int r = settings->from_stdin && settings->audit != XT_AUDIT_PLUGIN ? 0 : xt_watch_probe(problem);
+    int r = settings->is_text ? 0 : xt_watch_probe(problem);
     if (xt_notify_open(&family.notify) < 0)
         xt_log(XT_LOG_WARN, "the service manager cannot be told anything: %s", strerror(errno));
     settings->supervised = family.notify.fd >= 0;

@@ -115,16 +115,51 @@ static int option_bad(xt_problem *problem, const char *name, const char *value, 
     return XT_SETTINGS_E_INVALID;
 }
 
-static int parse_audit(const char *text, xt_agent_audit *ret, xt_problem *problem)
+/* NAME, or NAME:PATH for those that read from a path. */
+static int parse_audit(const char *text, xt_agent_settings *out, xt_problem *problem)
 {
-    static const char *const names[] = {"auto", "own", "plugin", "multicast"};
+    static const char *const names[] = {"auto", "own", "plugin", "multicast", "af_unix", "follow", "text"};
+    xt_slice path = xt_slice_str(text), name;
+    (void)xt_slice_cut(&path, ':', &name);
     for (unsigned i = 0; i < XT_COUNT_OF(names); i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *ret = (xt_agent_audit)i;
-            return 0;
-        }
+        bool takes_path = i == XT_AUDIT_AF_UNIX || i == XT_AUDIT_FOLLOW;
+        if (!xt_slice_eq(name, xt_slice_str(names[i])) || (name.n < strlen(text) && (!takes_path || path.n == 0)))
+            continue;
+        out->audit = (xt_agent_audit)i;
+        out->input_path = name.n < strlen(text) ? path.p : NULL;
+        return 0;
     }
-    return option_bad(problem, "audit", text, "it is one of auto, own, plugin, multicast");
+    return option_bad(problem, "audit", text,
+                      "it is one of auto, own, plugin, multicast, af_unix, af_unix:SOCKET, follow, follow:FILE, text");
+}
+
+/* What --audit, --plugin, --stdin and --follow say together. */
+static int read_input(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
+{
+    bool is_plugin = xt_opt_has(source->args, "plugin"), is_standard = is_plugin || find(source, "stdin") != NULL;
+    const char *asked = is_plugin ? "plugin" : find(source, "audit"), *follow = find(source, "follow");
+    int r = parse_audit(asked, out, problem);
+    if (r != 0)
+        return r;
+    if (follow && !is_standard &&
+        (out->audit == XT_AUDIT_AUTO || out->audit == XT_AUDIT_FOLLOW || out->audit == XT_AUDIT_TEXT)) {
+        out->input_path = follow;
+        out->audit = out->audit == XT_AUDIT_TEXT ? XT_AUDIT_TEXT : XT_AUDIT_FOLLOW;
+    } else if (follow) {
+        return option_bad(problem, "follow", follow, "it goes with --audit follow, --audit text or none");
+    }
+    if (is_standard)
+        out->input = XT_INPUT_STANDARD;
+    else if (out->audit == XT_AUDIT_AF_UNIX)
+        out->input = XT_INPUT_SOCKET;
+    else if (out->audit == XT_AUDIT_FOLLOW || (out->audit == XT_AUDIT_TEXT && follow))
+        out->input = XT_INPUT_FILE;
+    else if (out->audit == XT_AUDIT_TEXT)
+        return option_bad(problem, "audit", asked, "text comes by --stdin or --follow FILE");
+    if (out->input == XT_INPUT_FILE && !out->input_path)
+        out->input_path = XT_AGENT_FOLLOW;
+    out->is_text = out->audit == XT_AUDIT_TEXT || (is_standard && out->audit != XT_AUDIT_PLUGIN);
+    return 0;
 }
 
 /* The first line of a small file of the system that begins with prefix, without it and without quotes; empty when there is none. */
@@ -222,15 +257,13 @@ static int read_witness(const settings_source *source, xt_agent_settings *out, x
 
 static int fill(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
 {
-    bool plugin = xt_opt_has(source->args, "plugin");
     out->servers = find(source, "server");
     out->token = find(source, "token");
     out->state = find(source, "state");
     out->output = find(source, "output");
     out->user = find(source, "user");
     out->rules = find(source, "rules");
-    out->from_stdin = plugin || find(source, "stdin") != NULL;
-    int r = parse_audit(plugin ? "plugin" : find(source, "audit"), &out->audit, problem);
+    int r = read_input(source, out, problem);
     if (r != 0)
         return r;
     r = read_secret_mode(source, out, problem);

@@ -15,19 +15,33 @@
 #define XT_AGENT_STATE  "/var/lib/exectrail-agent"
 #define XT_AGENT_PORT   "8515"
 #define XT_AGENT_PLUGIN "/etc/audit/plugins.d/exectrail.conf"
+#define XT_AGENT_FOLLOW "/var/log/audit/audit.log"
 
 enum {
     XT_SETTINGS_E_INVALID = 1,
 };
 
-typedef enum xt_agent_audit { XT_AUDIT_AUTO, XT_AUDIT_OWN, XT_AUDIT_PLUGIN, XT_AUDIT_MULTICAST } xt_agent_audit;
+typedef enum xt_agent_audit {
+    XT_AUDIT_AUTO,
+    XT_AUDIT_OWN,
+    XT_AUDIT_PLUGIN,
+    XT_AUDIT_MULTICAST,
+    XT_AUDIT_AF_UNIX,
+    XT_AUDIT_FOLLOW,
+    XT_AUDIT_TEXT,
+} xt_agent_audit;
+
+/* Where records come from. */
+typedef enum xt_agent_input { XT_INPUT_KERNEL, XT_INPUT_STANDARD, XT_INPUT_SOCKET, XT_INPUT_FILE } xt_agent_input;
 
 typedef struct xt_agent_settings {
     const char *servers; /* HOST:PORT, comma separated; NULL: none */
     const char *token, *state, *host, *output, *user;
     const char *rules; /* optional groups (agent/rule_groups), "": none */
     xt_agent_audit audit;
-    bool from_stdin;
+    xt_agent_input input;
+    const char *input_path;   /* of the file, or of auditd's socket (NULL: where it usually is) */
+    bool is_text;             /* records may be of another host: the kernel here is none of their business */
     xt_secret_rules *secrets; /* NULL: they stay */
     xt_secret_seal_key seal_key;
     bool seals; /* what is taken out is sealed to it; else it is gone */

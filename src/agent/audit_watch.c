@@ -17,7 +17,7 @@
 
 const char *xt_watch_mode_name(xt_watch_mode mode)
 {
-    static const char *const names[] = {"owner", "multicast", "plugin", "text"};
+    static const char *const names[] = {"owner", "multicast", "plugin", "text", "af_unix", "follow"};
     return names[mode];
 }
 
@@ -25,9 +25,12 @@ const char *xt_watch_completeness(xt_watch_mode mode)
 {
     static const char *const sentences[] = {
         "complete: every record reaches this agent, and what the kernel loses is counted",
-        "best effort: the kernel drops records for a listener that is too slow, without counting them",
-        "as complete as auditd: its queues may drop records that nobody counts",
-        "unknown: records come as text from elsewhere",
+        "unproven, best effort: the kernel drops records for a listener that is too slow, without counting them",
+        "unproven, as complete as auditd: its queues may drop records that nobody counts",
+        "unproven: records come as text from elsewhere",
+        "unproven, as complete as auditd: its queues may drop records that nobody counts, and what it sends while this "
+        "agent is not connected is gone",
+        "unproven, as complete as auditd's log: what a full disk or its rate keeps out of the log nobody counts",
     };
     return sentences[mode];
 }
@@ -111,8 +114,10 @@ static int choose_mode(xt_watch *watch, xt_problem *reterr_problem)
 {
     xt_agent_audit asked = watch->settings->audit;
     const xt_audit_status *status = &watch->status;
-    if (watch->settings->from_stdin) {
-        watch->mode = asked == XT_AUDIT_PLUGIN ? XT_WATCH_PLUGIN : XT_WATCH_TEXT;
+    if (asked == XT_AUDIT_AF_UNIX || asked == XT_AUDIT_FOLLOW || watch->settings->input == XT_INPUT_STANDARD) {
+        watch->mode = asked == XT_AUDIT_AF_UNIX  ? XT_WATCH_AF_UNIX
+                      : asked == XT_AUDIT_FOLLOW ? XT_WATCH_FOLLOW
+                                                 : XT_WATCH_PLUGIN;
         return 0;
     }
     if (asked == XT_AUDIT_PLUGIN) {
@@ -299,7 +304,7 @@ int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups,
 {
     *ret = (xt_watch){.settings = settings};
     xt_rule_book_init(&ret->book);
-    if (settings->from_stdin && settings->audit != XT_AUDIT_PLUGIN) {
+    if (settings->is_text) {
         ret->mode = XT_WATCH_TEXT; /* text from anywhere: the kernel here is none of its business */
         return 0;
     }

@@ -16,7 +16,14 @@ enum {
     XT_WATCH_E_REFUSED = 1,
 };
 
-typedef enum xt_watch_mode { XT_WATCH_OWNER, XT_WATCH_MULTICAST, XT_WATCH_PLUGIN, XT_WATCH_TEXT } xt_watch_mode;
+typedef enum xt_watch_mode {
+    XT_WATCH_OWNER,
+    XT_WATCH_MULTICAST,
+    XT_WATCH_PLUGIN,
+    XT_WATCH_TEXT,
+    XT_WATCH_AF_UNIX,
+    XT_WATCH_FOLLOW,
+} xt_watch_mode;
 
 /* What was there before us; kept in STATE/audit-before while we watch. */
 typedef struct xt_watch_before {
@@ -62,4 +69,9 @@ XT_MUST_USE int xt_watch_status(xt_watch *watch, xt_problem *reterr_problem);
 XT_MUST_USE int xt_watch_rules(xt_watch *watch, xt_problem *reterr_problem);
 
 const char *xt_watch_mode_name(xt_watch_mode mode);
+/* auditd stands between the kernel and us. */
+static inline bool xt_watch_is_behind_auditd(xt_watch_mode mode)
+{
+    return mode == XT_WATCH_PLUGIN || mode == XT_WATCH_AF_UNIX || mode == XT_WATCH_FOLLOW;
+}
 const char *xt_watch_completeness(xt_watch_mode mode);

@@ -28,10 +28,9 @@
 #define FLUSH_MS      100   /* or this old; */
 #define FLUSH_BUSY    50    /* where these many have come by then, a busy host's cost less */
 #define FLUSH_BUSY_MS 250   /* in larger groups */
-#define INPUT_BYTES   65536
-#define TICK_MS       100  /* while groups may be open */
-#define TURN_MS       50   /* apart are turns for the witness alone */
-#define OPEN_MS       3000 /* how long after the last record that may be */
+#define TICK_MS       100   /* while groups may be open */
+#define TURN_MS       50    /* apart are turns for the witness alone */
+#define OPEN_MS       3000  /* how long after the last record that may be */
 #define MEMORY_BYTES  ((size_t)24 << 20)
 #define MAX_PROCESSES 16384
 #define END_WAIT_MS   8000
@@ -76,7 +75,11 @@ int xt_collector_flush(xt_collector *c)
         return 0;
     int r = xt_buf_done(&c->out);
     if (r == 0)
+        r = xt_collector_input_hand_on(c, true);
+    if (r == 0)
         r = c->out_fd >= 0 ? write_all(c->out_fd, xt_buf_slice(&c->out)) : send_events(c);
+    if (r == 0)
+        r = xt_collector_input_hand_on(c, false);
     xt_buf_reset(&c->out);
     c->n_out = 0;
     return r;
@@ -124,6 +127,8 @@ static int on_event(void *context, xt_event *event, xt_arena *arena)
     xt_collector *c = context;
     xt_slice action = xt_event_bytes(event, XT_F_ACTION);
     int r = 0;
+    if (!xt_collector_input_is_new(c, event))
+        return 0;
     if (c->canary.is_asked)
         r = xt_collector_canary_see(c, event, arena);
     if (r == 0 && c->witness)
@@ -147,6 +152,12 @@ static int seed(void *context, const xt_proc_info *info)
     return xt_proc_table_seed(c->procs, info, xt_slice_str(c->host_id), xt_slice_str(c->settings->boot_id));
 }
 
+static const char *source_name(const xt_agent_settings *settings)
+{
+    static const char *const names[] = {"the kernel", "standard input", "auditd's socket", "file"};
+    return settings->input == XT_INPUT_FILE ? settings->input_path : names[settings->input];
+}
+
 static int make_decoder(xt_collector *c)
 {
     bool local = c->watch.mode != XT_WATCH_TEXT; /* text may be of another host: its pids and ids mean nothing here */
@@ -162,7 +173,7 @@ static int make_decoder(xt_collector *c)
         .seal_to = c->settings->seals ? &c->settings->seal_key : NULL,
         .live = true,
         .leaves_parents = c->witness != NULL,
-        .source = c->settings->from_stdin ? "standard input" : "the kernel",
+        .source = source_name(c->settings),
         .max_memory_bytes = MEMORY_BYTES,
         .on_event = on_event,
         .on_problem = on_problem,
@@ -236,19 +247,6 @@ static int take_ring(xt_collector *c)
     return r;
 }
 
-static int take_stdin(xt_collector *c)
-{
-    static char bytes[INPUT_BYTES];
-    ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
-    if (n < 0)
-        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
-    if (n == 0) {
-        c->end = true;
-        return 0;
-    }
-    return xt_decoder_feed(c->decoder, xt_slice_of(bytes, (size_t)n));
-}
-
 static int64_t flush_ms(const xt_collector *c)
 {
     return c->n_out >= FLUSH_BUSY ? FLUSH_BUSY_MS : FLUSH_MS;
@@ -266,6 +264,9 @@ static int wait_ms(const xt_collector *c, int64_t now_ms)
     int64_t witness_ms = xt_collector_witness_wait_ms(c);
     if (witness_ms >= 0 && witness_ms < left)
         left = witness_ms > TURN_MS ? witness_ms : TURN_MS;
+    int64_t input_ms = xt_collector_input_wait_ms(c);
+    if (input_ms >= 0 && input_ms < left)
+        left = input_ms;
     return left > 0 ? (int)left : 0;
 }
 
@@ -287,7 +288,7 @@ static int turn(xt_collector *c, int signals)
         {.fd = signals, .events = POLLIN},
         {.fd = c->family.shipper_fd, .events = POLLIN},
         {.fd = c->ring ? xt_ring_fd(c->ring) : -1, .events = POLLIN},
-        {.fd = c->settings->from_stdin ? STDIN_FILENO : -1, .events = POLLIN},
+        {.fd = xt_collector_input_fd(c), .events = POLLIN},
         {.fd = c->family.canary_fd, .events = POLLIN},
     };
     if (poll(fds, XT_COUNT_OF(fds), wait_ms(c, xt_clock_mono_ms(&xt_clock_system))) < 0)
@@ -305,8 +306,10 @@ static int turn(xt_collector *c, int signals)
         c->last_input_ms = now_ms;
         r = fds[2].revents ? take_ring(c) : 0;
         if (r == 0 && fds[3].revents)
-            r = take_stdin(c);
+            r = xt_collector_input_take(c);
     }
+    if (r == 0)
+        r = xt_collector_input_turn(c, now_ms);
     if (r == 0)
         r = xt_collector_witness_turn(c);
     xt_collector_look(c, now_ms);
@@ -374,6 +377,8 @@ static int begin(xt_collector *c, xt_problem *problem)
         r = xt_receiver_start(c->watch.records, c->connector, c->ring, &c->receiver);
     if (r == 0)
         r = make_decoder(c);
+    if (r == 0)
+        r = xt_collector_input_open(c, problem);
     if (r == 0) {
         xt_collector_begin(c);
         r = xt_collector_flush(c);
@@ -402,7 +407,7 @@ static void wind_up(xt_collector *c)
         r = decoder_tick(c, xt_clock_mono_ms(&xt_clock_system));
     if (c->decoder && c->ring && r == 0)
         r = take_ring(c);
-    if (c->decoder && r == 0)
+    if (c->decoder && r == 0 && !c->input.marks) /* of a file, what is open is read again */
         r = xt_decoder_finish(c->decoder);
     if (c->witness && r == 0)
         r = xt_collector_witness_finish(c);
@@ -446,6 +451,7 @@ static void end_family(xt_collector *c, int signals)
 static void fini(xt_collector *c)
 {
     xt_decoder_free(c->decoder);
+    xt_collector_input_close(c);
     xt_collector_witness_close(c);
     xt_proc_table_free(c->procs);
     xt_proc_reader_fini(&c->reader);

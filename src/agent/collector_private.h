@@ -5,6 +5,7 @@
 #include "agent/audit_watch.h"
 #include "agent/canary.h"
 #include "agent/collector.h"
+#include "agent/collector_input.h"
 #include "agent/name_cache.h"
 #include "agent/proc_read.h"
 #include "agent/receiver.h"
@@ -32,7 +33,7 @@ typedef struct xt_collector_care {
     int64_t alarmed_ms;               /* and when, wall time; 0: nothing */
 } xt_collector_care;
 
-typedef struct xt_collector {
+struct xt_collector {
     const xt_agent_settings *settings;
     xt_collector_family family;
     xt_watch watch;
@@ -65,8 +66,9 @@ typedef struct xt_collector {
     xt_beat_seen seen;
     uint64_t lost_at_start;
     xt_collector_care care;
+    xt_collector_input input;
     bool end, failed;
-} xt_collector;
+};
 
 xt_event_origin xt_collector_origin(const xt_collector *c);
 XT_MUST_USE int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *arena);

@@ -108,8 +108,8 @@ static int witness_new(xt_collector *c)
 {
     const xt_witness_settings settings = {
         .max_tasks = MAX_TASKS,
-        .bound_ms = c->watch.mode == XT_WATCH_PLUGIN ? BOUND_PLUGIN_MS : BOUND_MS,
-        .is_ordered = c->watch.mode != XT_WATCH_PLUGIN,
+        .bound_ms = xt_watch_is_behind_auditd(c->watch.mode) ? BOUND_PLUGIN_MS : BOUND_MS,
+        .is_ordered = !xt_watch_is_behind_auditd(c->watch.mode),
         .wall_ms = xt_clock_wall_ms(&xt_clock_system),
         .mono_ms = xt_clock_mono_ms(&xt_clock_system),
         .calls = {ask_process, ask_cgroup, ask_threads, ask_kernel, ask_behind, on_unaudited, on_exited, c},

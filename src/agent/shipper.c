@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "agent/channel.h"
 #include "agent/identity.h"
 #include "agent/link.h"
+#include "agent/mark_file.h"
 #include "agent/own_event.h"
 #include "agent/proc_read.h"
 #include "base/clock.h"
@@ -40,7 +42,9 @@ typedef struct shipper {
     xt_buf in, pack, payload, hello;
     uint64_t n_packed, n_batches;
     xt_beat_book beats;
-    uint64_t n_put; /* batches that ever waited here */
+    xt_mark_file mark_file;
+    xt_buf next_mark, mark; /* of the events that come next, and of what is packed (collector_input.c); empty: none */
+    uint64_t n_put;         /* batches that ever waited here */
     struct {
         uint64_t n_put;
         int64_t at_ms;    /* of this mark, as the beats' times; 0: none */
@@ -149,6 +153,33 @@ static void pump(shipper *s)
     }
 }
 
+/* What the collector wants to know of what is in the spool. */
+static void mark_write(shipper *s)
+{
+    int r = s->mark.n > 0 && s->mark_file.fd < 0 ? xt_mark_file_open(&s->mark_file, AT_FDCWD, "mark") : 0;
+    if (r == 0 && s->mark.n > 0)
+        r = xt_mark_file_write(&s->mark_file, xt_buf_slice(&s->mark));
+    if (r < 0)
+        xt_log(XT_LOG_WARN, "how far the file was read cannot be written down: %s", strerror(-r));
+    xt_buf_reset(&s->mark);
+}
+
+static void on_mark(shipper *s, xt_slice payload)
+{
+    xt_buf_reset(&s->next_mark);
+    xt_buf_put(&s->next_mark, payload);
+}
+
+/* The events that it belongs to are packed. */
+static void mark_take(shipper *s)
+{
+    if (s->next_mark.n == 0)
+        return;
+    xt_buf_reset(&s->mark);
+    xt_buf_put(&s->mark, xt_buf_slice(&s->next_mark));
+    xt_buf_reset(&s->next_mark);
+}
+
 static void pack_flush(shipper *s)
 {
     xt_problem problem = XT_PROBLEM_INIT;
@@ -167,6 +198,7 @@ static void pack_flush(shipper *s)
         s->n_unspooled = 0;
         s->n_batches++;
         s->n_put++;
+        mark_write(s);
     }
     xt_buf_reset(&s->pack);
     s->n_packed = 0;
@@ -357,6 +389,7 @@ static void on_events(shipper *s, xt_slice payload)
     uint64_t n = xt_reader_varint(&reader);
     xt_buf_put(&s->pack, xt_reader_bytes(&reader, xt_reader_left(&reader)));
     s->n_packed += n;
+    mark_take(s);
     if (s->pack.n >= PACK_BYTES || s->n_packed >= PACK_EVENTS)
         pack_flush(s);
 }
@@ -385,6 +418,9 @@ static void on_message(shipper *s, const xt_frame *frame)
     switch ((int)frame->type) {
     case XT_CHANNEL_EVENTS:
         on_events(s, frame->payload);
+        break;
+    case XT_CHANNEL_MARK:
+        on_mark(s, frame->payload);
         break;
     case XT_CHANNEL_READY:
         on_ready(s, frame->payload);
@@ -487,14 +523,15 @@ static void finish(shipper *s)
         event_base_free(s->base);
     xt_identity_fini(&s->identity);
     xt_beat_book_fini(&s->beats);
-    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->hello};
+    xt_mark_file_close(&s->mark_file);
+    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->hello, &s->mark, &s->next_mark};
     for (size_t i = 0; i < XT_COUNT_OF(bufs); i++)
         xt_buf_fini(bufs[i]);
 }
 
 int xt_shipper_run(const xt_agent_settings *settings, int collector_fd, int helper_fd)
 {
-    shipper s = {.settings = settings, .collector_fd = collector_fd};
+    shipper s = {.settings = settings, .collector_fd = collector_fd, .mark_file = {.fd = -1}};
     signal(SIGPIPE, SIG_IGN);
     int r = prepare(&s, helper_fd);
     if (r == 0)
