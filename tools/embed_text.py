@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes a C file with the bytes of one text file: embed_text.py OUT.c SYMBOL FILE (SYMBOL and SYMBOL_bytes)."""
+"""Makes a C file with the bytes of one file: embed_text.py OUT.c SYMBOL FILE (SYMBOL and SYMBOL_bytes)."""
 import sys
 
 
@@ -7,7 +7,7 @@ def main():
     out, symbol, path = sys.argv[1:]
     with open(path, 'rb') as f:
         data = f.read()
-    rows = ['    ' + ', '.join(str(b) for b in data[i:i + 24]) for i in range(0, len(data), 24)]
+    rows = ['    ' + ', '.join(str(b - 256 if b > 127 else b) for b in data[i:i + 24]) for i in range(0, len(data), 24)]
     with open(out, 'w', encoding='ascii') as f:
         f.write('/* Made by tools/embed_text.py. */\n#include <stddef.h>\n\n'
                 'extern const char %s[];\nextern const size_t %s_bytes;\nconst char %s[] = {\n%s};\n'

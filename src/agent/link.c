@@ -239,7 +239,7 @@ static void send_hello(xt_link *link)
         .boot_id = xt_slice_str(link->settings->boot_id),
         .agent_version = xt_slice_str(XT_VERSION),
         .os = xt_slice_str(link->settings->os),
-        .features = XT_FEATURE_RENEWAL,
+        .features = XT_FEATURE_RENEWAL | XT_FEATURE_SHORT,
         .machine_id = xt_slice_str(link->settings->machine_id),
         .clock_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system),
         .trust = xt_slice_hash(xt_buf_slice(&link->identity->ca)),

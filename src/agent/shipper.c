@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "io/tls_trust.h"
+#include "wire/short_form.h"
 #include "wire/spool.h"
 
 #define PACK_BYTES    65536
@@ -39,7 +40,7 @@ typedef struct shipper {
     struct event_base *base;
     int collector_fd;
     struct event *collector_event, *end_timer, *report_timer;
-    xt_buf in, pack, payload, hello;
+    xt_buf in, pack, payload, brief, hello;
     uint64_t n_packed, n_batches;
     xt_beat_book beats;
     xt_mark_file mark_file;
@@ -56,6 +57,8 @@ typedef struct shipper {
     xt_spool *spool;
     xt_hello ready; /* its slices point into hello */
     uint64_t sent, window;
+    bool is_brief; /* the server knows short forms */
+    xt_short_form form;
     int64_t acked_ms;     /* wall; 0: never */
     int64_t progress_ms;  /* mono: an acknowledgement, or nothing was waited for */
     uint64_t n_unspooled; /* events that found no place on the disk */
@@ -131,6 +134,22 @@ static void check_end(shipper *s)
         stop(s, false);
 }
 
+static bool send_batch(shipper *s)
+{
+    xt_batch batch;
+    xt_slice payload = xt_buf_slice(&s->payload);
+    xt_buf_reset(&s->brief);
+    if (xt_batch_decode(payload, &batch, NULL) != 0)
+        return false;
+    bool brief = s->is_brief && xt_short_batch_put(&s->form, &batch, &s->brief) && xt_buf_done(&s->brief) == 0;
+    if (!xt_link_send(s->link, brief ? XT_FRAME_BATCH_SHORT : XT_FRAME_BATCH,
+                      brief ? xt_buf_slice(&s->brief) : payload))
+        return false;
+    xt_short_batch_went(&s->form, batch.number, payload);
+    s->sent = batch.number;
+    return true;
+}
+
 /* Sends what the window, the queue and the spool allow. */
 static void pump(shipper *s)
 {
@@ -147,9 +166,8 @@ static void pump(shipper *s)
         }
         if (number == 0)
             break;
-        if (!xt_link_send(s->link, XT_FRAME_BATCH, xt_buf_slice(&s->payload)))
+        if (!send_batch(s))
             break;
-        s->sent = number;
     }
 }
 
@@ -256,6 +274,7 @@ static void on_hello(void *context, xt_hello *hello)
     hello->stream = xt_spool_stream(s->spool);
     hello->audit_mode = s->ready.audit_mode;
     hello->completeness = s->ready.completeness;
+    hello->dictionary = xt_codec_newest();
 }
 
 /* All that was made up to a mark is acknowledged (or dropped, which is counted) when as many batches are gone as there were then. */
@@ -285,9 +304,12 @@ static void beat_send(void *context, xt_heartbeat *beat)
     beat->sent_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system);
     if (s->settled.until_ms)
         beat->settled_ms = (uint64_t)(xt_beat_now_ms() - s->settled.until_ms) + 1;
-    xt_heartbeat_put(&out, beat);
-    if (xt_buf_done(&out) == 0)
-        (void)xt_link_send(s->link, XT_FRAME_HEARTBEAT, xt_buf_slice(&out));
+    bool brief = s->is_brief && xt_short_beat_put(&s->form, beat, &out);
+    if (!brief)
+        xt_heartbeat_put(&out, beat);
+    if (xt_buf_done(&out) < 0 ||
+        !xt_link_send(s->link, brief ? XT_FRAME_HEARTBEAT_SHORT : XT_FRAME_HEARTBEAT, xt_buf_slice(&out)))
+        xt_link_restart(s->link); /* the next difference would be to what the server never had */
 }
 
 /* The collector's heartbeat with what is known here. */
@@ -350,6 +372,9 @@ static void on_welcome(void *context, const xt_welcome *welcome)
         return;
     }
     s->sent = welcome->number;
+    s->is_brief = welcome->features & XT_FEATURE_SHORT;
+    xt_short_begin(&s->form, xt_spool_stream(s->spool), welcome);
+    xt_spool_set_codec(s->spool, welcome->dictionary == xt_codec_newest() ? welcome->dictionary : XT_CODEC_ZSTD);
     s->window = welcome->window > 0 ? welcome->window : 1;
     s->progress_ms = xt_clock_mono_ms(&xt_clock_system);
     xt_beat_book_send(&s->beats, xt_beat_now_ms(), beat_send, s);
@@ -481,7 +506,11 @@ static int who_are_we(shipper *s, bool *ret_token)
 static int prepare(shipper *s, int helper_fd)
 {
     const xt_link_calls calls = {on_enrolled, on_hello, on_welcome, on_ack, on_writable, on_fatal, s};
-    const xt_spool_settings spool = {&xt_vfs_system, "spool", s->settings->spool_bytes, put_dropped, s};
+    const xt_spool_settings spool = {.vfs = &xt_vfs_system,
+                                     .dir = "spool",
+                                     .max_bytes = s->settings->spool_bytes,
+                                     .tombstone = put_dropped,
+                                     .context = s};
     xt_problem problem = XT_PROBLEM_INIT;
     bool token;
     int enrol = who_are_we(s, &token);
@@ -524,7 +553,8 @@ static void finish(shipper *s)
     xt_identity_fini(&s->identity);
     xt_beat_book_fini(&s->beats);
     xt_mark_file_close(&s->mark_file);
-    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->hello, &s->mark, &s->next_mark};
+    xt_short_fini(&s->form);
+    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->brief, &s->hello, &s->mark, &s->next_mark};
     for (size_t i = 0; i < XT_COUNT_OF(bufs); i++)
         xt_buf_fini(bufs[i]);
 }

@@ -19,6 +19,7 @@ enum {
     RETRY_CORRUPT_MS = 60000,
     RETRY_IDENTITY_MS = 60000, /* somebody has to do something first */
     RETRY_CLONED_MS = 30000,
+    RETRY_DICTIONARY_MS = 60000,
     RENEW_AGAIN_MS = 1000, /* a host asks for no more certificates than that */
 };
 
@@ -204,7 +205,8 @@ static void welcome(xt_agent_link *link, const xt_hello *hello, const xt_welcome
 
 static void hello(xt_agent_link *link, xt_slice payload)
 {
-    xt_welcome message = {.version = XT_WIRE_VERSION, .window = XT_AGENT_WINDOW, .features = XT_FEATURE_RENEWAL};
+    xt_welcome message = {
+        .version = XT_WIRE_VERSION, .window = XT_AGENT_WINDOW, .features = XT_FEATURE_RENEWAL | XT_FEATURE_SHORT};
     xt_app *app = link->agents->app;
     xt_tls_peer peer;
     bool other = false;
@@ -241,6 +243,9 @@ static void hello(xt_agent_link *link, xt_slice payload)
         return;
     }
     keep_hello(link, &m, &peer);
+    if (m.dictionary > XT_CODEC_ZSTD && xt_codec_is_known(m.dictionary))
+        message.dictionary = m.dictionary;
+    xt_short_begin(&link->form, m.stream, &message);
     welcome(link, &m, &message);
 }
 
@@ -283,14 +288,44 @@ static void renew(xt_agent_link *link, xt_slice payload)
     xt_agent_link_send(link, XT_FRAME_RENEWED, &out);
 }
 
-static void heartbeat(xt_agent_link *link, xt_slice payload)
+static void heartbeat(xt_agent_link *link, const xt_frame *frame)
 {
     xt_heartbeat m;
 
-    if (xt_heartbeat_decode(payload, &m, NULL))
+    if (xt_short_beat_take(&link->form, frame->payload, frame->type == XT_FRAME_HEARTBEAT_SHORT, &m, NULL))
         refuse_message(link);
     else
         xt_hosts_heartbeat(link->agents->app->hosts, xt_slice_str(link->host_id), &m);
+}
+
+/* What cannot be unpacked here is sent back at the door: another server of the list may be newer. */
+static int batch(xt_agent_link *link, const xt_frame *frame)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf whole = XT_BUF_INIT;
+    xt_slice payload = frame->payload;
+    xt_batch head;
+    int r = 0;
+
+    if (!xt_agent_is_welcome(link))
+        return 0;
+    if (frame->type == XT_FRAME_BATCH_SHORT) {
+        r = xt_short_batch_expand(&link->form, frame->payload, &whole, NULL);
+        payload = xt_buf_slice(&whole);
+    }
+    if (r < 0)
+        return -EAGAIN; /* memory may come back */
+    if (r > 0 || xt_batch_decode(payload, &head, NULL)) {
+        xt_agent_link_refuse(link, XT_REFUSED_CORRUPT, RETRY_CORRUPT_MS, "a batch does not hold together");
+        return 0;
+    }
+    if (!xt_codec_is_known(head.codec)) {
+        xt_agent_link_refuse(link, XT_REFUSED_DICTIONARY, RETRY_DICTIONARY_MS, NULL);
+        return 0;
+    }
+    r = xt_agents_ingest(link, payload);
+    if (r == 0)
+        xt_short_batch_went(&link->form, head.number, payload);
+    return r;
 }
 
 int xt_agent_frame(xt_agent_link *link, const xt_frame *frame)
@@ -302,10 +337,11 @@ int xt_agent_frame(xt_agent_link *link, const xt_frame *frame)
     else if (link->phase == XT_AGENT_NEW)
         xt_agent_link_refuse(link, XT_REFUSED_CORRUPT, RETRY_CORRUPT_MS,
                              "the first message is a hello or an enrolment");
-    else if (frame->type == XT_FRAME_BATCH)
-        return xt_agent_is_welcome(link) ? xt_agents_ingest(link, frame->payload) : 0;
-    else if (frame->type == XT_FRAME_HEARTBEAT && xt_agent_is_welcome(link))
-        heartbeat(link, frame->payload);
+    else if (frame->type == XT_FRAME_BATCH || frame->type == XT_FRAME_BATCH_SHORT)
+        return batch(link, frame);
+    else if ((frame->type == XT_FRAME_HEARTBEAT || frame->type == XT_FRAME_HEARTBEAT_SHORT) &&
+             xt_agent_is_welcome(link))
+        heartbeat(link, frame);
     else if (frame->type == XT_FRAME_RENEW && xt_agent_is_welcome(link))
         renew(link, frame->payload);
     return 0; /* a later version's message is passed over */

@@ -189,8 +189,10 @@ void xt_agent_link_close(xt_agent_link *link)
 
 void xt_agent_link_reap(xt_agent_link *link)
 {
-    if (link->phase == XT_AGENT_DEAD && link->n_pending == 0 && !link->touched)
-        free(link);
+    if (link->phase != XT_AGENT_DEAD || link->n_pending > 0 || link->touched)
+        return;
+    xt_short_fini(&link->form);
+    free(link);
 }
 
 void xt_agent_link_send(xt_agent_link *link, xt_frame_type type, const xt_buf *payload)

@@ -14,6 +14,7 @@
 #include "server/agents.h"
 #include "wire/frame.h"
 #include "wire/message.h"
+#include "wire/short_form.h"
 
 #define XT_AGENT_WINDOW 32
 
@@ -36,10 +37,11 @@ typedef struct xt_agent_link {
     char host_id[33], address[64];
     char boot_id[40], machine_id[64]; /* as its hello said */
     uint64_t features;                /* of the agent */
-    uint8_t ca_sha256[32];            /* of its certificate */
-    bool is_old;                      /* most of its certificate's time is over */
-    int64_t renewed_ms;               /* monotonic; 0: it has not asked yet */
-    size_t n_pending;                 /* batches with the writer */
+    xt_short_form form;
+    uint8_t ca_sha256[32]; /* of its certificate */
+    bool is_old;           /* most of its certificate's time is over */
+    int64_t renewed_ms;    /* monotonic; 0: it has not asked yet */
+    size_t n_pending;      /* batches with the writer */
     bool paused, touched;
     size_t expects; /* bytes of a message that has begun and has to end in time; 0: none has */
     uint64_t ack;   /* to send, 0: none */

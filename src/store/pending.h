@@ -25,7 +25,7 @@ typedef struct xt_pending_row {
     xt_hash128 stream;
     uint64_t number, n_events, first_arrival;
     int64_t received_ms;
-    uint32_t codec; /* 0: canonical batch, 1: zstd */
+    uint32_t codec; /* event/batch_codec.h */
     xt_slice frame, derived;
 } xt_pending_row;
 

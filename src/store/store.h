@@ -61,7 +61,7 @@ typedef struct xt_store_batch {
     xt_hash128 hash;      /* of this batch */
     xt_slice host_id;     /* text, 32 hex digits: who sent it */
     xt_slice frame;       /* stored as it came (compressed); must be what `events` was made of */
-    uint32_t frame_codec; /* 0: canonical batch bytes as they are; 1: zstd; else zstd with that dictionary id */
+    uint32_t frame_codec; /* event/batch_codec.h */
     xt_slice events;      /* canonical batch bytes (event/event.h), decompressed */
     xt_slice derived;     /* SERVER fields per event (store/derived.h), empty: none */
 } xt_store_batch;

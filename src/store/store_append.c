@@ -5,12 +5,11 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <zstd.h>
 
+#include "event/batch_codec.h"
 #include "store/growth.h"
 
 #define SEAL_BY_WRITER_FACTOR 4 /* open rows, in seal_rows, at which the writer itself seals */
-#define ZSTD_LEVEL            3
 
 typedef struct stream_undo {
     xt_stream *stream;
@@ -65,31 +64,29 @@ static int batch_place(const xt_stream *stream, const xt_store_batch *batch, xt_
     return 0;
 }
 
-static bool frame_is_plain(const xt_store_batch *batch)
+/* Whether the frame can be unpacked again from its own bytes, with what this program has. */
+static bool frame_is_whole(const xt_store_batch *batch)
 {
-    if (batch->frame_codec == 0)
-        return batch->frame.n == batch->events.n;
-    return batch->frame_codec == 1 && ZSTD_getFrameContentSize(batch->frame.p, batch->frame.n) == batch->events.n;
+    uint64_t raw_bytes;
+    return xt_codec_is_known(batch->frame_codec) &&
+           xt_codec_raw_bytes(batch->frame_codec, batch->frame, &raw_bytes) == 0 && raw_bytes == batch->events.n;
 }
 
-/* The frame as it is kept: as it came, or packed anew where reopening could not unpack it from its own bytes. */
+/* The frame as it is kept: as it came, or packed anew where it could not be unpacked. */
 static int frame_keep(xt_store *store, const xt_store_batch *batch, xt_slice *ret_frame, uint32_t *ret_codec)
 {
-    if (frame_is_plain(batch)) {
+    if (frame_is_whole(batch)) {
         *ret_frame = batch->frame;
         *ret_codec = batch->frame_codec;
         return 0;
     }
+    uint64_t codec;
     xt_buf_reset(&store->scratch);
-    size_t room = ZSTD_compressBound(batch->events.n);
-    char *to = xt_buf_reserve(&store->scratch, room);
-    if (!to)
-        return xt_error_origin(-ENOMEM);
-    size_t n = ZSTD_compress(to, room, batch->events.p, batch->events.n, ZSTD_LEVEL);
-    if (ZSTD_isError(n))
-        return xt_error_origin(-ENOMEM);
-    *ret_frame = xt_slice_of(to, n);
-    *ret_codec = 1;
+    int r = xt_codec_pack(batch->events, XT_CODEC_ZSTD, &store->scratch, &codec);
+    if (r < 0)
+        return xt_error_trace(r);
+    *ret_frame = xt_buf_slice(&store->scratch);
+    *ret_codec = (uint32_t)codec;
     return 0;
 }
 

@@ -4,14 +4,13 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <zstd.h>
 
+#include "event/batch_codec.h"
 #include "store/growth.h"
 
 typedef struct rebuild_state {
     xt_growth *growth;
-    uint64_t n_rows; /* sound ones */
-    ZSTD_DCtx *zstd;
+    uint64_t n_rows;  /* sound ones */
     int64_t *damaged; /* rows to be set aside */
     size_t n_damaged, cap_damaged;
 } rebuild_state;
@@ -21,18 +20,14 @@ static bool frame_open(const rebuild_state *rebuild, const xt_pending_row *row, 
 {
     xt_store *store = rebuild->growth->store;
 
-    if (row->codec == 0) {
+    if (row->codec == XT_CODEC_PLAIN) {
         *ret = row->frame;
         return true;
     }
-    unsigned long long size = ZSTD_getFrameContentSize(row->frame.p, row->frame.n);
-    if (row->codec != 1 || size > XT_GROWTH_MAX_BATCH_BYTES)
-        return false;
     xt_buf_reset(&store->scratch);
-    char *to = xt_buf_reserve(&store->scratch, (size_t)size + 1);
-    if (!to || ZSTD_decompressDCtx(rebuild->zstd, to, (size_t)size, row->frame.p, row->frame.n) != size)
+    if (xt_codec_unpack(row->codec, row->frame, XT_GROWTH_MAX_BATCH_BYTES, &store->scratch) != 0)
         return false;
-    *ret = xt_slice_of(to, (size_t)size);
+    *ret = xt_buf_slice(&store->scratch);
     return true;
 }
 
@@ -114,9 +109,8 @@ int xt_store_rebuild(xt_store *store, xt_problem *reterr_problem)
 
     if (r < 0)
         return xt_error_trace(r);
-    rebuild_state rebuild = {.growth = &growth, .zstd = ZSTD_createDCtx()};
-    r = rebuild.zstd ? rebuild_run(&rebuild, reterr_problem) : xt_error_origin(-ENOMEM);
-    ZSTD_freeDCtx(rebuild.zstd);
+    rebuild_state rebuild = {.growth = &growth};
+    r = rebuild_run(&rebuild, reterr_problem);
     free(rebuild.damaged);
     xt_growth_fini(&growth);
     return r;

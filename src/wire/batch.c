@@ -1,63 +1,13 @@
 /*
- * How it works: a batch is compressed with zstd when that makes it smaller, else kept plain. The claim of raw bytes is
- * checked against the limit before anything is allocated, against zstd's own frame header before anything is
- * decompressed, and against the events inside afterwards: three places where a hostile count ends.
+ * How it works: event/batch_codec packs and unpacks. The claim of raw bytes is checked against the limit before anything is
+ * allocated, against what the packed data claims before anything is unpacked, and against the events inside afterwards: three
+ * places where a hostile count ends.
  */
 #include "wire/batch.h"
-
-#include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include <zstd.h>
 
 #include "event/event.h"
 
 #define BATCH_VERSION 1
-#define ZSTD_LEVEL    3
-#define CODEC_PLAIN   0
-#define CODEC_ZSTD    1
-
-/* One context a thread, kept until the thread ends: making one costs more than a small batch. */
-static pthread_once_t compressor_once = PTHREAD_ONCE_INIT;
-static pthread_key_t compressor_key;
-
-static void compressor_free(void *context)
-{
-    ZSTD_freeCCtx(context);
-}
-
-static void compressor_begin(void)
-{
-    if (pthread_key_create(&compressor_key, compressor_free))
-        abort(); /* a process has a thousand keys; we take one */
-}
-
-static ZSTD_CCtx *compressor_get(void)
-{
-    pthread_once(&compressor_once, compressor_begin);
-    ZSTD_CCtx *context = pthread_getspecific(compressor_key);
-    if (context)
-        return context;
-    context = ZSTD_createCCtx();
-    if (context && pthread_setspecific(compressor_key, context)) {
-        ZSTD_freeCCtx(context);
-        return NULL;
-    }
-    return context;
-}
-
-static int compress(xt_slice events, xt_buf *out)
-{
-    ZSTD_CCtx *compressor = compressor_get();
-    char *room = compressor ? xt_buf_reserve(out, ZSTD_compressBound(events.n)) : NULL;
-    if (!room)
-        return xt_error_origin(-ENOMEM);
-    size_t n = ZSTD_compressCCtx(compressor, room, ZSTD_compressBound(events.n), events.p, events.n, ZSTD_LEVEL);
-    if (ZSTD_isError(n))
-        return xt_error_origin(-ENOMEM);
-    out->n += n;
-    return 0;
-}
 
 void xt_batch_put(const xt_batch *batch, xt_buf *out)
 {
@@ -71,27 +21,12 @@ void xt_batch_put(const xt_batch *batch, xt_buf *out)
     xt_buf_put_block(out, batch->data);
 }
 
-int xt_batch_pack(xt_slice events, xt_buf *out, uint64_t *ret_codec)
-{
-    size_t before = out->n;
-    int r = compress(events, out);
-    if (r < 0)
-        return xt_error_trace(r);
-    bool smaller = out->n - before < events.n;
-    if (!smaller) {
-        out->n = before;
-        xt_buf_put(out, events);
-    }
-    *ret_codec = smaller ? CODEC_ZSTD : CODEC_PLAIN;
-    return xt_buf_done(out);
-}
-
 int xt_batch_encode(xt_hash128 stream, uint64_t number, uint64_t n_events, xt_hash128 chain, xt_slice events,
                     xt_buf *out)
 {
     xt_buf packed = XT_BUF_INIT;
     xt_batch batch = {.stream = stream, .number = number, .n_events = n_events, .chain = chain, .raw_bytes = events.n};
-    int r = xt_batch_pack(events, &packed, &batch.codec);
+    int r = xt_codec_pack(events, XT_CODEC_ZSTD, &packed, &batch.codec);
     if (r >= 0) {
         batch.data = xt_buf_slice(&packed);
         xt_batch_put(&batch, out);
@@ -133,23 +68,9 @@ int xt_batch_decode(xt_slice payload, xt_batch *ret, xt_problem *reterr_problem)
         return corrupt(reterr_problem, batch.number, "its number or size is impossible");
     if (batch.n_events > batch.raw_bytes)
         return corrupt(reterr_problem, batch.number, "it claims more events than bytes");
-    if (batch.codec == CODEC_PLAIN && batch.raw_bytes != batch.data.n)
+    if (batch.codec == XT_CODEC_PLAIN && batch.raw_bytes != batch.data.n)
         return corrupt(reterr_problem, batch.number, "it claims another size than it has");
     *ret = batch;
-    return 0;
-}
-
-static int unpack(const xt_batch *batch, xt_buf *out, xt_problem *reterr_problem)
-{
-    if (ZSTD_getFrameContentSize(batch->data.p, batch->data.n) != batch->raw_bytes)
-        return corrupt(reterr_problem, batch->number, "its compressed data disagrees with its size");
-    char *room = xt_buf_reserve(out, batch->raw_bytes);
-    if (!room)
-        return xt_error_origin(-ENOMEM);
-    size_t n = ZSTD_decompress(room, batch->raw_bytes, batch->data.p, batch->data.n);
-    if (ZSTD_isError(n) || n != batch->raw_bytes)
-        return corrupt(reterr_problem, batch->number, "its compressed data is damaged");
-    out->n += n;
     return 0;
 }
 
@@ -169,17 +90,17 @@ static int check_events(xt_slice events, const xt_batch *batch, xt_problem *rete
 int xt_batch_events(const xt_batch *batch, xt_buf *out, xt_problem *reterr_problem)
 {
     size_t before = out->n;
-    int r = 0;
-    if (batch->codec == CODEC_PLAIN) {
-        xt_buf_put(out, batch->data);
-        r = xt_buf_done(out);
-    } else if (batch->codec == CODEC_ZSTD) {
-        r = unpack(batch, out, reterr_problem);
-    } else {
+    uint64_t claimed = 0;
+    if (!xt_codec_is_known(batch->codec)) {
         xt_problem_set(reterr_problem, "batch %llu was compressed with the dictionary %llu, which is not here",
                        (unsigned long long)batch->number, (unsigned long long)batch->codec);
         return XT_BATCH_E_DICTIONARY;
     }
+    if (xt_codec_raw_bytes(batch->codec, batch->data, &claimed) != 0 || claimed != batch->raw_bytes)
+        return corrupt(reterr_problem, batch->number, "its compressed data disagrees with its size");
+    int r = xt_codec_unpack(batch->codec, batch->data, batch->raw_bytes, out);
+    if (r > 0)
+        r = corrupt(reterr_problem, batch->number, "its compressed data is damaged");
     if (r == 0)
         r = check_events(xt_slice_skip(xt_buf_slice(out), before), batch, reterr_problem);
     if (r != 0 && !out->failed)

@@ -2,8 +2,8 @@
  * wire/batch - events on their way: numbered, chained, compressed
  *
  * Format:    payload of a BATCH frame: u8 version 1, 16 bytes stream, varint number, varint n_events, 16 bytes chain (hash of
- *            the batch before it in the stream, zeros for number 1), varint codec (0 plain, 1 zstd, else zstd with
- *            the dictionary of that id), varint raw_bytes, block data. The hash of a batch is XXH3-128 of the payload.
+ *            the batch before it in the stream, zeros for number 1), varint codec
+ *            (event/batch_codec.h), varint raw_bytes, block data. The hash of a batch is XXH3-128 of the payload.
  *            Data, decompressed: canonical events (event/event.h batch). A tombstone of batches that had to go is a
  *            batch whose events say so (action dropped).
  * Limits:    XT_BATCH_MAX_RAW_BYTES decompressed; a claim above it is corrupt before anything is allocated.
@@ -11,6 +11,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/problem.h"
+#include "event/batch_codec.h"
 
 #define XT_BATCH_MAX_RAW_BYTES (48u << 20)
 
@@ -27,10 +28,9 @@ typedef struct xt_batch {
     xt_slice data;
 } xt_batch;
 
-/* The two steps of encoding: compress (codec 1 when that is smaller), then head and data as a payload. */
-XT_MUST_USE int xt_batch_pack(xt_slice events, xt_buf *out, uint64_t *ret_codec);
+/* Head and data as a payload. */
 void xt_batch_put(const xt_batch *batch, xt_buf *out);
-/* Both in one. */
+/* The events packed with zstd, and head and data as a payload. */
 XT_MUST_USE int xt_batch_encode(xt_hash128 stream, uint64_t number, uint64_t n_events, xt_hash128 chain,
                                 xt_slice events, xt_buf *out);
 XT_MUST_USE int xt_batch_decode(xt_slice payload, xt_batch *ret, xt_problem *reterr_problem);

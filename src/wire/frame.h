@@ -6,7 +6,7 @@
  *            blocks (base/buf.h) and may grow at the end: readers ignore what is behind what they know.
  * Errors:    XT_FRAME_E_MORE: not all of it is here yet. XT_FRAME_E_CORRUPT: close the connection.
  * Limits:    XT_FRAME_MAX_BYTES; a frame above it is CORRUPT before anything is allocated.
- * Order:     agent: HELLO (or ENROLL), then BATCH, HEARTBEAT, RENEW and POLICY_STATE at will. server: WELCOME (or ENROLLED or
+ * Order:     agent: HELLO (or ENROLL), then BATCH, HEARTBEAT (or their short forms), RENEW and POLICY_STATE at will. server: WELCOME (or ENROLLED or
  *            REFUSED), then ACK, TRUST and POLICY at will, RENEWED for a RENEW, REFUSED and close at any time.
  */
 #pragma once
@@ -35,6 +35,8 @@ typedef enum xt_frame_type {
     XT_FRAME_TRUST = 11,
     XT_FRAME_POLICY = 12,
     XT_FRAME_POLICY_STATE = 13,
+    XT_FRAME_BATCH_SHORT = 14, /* wire/short_form.h */
+    XT_FRAME_HEARTBEAT_SHORT = 15,
 } xt_frame_type;
 
 typedef struct xt_frame {

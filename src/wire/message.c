@@ -85,3 +85,55 @@ MESSAGE(policy_order, POLICY_ORDER)
 MESSAGE(ack, ACK)
 MESSAGE(refused, REFUSED)
 MESSAGE(heartbeat, HEARTBEAT)
+
+/* ------------------------------------------------------------------------------------------------ changes */
+
+/* Members are told of in groups of GROUP: a peer that knows fewer of them, or of the groups, stops where it knows no more. */
+#define GROUP               32
+#define COUNT(member)       +1
+#define MARK(changed)       words[i / GROUP] |= (uint64_t)(changed) << (i % GROUP), i++;
+#define MARK_NUMBER(member) MARK(m->member != before->member)
+#define MARK_SLICE(member)  MARK(!xt_slice_eq(m->member, before->member))
+#define PUT_NEXT            put_next(words, i++, out)
+#define DIFF_NUMBER(member) PUT_NEXT ? xt_buf_put_zigzag(out, (int64_t)(m->member - before->member)) : (void)0;
+#define DIFF_SLICE(member)  PUT_NEXT ? xt_buf_put_block(out, m->member) : (void)0;
+#define TAKE_NEXT           take_next(&word, i++, &reader)
+#define TAKE_NUMBER(member) m.member = before->member + (TAKE_NEXT ? (uint64_t)xt_reader_zigzag(&reader) : 0);
+#define TAKE_SLICE(member)  m.member = TAKE_NEXT ? xt_reader_block(&reader) : before->member;
+
+static bool put_next(const uint64_t *words, unsigned i, xt_buf *out)
+{
+    if (i % GROUP == 0)
+        xt_buf_put_varint(out, words[i / GROUP]);
+    return words[i / GROUP] >> (i % GROUP) & 1;
+}
+
+static bool take_next(uint64_t *word, unsigned i, xt_reader *reader)
+{
+    if (i % GROUP == 0)
+        *word = xt_reader_left(reader) > 0 ? xt_reader_varint(reader) : 0;
+    return *word >> (i % GROUP) & 1;
+}
+
+void xt_heartbeat_put_change(xt_buf *out, const xt_heartbeat *before, const xt_heartbeat *m)
+{
+    uint64_t words[(0 HEARTBEAT(COUNT, COUNT, COUNT, )) / GROUP + 1] = {0};
+    unsigned i = 0;
+    HEARTBEAT(MARK_NUMBER, MARK_SLICE, , )
+    i = 0;
+    HEARTBEAT(DIFF_NUMBER, DIFF_SLICE, , )
+}
+
+int xt_heartbeat_decode_change(xt_slice payload, const xt_heartbeat *before, xt_heartbeat *ret,
+                               xt_problem *reterr_problem)
+{
+    xt_reader reader = xt_reader_of(payload);
+    xt_heartbeat m = {0};
+    uint64_t word = 0;
+    unsigned i = 0;
+    HEARTBEAT(TAKE_NUMBER, TAKE_SLICE, , )
+    int r = check(&reader, "heartbeat", payload, reterr_problem);
+    if (r == 0)
+        *ret = m;
+    return r;
+}

@@ -57,6 +57,7 @@ typedef struct xt_welcome {
 enum {
     XT_FEATURE_RENEWAL = 1, /* RENEW, RENEWED and TRUST */
     XT_FEATURE_POLICY = 2,  /* POLICY and POLICY_STATE */
+    XT_FEATURE_SHORT = 4,   /* BATCH_SHORT and HEARTBEAT_SHORT */
 };
 
 /* A certificate for a new key, asked for over a welcomed connection. */
@@ -183,3 +184,11 @@ void xt_refused_put(xt_buf *out, const xt_refused *m);
 XT_MUST_USE int xt_refused_decode(xt_slice payload, xt_refused *ret, xt_problem *reterr_problem);
 void xt_heartbeat_put(xt_buf *out, const xt_heartbeat *m);
 XT_MUST_USE int xt_heartbeat_decode(xt_slice payload, xt_heartbeat *ret, xt_problem *reterr_problem);
+/*
+ * What changed since the heartbeat before: for each 32 members in their order a varint with a bit for each, lowest first, then of
+ * each that is set a zigzag difference or a block. `before` as the peer has it.
+ */
+void xt_heartbeat_put_change(xt_buf *out, const xt_heartbeat *before, const xt_heartbeat *m);
+/* ret: slices point into the payload or are those of before. */
+XT_MUST_USE int xt_heartbeat_decode_change(xt_slice payload, const xt_heartbeat *before, xt_heartbeat *ret,
+                                           xt_problem *reterr_problem);

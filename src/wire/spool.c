@@ -182,7 +182,7 @@ static int tail_put_events(xt_spool *spool, xt_slice events, uint64_t n_events, 
 {
     xt_buf packed = XT_BUF_INIT;
     xt_spool_record record = {.n_events = (uint32_t)n_events, .n_lost = n_lost, .raw_bytes = events.n};
-    int r = xt_batch_pack(events, &packed, &record.codec);
+    int r = xt_codec_pack(events, spool->codec, &packed, &record.codec);
     record.data = xt_buf_slice(&packed);
     if (r >= 0)
         r = tail_put(spool, &record);
@@ -332,6 +332,11 @@ int xt_spool_welcome(xt_spool *spool, uint64_t number, xt_hash128 hash, xt_probl
     return r < 0 ? failed(spool, r, "read", reterr_problem) : 0;
 }
 
+void xt_spool_set_codec(xt_spool *spool, uint64_t codec)
+{
+    spool->codec = codec;
+}
+
 xt_hash128 xt_spool_stream(const xt_spool *spool)
 {
     return spool->stream;
@@ -375,6 +380,7 @@ int xt_spool_open(const xt_spool_settings *settings, xt_spool **ret, xt_problem 
     if (!spool)
         return xt_error_origin(-ENOMEM);
     spool->settings = *settings;
+    spool->codec = XT_CODEC_ZSTD;
     spool->dir = strdup(settings->dir);
     spool->settings.dir = spool->dir;
     spool->tail_fd = spool->read_fd = -1;

@@ -25,6 +25,7 @@ typedef struct xt_spool_place {
 struct xt_spool {
     xt_spool_settings settings;
     char *dir;
+    uint64_t codec;
     xt_hash128 stream;
     xt_spool_place acked, sent;
     uint64_t sent_max;  /* highest number ever given out: those numbers are taken */

@@ -14,11 +14,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from actors import Agent, Scene, Server, Webhook, args_of, audit_lock, exectrail, run, wait_for
-from segment_chunks import read, unpack_frames
+from actors import ROOT, Agent, Scene, Server, Webhook, args_of, audit_lock, exectrail, run, wait_for
+from segment_chunks import read
 from test_secrets import STEM, commands
 
 OPTIONS = shlex.split(os.environ.get("XT_AGENT_OPTIONS", ""))  # --secrets off shows that this test can fail
@@ -46,12 +47,23 @@ def forms_of(text):
 FORMS = list(forms_of(STEM))
 
 
+def dictionaries():
+    """What `zstd` is told to unpack a frame with: nothing, and each dictionary of the agent's."""
+    yield []
+    for packed in sorted((ROOT / "src/event/data").glob("dictionary-*.zst")):
+        with tempfile.NamedTemporaryFile() as file:
+            subprocess.run(["zstd", "-dcq", packed], stdout=file, check=True)
+            yield ["-D", file.name]
+
+
 def frames_in(data):
     """What stands behind every mark of a zstd frame, as far as it can be unpacked."""
-    at, found = data.find(ZSTD), b""
-    while at >= 0:
-        found += subprocess.run(["zstd", "-dcq"], input=data[at:], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
-        at = data.find(ZSTD, at + 4)
+    found = b""
+    for options in dictionaries() if ZSTD in data else ():
+        at = data.find(ZSTD)
+        while at >= 0:
+            found += subprocess.run(["zstd", "-dcq", *options], input=data[at:], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
+            at = data.find(ZSTD, at + 4)
     return found
 
 
@@ -121,7 +133,8 @@ class SecretsKernel(Scene):
     def pending(self):
         with sqlite3.connect(f"file:{self.server.data}/pending.db?mode=ro", uri=True) as db:
             rows = db.execute("SELECT codec, frame, derived FROM pending").fetchall()
-        return len(rows), b"".join(r[2] + (r[1] if r[0] == 0 else b"") for r in rows) + unpack_frames([r[1] for r in rows if r[0] == 1])
+        self.assertTrue(any(r[0] > 1 for r in rows), "a dictionary was used")
+        return len(rows), b"".join(r[2] + (r[1] if r[0] == 0 else frames_in(r[1])) for r in rows)
 
     def test_nothing_of_a_secret_is_written(self):
         self.follow(list(commands("planted.txt"))[::2], list(commands("plain.txt"))[::4], *OPTIONS)

@@ -28,10 +28,12 @@
 #include "wire/batch.h"
 #include "wire/frame.h"
 #include "wire/message.h"
+#include "wire/short_form.h"
 #include "wire/token.h"
 
 #define HOST_ID  "00112233445566778899aabbccddeeff"
 #define N_EVENTS 3000
+#define SECRET   "hUnter" /* of each command an argument that must not get here */
 
 static struct {
     xt_buf ca_key, ca, server_key, server;
@@ -47,6 +49,7 @@ static struct {
     bool hostile;         /* it sends what nobody asked for, and nonsense */
     enum { RENEWS_NOT, RENEWS_WELL, RENEWS_ANOTHER_KEY, RENEWS_AND_REFUSES } renews;
     bool forget; /* a welcome that knows nothing of the stream */
+    bool is_old; /* it knows no short forms and no dictionary */
     /* what it saw; read after the thread has ended */
     unsigned n_renew, n_proofs; /* renewals asked for; hellos with another certificate than the enrolment's */
     uint8_t first_key[32];
@@ -56,6 +59,9 @@ static struct {
     unsigned seen[N_EVENTS + 1];
     uint64_t n_events, n_own;
     bool broken_chain;
+    unsigned n_leaks, n_redacted;
+    unsigned n_short, n_packed; /* batches in short form; with a dictionary */
+    xt_short_form form;         /* of the connection */
 } t;
 
 /* Held while the server's thread uses t; taken and given back by the test between two agents, so that each sees the other's part. */
@@ -99,6 +105,10 @@ static void take_batch(xt_slice payload)
     if (batch.number != t.number + 1 || !xt_hash128_eq(batch.chain, t.hash)) {
         t.broken_chain = true;
     } else {
+        t.n_packed += batch.codec > XT_CODEC_ZSTD;
+        t.n_leaks +=
+            xt_slice_find(xt_buf_slice(&events), XT_S(SECRET)) >= 0 || xt_slice_find(payload, XT_S(SECRET)) >= 0;
+        t.n_redacted += xt_slice_find(xt_buf_slice(&events), XT_S("--password=[redacted]")) >= 0;
         t.number = batch.number;
         t.hash = xt_batch_hash(payload);
         xt_slice rest = xt_buf_slice(&events), bytes;
@@ -209,11 +219,16 @@ static void answer_hello(SSL *ssl, xt_slice payload)
             t.forget = false;
         }
         t.stream = hello.stream;
-        xt_welcome_put(&out, &(xt_welcome){.version = 1,
-                                           .number = t.number,
-                                           .hash = t.hash,
-                                           .window = 3,
-                                           .features = t.renews ? XT_FEATURE_RENEWAL : 0});
+        const xt_welcome welcome = {
+            .version = 1,
+            .number = t.number,
+            .hash = t.hash,
+            .window = 3,
+            .dictionary = t.is_old ? 0 : hello.dictionary,
+            .features = (t.renews ? XT_FEATURE_RENEWAL : 0) | (t.is_old ? 0 : XT_FEATURE_SHORT),
+        };
+        xt_short_begin(&t.form, t.stream, &welcome);
+        xt_welcome_put(&out, &welcome);
         send_frame(ssl, XT_FRAME_WELCOME, &out);
         if (t.hostile)
             send_hostile(ssl);
@@ -221,10 +236,32 @@ static void answer_hello(SSL *ssl, xt_slice payload)
     xt_buf_fini(&out);
 }
 
+/* The whole payload of a batch, and whether it came whole; both ends go on from it even where it is lost. */
+static void whole_batch(const xt_frame *frame, xt_buf *out)
+{
+    xt_batch batch;
+    if (frame->type == XT_FRAME_BATCH)
+        xt_buf_put(out, frame->payload);
+    else if (xt_short_batch_expand(&t.form, frame->payload, out, NULL) != 0)
+        t.broken_chain = true;
+    t.n_short += frame->type == XT_FRAME_BATCH_SHORT;
+    if (xt_batch_decode(xt_buf_slice(out), &batch, NULL) == 0)
+        xt_short_batch_went(&t.form, batch.number, xt_buf_slice(out));
+}
+
+static void take_beat(const xt_frame *frame)
+{
+    xt_heartbeat beat;
+    t.n_heartbeats++;
+    if (xt_short_beat_take(&t.form, frame->payload, frame->type == XT_FRAME_HEARTBEAT_SHORT, &beat, NULL) != 0 ||
+        !xt_slice_eq(beat.audit_mode, XT_S("text")))
+        t.broken_chain = true;
+}
+
 /* False: close the connection. */
 static bool answer(SSL *ssl, const xt_frame *frame, unsigned *n_batches)
 {
-    xt_buf out = XT_BUF_INIT;
+    xt_buf out = XT_BUF_INIT, whole = XT_BUF_INIT;
     if (t.refuse) {
         xt_refused_put(&out, &(xt_refused){.reason = t.refuse, .sentence = XT_S("the server's own words")});
         send_frame(ssl, XT_FRAME_REFUSED, &out);
@@ -232,15 +269,17 @@ static bool answer(SSL *ssl, const xt_frame *frame, unsigned *n_batches)
         answer_enroll(ssl, frame->payload);
     } else if (frame->type == XT_FRAME_HELLO) {
         answer_hello(ssl, frame->payload);
-    } else if (frame->type == XT_FRAME_HEARTBEAT) {
-        t.n_heartbeats++;
+    } else if (frame->type == XT_FRAME_HEARTBEAT || frame->type == XT_FRAME_HEARTBEAT_SHORT) {
+        take_beat(frame);
     } else if (frame->type == XT_FRAME_RENEW) {
         answer_renew(ssl, frame->payload);
-    } else if (frame->type == XT_FRAME_BATCH) {
+    } else if (frame->type == XT_FRAME_BATCH || frame->type == XT_FRAME_BATCH_SHORT) {
+        whole_batch(frame, &whole);
         /* Every other time the batch is lost with the connection, every other time only its acknowledgement is. */
         bool cut = t.close_after && ++*n_batches >= t.close_after;
         if (!cut || t.n_connections % 2)
-            take_batch(frame->payload);
+            take_batch(xt_buf_slice(&whole));
+        xt_buf_fini(&whole);
         if (cut)
             return false;
         xt_ack_put(&out, &(xt_ack){t.number});
@@ -338,6 +377,7 @@ static int teardown(void **state)
 {
     close(t.listener);
     SSL_CTX_free(t.context);
+    xt_short_fini(&t.form);
     xt_buf *all[] = {&t.ca_key, &t.ca, &t.server_key, &t.server};
     for (size_t i = 0; i < XT_COUNT_OF(all); i++)
         xt_buf_fini(all[i]);
@@ -448,7 +488,10 @@ static void feed(const child *agent, unsigned from, unsigned to)
             "a3=4 items=0 ppid=1 pid=%u auid=1001 uid=1001 gid=1001 euid=1001 suid=1001 fsuid=1001 egid=1001 sgid=1001 "
             "fsgid=1001 tty=pts0 ses=7 comm=\"load\" exe=\"/usr/bin/load\" key=\"exec\"\n",
             i / 10, i, i);
-        xt_buf_printf(&out, "type=EXECVE msg=audit(1800000000.%03u:%u): argc=2 a0=\"load\" a1=\"%u\"\n", i / 10, i, i);
+        xt_buf_printf(&out,
+                      "type=EXECVE msg=audit(1800000000.%03u:%u): argc=3 a0=\"load\" a1=\"%u\" a2=\"--password=" SECRET
+                      "%u\"\n",
+                      i / 10, i, i, i);
         xt_buf_printf(&out, "type=PROCTITLE msg=audit(1800000000.%03u:%u): proctitle=\"load\"\n", i / 10, i);
     }
     for (size_t n = 0; n < out.n;) {
@@ -462,6 +505,8 @@ static void feed(const child *agent, unsigned from, unsigned to)
 static void assert_all_once(unsigned to)
 {
     assert_false(t.broken_chain);
+    assert_int_equal(t.n_leaks, 0);
+    assert_true(t.n_redacted > 0 || to == 0);
     for (unsigned i = 1; i <= to; i++)
         assert_int_equal(t.seen[i], 1);
 }
@@ -486,6 +531,26 @@ static void test_enrol_and_ship(void **state)
     assert_int_equal(t.n_enrolled, 1);
     assert_true(xt_hash128_eq(t.stream, stream));
     assert_all_once(1300);
+}
+
+/* A server of before: nothing in a form that it cannot read. What waits from then on is packed with a dictionary once it can. */
+static void test_old_server(void **state)
+{
+    t.is_old = true;
+    server_start();
+    child agent = agent_start(true);
+    feed(&agent, 1, 300);
+    agent_end_well(agent);
+    assert_int_equal(t.n_short + t.n_packed, 0);
+    assert_true(t.number > 0);
+    t.is_old = false;
+    agent = agent_start(false);
+    poll(NULL, 0, 500);
+    feed(&agent, 301, 600);
+    agent_end_well(agent);
+    server_stop();
+    assert_true(t.n_short > 0 && t.n_packed > 0);
+    assert_all_once(600);
 }
 
 /* How many different "audit(TIME:SERIAL)" a text holds: the events in it, counted without any of our readers. */
@@ -730,6 +795,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_enrol_and_ship, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_old_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_captures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connection_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forgetful_server, setup, teardown),

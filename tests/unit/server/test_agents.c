@@ -14,6 +14,7 @@
 #include "server/app_parts.h"
 #include "wire/frame.h"
 #include "wire/message.h"
+#include "wire/short_form.h"
 #include "wire/token.h"
 
 /* ------------------------------------------------------------------------------------- the server's loop */
@@ -542,7 +543,7 @@ static void a_certificate_is_renewed(void **state)
     says.features = XT_FEATURE_RENEWAL;
     says.trust = xt_slice_hash(xt_buf_slice(&h.ca));
     talk(&c, &d, &h, &s);
-    assert_int_equal(welcome_of(&c).features, XT_FEATURE_RENEWAL);
+    assert_true(welcome_of(&c).features & XT_FEATURE_RENEWAL);
     renew_send(&c, &key);
     take_renewed(&c, &h, &key); /* and no TRUST before it: it has that bundle */
     renew_send(&c, &key);       /* within a second: passed over */
@@ -984,6 +985,63 @@ static void clocks_are_compared(void **state)
     door_close(&d);
     host_fini(&h);
     says_reset();
+}
+
+/* A batch that was packed with that codec, which may be one that nobody has. */
+static void batch_pack(const host *h, fixture_stream *s, uint64_t codec, xt_buf *payload)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf events = XT_BUF_INIT, packed = XT_BUF_INIT;
+    xt_batch batch = {.stream = s->stream, .number = ++s->number, .n_events = 1, .chain = s->chain};
+    fixture_event(&events, h->id, T0 + (int64_t)s->number, (uint32_t)s->number, "/bin/echo", "hello", "/bin/bash");
+    assert_int_equal(xt_codec_pack(xt_buf_slice(&events), xt_codec_newest(), &packed, &batch.codec), 0);
+    assert_int_equal(batch.codec, xt_codec_newest());
+    batch.codec = codec;
+    batch.raw_bytes = events.n;
+    batch.data = xt_buf_slice(&packed);
+    xt_batch_put(&batch, payload);
+    s->chain = xt_batch_hash(xt_buf_slice(payload));
+}
+
+static void short_forms_and_dictionaries(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{11}}};
+    xt_short_form form = {0};
+    xt_batch batch;
+    door d;
+    host h;
+    client c;
+
+    fixture_open(f);
+    door_open(&d, f);
+    enroll(&d, &h);
+    talk(&c, &d, &h, &s);
+    xt_welcome welcome = welcome_of(&c);
+    assert_true(welcome.features & XT_FEATURE_SHORT);
+    xt_short_begin(&form, s.stream, &welcome);
+    for (unsigned i = 1; i <= 6; i++) { /* the third goes whole */
+        XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT, brief = XT_BUF_INIT;
+        batch_pack(&h, &s, xt_codec_newest(), &payload);
+        assert_int_equal(xt_batch_decode(xt_buf_slice(&payload), &batch, NULL), 0);
+        assert_true(xt_short_batch_put(&form, &batch, &brief));
+        client_send(&c, i == 3 ? XT_FRAME_BATCH : XT_FRAME_BATCH_SHORT, i == 3 ? &payload : &brief);
+        assert_int_equal(ack_of(&c), i);
+        xt_short_batch_went(&form, i, xt_buf_slice(&payload));
+    }
+    XT_CLEANUP(xt_buf_fini) xt_buf unknown = XT_BUF_INIT;
+    batch_pack(&h, &s, 99, &unknown);
+    client_send(&c, XT_FRAME_BATCH, &unknown);
+    assert_int_equal(refusal_of(&c), XT_REFUSED_DICTIONARY);
+    client_close(&c);
+    talk(&c, &d, &h, &s);
+    assert_int_equal(welcome_of(&c).number, 6);
+    xt_buf_reset(&unknown); /* a short heartbeat that nothing came before */
+    xt_buf_puts(&unknown, "\x01\x02");
+    client_send(&c, XT_FRAME_HEARTBEAT_SHORT, &unknown);
+    assert_int_equal(refusal_of(&c), XT_REFUSED_CORRUPT);
+    client_close(&c);
+    door_close(&d);
+    host_fini(&h);
 }
 
 static void bad_frames_and_gaps(void **state)
@@ -1527,6 +1585,7 @@ int main(void)
         TEST(a_host_that_enrols_again_stays_itself),
         TEST(an_expired_certificate_is_named),
         TEST(clocks_are_compared),
+        TEST(short_forms_and_dictionaries),
         TEST(bad_frames_and_gaps),
         TEST(connections_that_say_nothing),
         TEST(a_message_that_does_not_end),

@@ -1,0 +1,452 @@
+/*
+ * Why not zstd alone: a hash in hex is 16 bytes that no dictionary knows, and an `exited` had two of them; a field that
+ * is as it was costs zstd a byte or two and time in proportion to its length. Slimmed, a command that runs again and
+ * again is a dozen bytes before zstd sees it.
+ *
+ * Both directions keep the last event of each kind. Slimming compares with it and then takes its place; expanding changes it
+ * in place and writes it out whole. Fields of ALWAYS are told of every event, so that none is inherited by mistake.
+ */
+#include "event/batch_slim.h"
+
+#include <errno.h>
+
+#include "event/event.h"
+#include "event/pack.h"
+
+#define N_KINDS     3
+#define SLACK       (XT_F_END * (2 + XT_PACK_MAX_VARINT) + 16) /* what xt_event_batch_put may reserve too much */
+#define LONGEST_HEX 64
+#define MATCH_MS    8 /* how far the kernel's coarse clock and the connector's may be apart */
+
+typedef enum id_form { ID_BLOCK, ID_HEX, ID_UUID, ID_OF, ID_AS_PARENT } id_form;
+
+typedef enum coding { AS_IS, STEP, NEAR, MICROS, ID } coding;
+
+static coding coding_of(xt_field f)
+{
+    switch (f) {
+    case XT_F_TIME:
+    case XT_F_SERIAL:
+    case XT_F_PID:
+        return STEP;
+    case XT_F_PPID:
+    case XT_F_LEADER:
+        return NEAR;
+    case XT_F_DURATION:
+        return MICROS;
+    case XT_F_EVENT_ID:
+    case XT_F_HOST_ID:
+    case XT_F_BOOT_ID:
+    case XT_F_ENTITY:
+    case XT_F_PARENT_ENTITY:
+    case XT_F_LEADER_ENTITY:
+    case XT_F_CONTAINER:
+    case XT_F_OF:
+        return ID;
+    default:
+        return AS_IS;
+    }
+}
+
+static bool is_always(xt_field f)
+{
+    return coding_of(f) == STEP || f == XT_F_OF;
+}
+
+typedef struct slim_state {
+    xt_event last[N_KINDS];
+    xt_event now; /* slimming: what is compared */
+    uint64_t time, serial, pid;
+    char hex[N_KINDS][8][LONGEST_HEX]; /* expanding: ids written out, by hex_slot */
+} slim_state;
+
+static uint64_t *step_of(slim_state *s, xt_field f)
+{
+    return f == XT_F_TIME ? &s->time : f == XT_F_SERIAL ? &s->serial : &s->pid;
+}
+
+/* What a NEAR number is told against. `last` is the last event of the kind. */
+static uint64_t near_of(const xt_event *last, const xt_event *now, xt_field f)
+{
+    return xt_event_num(last, f, xt_event_num(now, f == XT_F_LEADER ? XT_F_PPID : XT_F_PID, 0));
+}
+
+static bool is_bytes(const xt_field_info *info)
+{
+    return info->type > XT_INT;
+}
+
+/* ------------------------------------------------------------------------------------------------ ids */
+
+static bool of_matches(const xt_event *event, uint64_t exec_ms)
+{
+    char text[33];
+    xt_hash128_format(xt_event_id_of(xt_event_bytes(event, XT_F_HOST_ID), (int64_t)exec_ms,
+                                     (uint32_t)xt_event_num(event, XT_F_SERIAL, 0)),
+                      text);
+    return xt_slice_eq(event->values[XT_F_OF].bytes, xt_slice_of(text, 32));
+}
+
+/* How long before this event the exec was that its OF names; false when it is not to be found. */
+static bool of_find(const xt_event *event, int64_t *ret_ms)
+{
+    int64_t guess = (int64_t)(xt_event_num(event, XT_F_DURATION, 0) / 1000000);
+    if (!xt_event_has(event, XT_F_SERIAL) || !xt_event_has(event, XT_F_DURATION))
+        return false;
+    for (int64_t i = 0; i <= 2 * MATCH_MS; i++) {
+        int64_t ms = guess + (i & 1 ? (i + 1) / 2 : -(i / 2));
+        if (of_matches(event, xt_event_num(event, XT_F_TIME, 0) - (uint64_t)ms)) {
+            *ret_ms = ms;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Packs lower-case hex; false when it is something else. */
+static bool hex_pack(xt_slice text, char *out)
+{
+    for (size_t i = 0; i + 1 < text.n; i += 2) {
+        int high = hex_digit(text.p[i]), low = hex_digit(text.p[i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        *out++ = (char)(high << 4 | low);
+    }
+    return text.n % 2 == 0;
+}
+
+static bool uuid_pack(xt_slice text, char out[static 16])
+{
+    char digits[32];
+    size_t n = 0;
+    if (text.n != 36)
+        return false;
+    for (size_t i = 0; i < text.n; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash != (text.p[i] == '-'))
+            return false;
+        if (!dash)
+            digits[n++] = text.p[i];
+    }
+    return hex_pack(xt_slice_of(digits, n), out);
+}
+
+static void put_id(const xt_event *event, xt_field f, xt_buf *out)
+{
+    xt_slice text = event->values[f].bytes;
+    char bytes[LONGEST_HEX / 2];
+    int64_t ms;
+    if (f == XT_F_LEADER_ENTITY && xt_event_has(event, XT_F_PARENT_ENTITY) && text.n <= LONGEST_HEX &&
+        xt_slice_eq(text, event->values[XT_F_PARENT_ENTITY].bytes)) {
+        xt_buf_put_u8(out, ID_AS_PARENT);
+    } else if (f == XT_F_OF && of_find(event, &ms)) {
+        xt_buf_put_u8(out, ID_OF);
+        xt_buf_put_zigzag(out, ms);
+    } else if (uuid_pack(text, bytes)) {
+        xt_buf_put_u8(out, ID_UUID);
+        xt_buf_put(out, xt_slice_of(bytes, 16));
+    } else if (text.n <= LONGEST_HEX && hex_pack(text, bytes)) {
+        xt_buf_put_u8(out, ID_HEX);
+        xt_buf_put_block(out, xt_slice_of(bytes, text.n / 2));
+    } else {
+        xt_buf_put_u8(out, ID_BLOCK);
+        xt_buf_put_block(out, text);
+    }
+}
+
+static unsigned hex_slot(xt_field f)
+{
+    static const xt_field fields[] = {XT_F_EVENT_ID,      XT_F_HOST_ID,       XT_F_BOOT_ID,   XT_F_ENTITY,
+                                      XT_F_PARENT_ENTITY, XT_F_LEADER_ENTITY, XT_F_CONTAINER, XT_F_OF};
+    unsigned i = 0;
+    while (fields[i] != f)
+        i++;
+    return i;
+}
+
+static size_t hex_unpack(xt_slice bytes, char *out)
+{
+    for (size_t i = 0; i < bytes.n; i++) {
+        *out++ = "0123456789abcdef"[(uint8_t)bytes.p[i] >> 4];
+        *out++ = "0123456789abcdef"[bytes.p[i] & 15];
+    }
+    return bytes.n * 2;
+}
+
+static size_t uuid_unpack(xt_slice bytes, char *out)
+{
+    char digits[32];
+    size_t n = 0;
+    hex_unpack(bytes, digits);
+    for (size_t i = 0; i < 36; i++)
+        out[i] = i == 8 || i == 13 || i == 18 || i == 23 ? '-' : digits[n++];
+    return 36;
+}
+
+/* False: no such form, or of a field that cannot have it. */
+static bool get_id(slim_state *s, unsigned kind, xt_field f, xt_reader *reader)
+{
+    xt_event *event = &s->last[kind];
+    char *room = s->hex[kind][hex_slot(f)];
+    uint8_t form = xt_reader_u8(reader);
+    xt_slice bytes = form == ID_UUID                      ? xt_reader_bytes(reader, 16)
+                     : form == ID_HEX || form == ID_BLOCK ? xt_reader_block(reader)
+                                                          : XT_S_NULL;
+    int64_t ms = form == ID_OF ? xt_reader_zigzag(reader) : 0;
+    if (reader->failed || form > ID_AS_PARENT || (form == ID_HEX && bytes.n > LONGEST_HEX / 2) ||
+        (form == ID_OF && f != XT_F_OF) ||
+        (form == ID_AS_PARENT && (f != XT_F_LEADER_ENTITY || !xt_event_has(event, XT_F_PARENT_ENTITY))))
+        return false;
+    if (form == ID_HEX)
+        bytes = xt_slice_of(room, hex_unpack(bytes, room));
+    else if (form == ID_UUID)
+        bytes = xt_slice_of(room, uuid_unpack(bytes, room));
+    else if (form == ID_AS_PARENT)
+        bytes = xt_slice_of(room, xt_slice_head(event->values[XT_F_PARENT_ENTITY].bytes, LONGEST_HEX).n);
+    if (form == ID_AS_PARENT && bytes.n > 0)
+        memcpy(room, event->values[XT_F_PARENT_ENTITY].bytes.p, bytes.n);
+    xt_event_set_bytes(event, f, bytes);
+    if (form == ID_OF) {
+        char text[33];
+        xt_hash128_format(xt_event_id_of(xt_event_bytes(event, XT_F_HOST_ID),
+                                         (int64_t)(xt_event_num(event, XT_F_TIME, 0) - (uint64_t)ms),
+                                         (uint32_t)xt_event_num(event, XT_F_SERIAL, 0)),
+                          text);
+        memcpy(room, text, 32);
+        xt_event_set_bytes(event, f, xt_slice_of(room, 32));
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ slimming */
+
+/* The fields of a canonical event as they are; false when slimming it would not give it back byte for byte. */
+static bool parse(xt_slice bytes, xt_event *ret)
+{
+    xt_reader reader = xt_reader_of(bytes);
+    size_t n = 1;
+    uint64_t last = 0;
+    xt_event_reset(ret);
+    if (xt_reader_u8(&reader) != XT_EVENT_VERSION)
+        return false;
+    while (xt_reader_left(&reader) > 0) {
+        uint64_t key = xt_reader_varint(&reader), id = key >> 1;
+        const xt_field_info *info = id < XT_F_END ? xt_field_find((unsigned)id) : NULL;
+        if (!info || id <= last || (info->flags & XT_VIRTUAL) || is_bytes(info) != (key & 1))
+            return false;
+        last = id;
+        n += xt_pack_varint_size(key);
+        if (key & 1) {
+            xt_slice block = xt_reader_block(&reader);
+            xt_event_set_bytes(ret, info->id, block);
+            n += xt_pack_block_size(block);
+        } else {
+            uint64_t num = xt_reader_varint(&reader);
+            xt_event_set_num(ret, info->id, info->type == XT_UINT ? num : (uint64_t)xt_pack_unzigzag(num));
+            n += xt_pack_varint_size(num);
+        }
+        if (reader.failed)
+            return false;
+    }
+    return n == bytes.n && xt_event_num(ret, XT_F_DURATION, 0) >> 63 == 0;
+}
+
+static bool is_same(const xt_event *last, const xt_event *now, const xt_field_info *info)
+{
+    if (is_always(info->id) || !xt_event_has(last, info->id))
+        return false;
+    return is_bytes(info) ? xt_slice_eq(last->values[info->id].bytes, now->values[info->id].bytes)
+                          : last->values[info->id].num == now->values[info->id].num;
+}
+
+static void put_field(slim_state *s, const xt_event *last, const xt_field_info *info, xt_buf *out)
+{
+    const xt_event *now = &s->now;
+    uint64_t num = now->values[info->id].num, *step;
+    xt_buf_put_varint(out, (uint64_t)info->id << 1 | is_bytes(info));
+    switch (coding_of(info->id)) {
+    case STEP:
+        step = step_of(s, info->id);
+        xt_buf_put_zigzag(out, (int64_t)(num - *step));
+        *step = num;
+        break;
+    case NEAR:
+        xt_buf_put_zigzag(out, (int64_t)(num - near_of(last, now, info->id)));
+        break;
+    case MICROS:
+        xt_buf_put_varint(out, num % 1000 == 0 ? num / 1000 << 1 : num << 1 | 1);
+        break;
+    case ID:
+        put_id(now, info->id, out);
+        break;
+    case AS_IS:
+        if (is_bytes(info))
+            xt_buf_put_block(out, now->values[info->id].bytes);
+        else
+            xt_buf_put_varint(out, info->type == XT_UINT ? num : xt_pack_zigzag((int64_t)num));
+    }
+}
+
+static unsigned kind_of(const xt_event *event)
+{
+    xt_slice action = xt_event_bytes(event, XT_F_ACTION);
+    return xt_slice_eq(action, XT_S("executed")) ? 0 : xt_slice_eq(action, XT_S("exited")) ? 1 : 2;
+}
+
+static void put_removed(const xt_event *last, const xt_event *now, xt_buf *out)
+{
+    xt_field ids[XT_F_END];
+    unsigned n = 0;
+    for (unsigned f = 1; f < XT_F_END; f++)
+        if (xt_event_has(last, f) && !xt_event_has(now, f) && !is_always(f))
+            ids[n++] = f;
+    xt_buf_put_varint(out, n);
+    for (unsigned i = 0; i < n; i++)
+        xt_buf_put_varint(out, ids[i]);
+}
+
+static void put_event(slim_state *s, xt_buf *out)
+{
+    unsigned kind = kind_of(&s->now), n = 0;
+    xt_event *last = &s->last[kind];
+    const xt_field_info *changed[XT_F_END];
+    bool removed = false;
+    for (unsigned f = 1; f < XT_F_END; f++) {
+        if (xt_event_has(&s->now, f)) {
+            const xt_field_info *info = xt_field_find(f);
+            if (!is_same(last, &s->now, info))
+                changed[n++] = info;
+        } else {
+            removed |= xt_event_has(last, f) && !is_always(f);
+        }
+    }
+    xt_buf_put_varint(out, (uint64_t)n << 3 | (uint64_t)removed << 2 | kind);
+    if (removed)
+        put_removed(last, &s->now, out);
+    for (unsigned i = 0; i < n; i++)
+        put_field(s, last, changed[i], out);
+    *last = s->now;
+}
+
+int xt_batch_slim(xt_slice events, xt_buf *out)
+{
+    slim_state s;
+    xt_slice bytes;
+    for (unsigned i = 0; i < N_KINDS; i++)
+        xt_event_reset(&s.last[i]);
+    s.time = s.serial = s.pid = 0;
+    while (events.n > 0) {
+        size_t before = events.n;
+        if (!xt_event_batch_next(&events, &bytes) || before - events.n != xt_pack_block_size(bytes) ||
+            !parse(bytes, &s.now))
+            return XT_SLIM_E_NOT;
+        put_event(&s, out);
+    }
+    return xt_buf_done(out);
+}
+
+/* ------------------------------------------------------------------------------------------------ expanding */
+
+static bool get_number(slim_state *s, xt_event *event, const xt_field_info *info, xt_reader *reader)
+{
+    uint64_t num, *step;
+    switch (coding_of(info->id)) {
+    case STEP:
+        step = step_of(s, info->id);
+        num = *step += (uint64_t)xt_reader_zigzag(reader);
+        break;
+    case NEAR:
+        num = near_of(event, event, info->id) + (uint64_t)xt_reader_zigzag(reader);
+        break;
+    case MICROS:
+        num = xt_reader_varint(reader);
+        num = num & 1 ? num >> 1 : (num >> 1) * 1000;
+        break;
+    default:
+        num = xt_reader_varint(reader);
+        num = info->type == XT_UINT ? num : (uint64_t)xt_pack_unzigzag(num);
+    }
+    xt_event_set_num(event, info->id, num);
+    return !reader->failed;
+}
+
+static bool get_field(slim_state *s, unsigned kind, xt_reader *reader, uint64_t *last_id)
+{
+    uint64_t key = xt_reader_varint(reader), id = key >> 1;
+    const xt_field_info *info = id < XT_F_END ? xt_field_find((unsigned)id) : NULL;
+    if (reader->failed || !info || id <= *last_id || (info->flags & XT_VIRTUAL) || is_bytes(info) != (key & 1))
+        return false;
+    *last_id = id;
+    if (!(key & 1))
+        return get_number(s, &s->last[kind], info, reader);
+    if (coding_of(info->id) == ID)
+        return get_id(s, kind, info->id, reader);
+    xt_event_set_bytes(&s->last[kind], info->id, xt_reader_block(reader));
+    return !reader->failed;
+}
+
+static bool get_removed(xt_event *event, xt_reader *reader)
+{
+    uint64_t n = xt_reader_varint(reader);
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t id = xt_reader_varint(reader);
+        if (reader->failed || id >= XT_F_END || !xt_field_find((unsigned)id))
+            return false;
+        xt_field_set_remove(&event->present, (xt_field)id);
+    }
+    return true;
+}
+
+static bool get_event(slim_state *s, xt_reader *reader, unsigned *ret_kind)
+{
+    uint64_t head = xt_reader_varint(reader), last_id = 0;
+    unsigned kind = head & 3;
+    if (reader->failed || kind >= N_KINDS || head >> 3 >= XT_F_END)
+        return false;
+    xt_event *event = &s->last[kind];
+    static const xt_field always[] = {XT_F_TIME, XT_F_SERIAL, XT_F_PID, XT_F_OF};
+    for (size_t i = 0; i < XT_COUNT_OF(always); i++)
+        xt_field_set_remove(&event->present, always[i]);
+    if (head & 4 && !get_removed(event, reader))
+        return false;
+    for (uint64_t i = head >> 3; i > 0; i--)
+        if (!get_field(s, kind, reader, &last_id))
+            return false;
+    *ret_kind = kind;
+    return true;
+}
+
+/* At most what encoding it may take. */
+static size_t bound_of(const xt_event *event)
+{
+    size_t n = SLACK;
+    for (unsigned f = 1; f < XT_F_END; f++)
+        if (xt_event_has(event, f) && is_bytes(xt_field_find(f)))
+            n += event->values[f].bytes.n;
+    return n;
+}
+
+int xt_batch_expand(xt_slice slim, size_t raw_bytes, xt_buf *out)
+{
+    slim_state s;
+    xt_reader reader = xt_reader_of(slim);
+    size_t end = out->n + raw_bytes;
+    unsigned kind;
+    for (unsigned i = 0; i < N_KINDS; i++)
+        xt_event_reset(&s.last[i]);
+    s.time = s.serial = s.pid = 0;
+    if (!xt_buf_reserve(out, raw_bytes + SLACK))
+        return xt_error_origin(-ENOMEM);
+    while (xt_reader_left(&reader) > 0) {
+        if (!get_event(&s, &reader, &kind) || bound_of(&s.last[kind]) > end + SLACK - out->n)
+            return XT_SLIM_E_CORRUPT;
+        xt_event_batch_put(out, &s.last[kind]);
+    }
+    int r = xt_buf_done(out);
+    return r < 0 ? r : out->n == end ? 0 : XT_SLIM_E_CORRUPT;
+}
