@@ -90,9 +90,9 @@ static void put_kernel(xt_buf *out, const xt_state_file *file)
                   number(file, "backlog_limit"), number(file, "backlog_wait_time"));
     xt_buf_printf(out,
                   "lost           %llu records by the kernel since the agent began (%llu since boot), %llu here, %llu "
-                  "cut, %llu forged\n",
+                  "cut, %llu forged; %llu events of this boot nobody saw\n",
                   number(file, "lost_since_start"), number(file, "lost"), number(file, "dropped_here"),
-                  number(file, "truncated"), number(file, "forged"));
+                  number(file, "truncated"), number(file, "forged"), number(file, "unseen"));
     put_blind(out, file);
     put_witness(out, file);
 }

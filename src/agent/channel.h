@@ -14,6 +14,7 @@ typedef enum xt_channel_type {
     XT_CHANNEL_READY = 33,     /* xt_hello: what is known of the host; the server may be told that we watch */
     XT_CHANNEL_HEARTBEAT = 34, /* xt_heartbeat without what the shipper knows */
     XT_CHANNEL_END = 35,       /* send what is there, then end */
+    XT_CHANNEL_SERIALS = 36,   /* xt_serial_count as it is: of all events that were sent until now */
     XT_CHANNEL_MARK = 37,      /* to be written down once the EVENTS that follow are in the spool (collector_input.c) */
     /* shipper to collector */
     XT_CHANNEL_IDENTITY = 48, /* the host id: the host is enrolled */

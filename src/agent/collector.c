@@ -65,6 +65,8 @@ static int send_events(xt_collector *c)
     int r = xt_buf_done(&message);
     if (r == 0)
         r = xt_channel_send(c->family.shipper_fd, XT_CHANNEL_EVENTS, xt_buf_slice(&message));
+    if (r == 0 && c->serials.max)
+        r = xt_channel_send(c->family.shipper_fd, XT_CHANNEL_SERIALS, xt_slice_of(&c->serials, sizeof c->serials));
     xt_buf_fini(&message);
     return r;
 }
@@ -138,6 +140,9 @@ static int on_event(void *context, xt_event *event, xt_arena *arena)
     if (xt_slice_eq(action, XT_S("changed-audit-configuration")) ||
         xt_own_event_has_flag(event, XT_S("missing-execve")))
         xt_canary_hurry(&c->canary, c->decoder_ms);
+    if (c->watch.mode != XT_WATCH_TEXT && !c->input.marks && xt_event_has(event, XT_F_SERIAL) &&
+        !xt_slice_eq(action, XT_S("amended")))
+        xt_serial_count_see(&c->serials, (uint32_t)xt_event_num(event, XT_F_SERIAL, 0));
     return r < 0 ? xt_error_trace(r) : xt_collector_emit(c, event, arena);
 }
 

@@ -2,10 +2,12 @@
  * How it works: a heartbeat reads the kernel's status, compares it with the one before, makes an event of every loss and
  * every change, and tells the shipper and STATE/status. The file is also what the next start measures its gap from.
  */
+#include "agent/beat_book.h"
 #include "agent/channel.h"
 #include "agent/collector_private.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -14,7 +16,8 @@
 #include "base/timestamp.h"
 #include "wire/message.h"
 
-#define RULES_EVERY 6 /* heartbeats */
+#define RULES_EVERY 6    /* heartbeats */
+#define SETTLE_MS   4000 /* an event comes within that, or not at all */
 
 static bool has_kernel(const xt_collector *c)
 {
@@ -51,6 +54,31 @@ static void compare_lost(xt_collector *c)
     xt_collector_say(c, "lost", "the kernel lost %u audit records (lost was %u, is %u)", more, before, now);
 }
 
+static void compare_serials(xt_collector *c)
+{
+    xt_serial_count *s = &c->serials;
+    char since[25];
+    xt_serial_count_turn(s, xt_beat_now_ms(), SETTLE_MS);
+    if (!s->newly)
+        return;
+    xt_timestamp_format(xt_clock_wall_ms(&xt_clock_system) - (xt_beat_now_ms() - s->since_ms), since);
+    xt_log(XT_LOG_WARN, "%llu audit events were made since %s and never seen", ull(s->newly), since);
+    xt_collector_say(c, "lost",
+                     "%llu audit events were made since %s and never seen: serials between %u and %u are missing",
+                     ull(s->newly), since, (uint32_t)s->from, (uint32_t)s->to);
+}
+
+/* What was seen and is on disk, of this boot; what the last agent saw and did not get there counts as not seen. */
+static void restore_serials(xt_collector *c)
+{
+    char path[PATH_MAX];
+    if (c->watch.mode == XT_WATCH_TEXT || c->input.marks || c->out_fd >= 0) /* a log holds several boots */
+        return;
+    int n = snprintf(path, sizeof path, "%s/shipper/%s", c->settings->state, XT_SERIAL_FILE);
+    if (n > 0 && n < (int)sizeof path && xt_serial_file_read(path, c->settings->boot_id, &c->serials) < 0)
+        c->serials = (xt_serial_count){.max = 0};
+}
+
 static void compare(xt_collector *c)
 {
     const xt_audit_status *now = &c->watch.status;
@@ -62,6 +90,7 @@ static void compare(xt_collector *c)
              "audit records were longer than the kernel's limit and cut");
     say_lost(c, &c->seen.n_overruns, counters.n_overruns,
              "times the kernel dropped records because this listener was too slow");
+    compare_serials(c);
     if (!has_kernel(c))
         return;
     compare_lost(c);
@@ -147,6 +176,8 @@ static xt_heartbeat heartbeat(xt_collector *c)
     for (size_t i = 0; i < XT_COUNT_OF(pids); i++)
         if (pids[i])
             xt_proc_cost(pids[i], &beat.cpu_us, &beat.rss_bytes);
+    beat.n_unseen = c->serials.n_missing;
+    beat.unseen_ms = c->serials.n_missing ? (uint64_t)(xt_beat_now_ms() - c->serials.since_ms) : 0;
     put_witness(c, &beat);
     put_completeness(c, &beat);
     return beat;
@@ -181,6 +212,7 @@ static void status_put(xt_collector *c, const xt_heartbeat *beat, bool ended, xt
         "events=%llu\ntruncated=%llu\nforged=%llu\nunparsed=%llu\ndropped_here=%llu\ncpu_us=%llu\nrss_bytes=%llu\n",
         ull(beat->n_events), ull(beat->n_truncated), ull(beat->n_forged), ull(beat->n_unparsed),
         ull(c->seen.ring_dropped), ull(beat->cpu_us), ull(beat->rss_bytes));
+    xt_buf_printf(out, "unseen=%llu\n", ull(beat->n_unseen));
     put_witness_status(c, beat, out);
     xt_collector_care_put(c, out);
     xt_slice rest = beat->blind, line;
@@ -277,6 +309,7 @@ void xt_collector_begin(xt_collector *c)
         .enabled = c->watch.status.enabled,
         .audit_pid = c->watch.status.pid,
     };
+    restore_serials(c);
     put_gap(c, &gap);
     xt_collector_status_write(c, false); /* killed from here on, the next agent knows since when */
     xt_log(XT_LOG_INFO, "watching as %s%.*s", xt_watch_mode_name(c->watch.mode), XT_S_ARGS(xt_buf_slice(&gap)));

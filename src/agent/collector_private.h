@@ -9,6 +9,7 @@
 #include "agent/name_cache.h"
 #include "agent/proc_read.h"
 #include "agent/receiver.h"
+#include "agent/serial_count.h"
 #include "agent/state_file.h"
 #include "agent/witness.h"
 #include "event/decoder.h"
@@ -66,6 +67,7 @@ struct xt_collector {
     xt_beat_seen seen;
     uint64_t lost_at_start;
     xt_collector_care care;
+    xt_serial_count serials; /* of the kernel's events; not counted where they come as text */
     xt_collector_input input;
     bool end, failed;
 };

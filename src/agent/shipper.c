@@ -21,6 +21,7 @@
 #include "agent/mark_file.h"
 #include "agent/own_event.h"
 #include "agent/proc_read.h"
+#include "agent/serial_count.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -59,8 +60,10 @@ typedef struct shipper {
     uint64_t sent, window;
     bool is_brief; /* the server knows short forms */
     xt_short_form form;
-    int64_t acked_ms;     /* wall; 0: never */
-    int64_t progress_ms;  /* mono: an acknowledgement, or nothing was waited for */
+    int64_t acked_ms;    /* wall; 0: never */
+    int64_t progress_ms; /* mono: an acknowledgement, or nothing was waited for */
+    xt_serial_file *serials;
+    xt_serial_count told; /* by the collector, of what stands in pack; max 0: nothing */
     uint64_t n_unspooled; /* events that found no place on the disk */
     bool ending, failed;
     bool is_collector_stopped; /* it was said */
@@ -198,6 +201,14 @@ static void mark_take(shipper *s)
     xt_buf_reset(&s->next_mark);
 }
 
+/* What was packed is on disk, or said to be dropped: it is accounted for. */
+static void serials_put(shipper *s)
+{
+    if (s->serials && s->told.max)
+        xt_serial_file_put(s->serials, &s->told);
+    s->told.max = 0;
+}
+
 static void pack_flush(shipper *s)
 {
     xt_problem problem = XT_PROBLEM_INIT;
@@ -220,6 +231,7 @@ static void pack_flush(shipper *s)
     }
     xt_buf_reset(&s->pack);
     s->n_packed = 0;
+    serials_put(s);
     pump(s);
 }
 
@@ -453,6 +465,12 @@ static void on_message(shipper *s, const xt_frame *frame)
     case XT_CHANNEL_HEARTBEAT:
         on_heartbeat(s, frame->payload);
         break;
+    case XT_CHANNEL_SERIALS:
+        if (frame->payload.n == sizeof s->told)
+            memcpy(&s->told, frame->payload.p, sizeof s->told);
+        if (s->n_packed == 0)
+            serials_put(s);
+        break;
     case XT_CHANNEL_END:
         on_end(s);
         break;
@@ -526,6 +544,10 @@ static int prepare(shipper *s, int helper_fd)
         return r;
     }
     s->n_put = xt_spool_stats_get(s->spool).n_batches;
+    r = xt_serial_file_open(XT_SERIAL_FILE, s->settings->boot_id, &s->serials);
+    if (r < 0)
+        xt_log(XT_LOG_WARN, "%s: cannot be had: %s; after a kill nothing will tell how many events were missed",
+               XT_SERIAL_FILE, strerror(-r));
     s->collector_event = event_new(s->base, s->collector_fd, EV_READ | EV_PERSIST, on_collector, s);
     s->end_timer = evtimer_new(s->base, on_end_timer, s);
     s->report_timer = event_new(s->base, -1, EV_PERSIST, on_report_timer, s);
@@ -548,6 +570,7 @@ static void finish(shipper *s)
             event_free(events[i]);
     xt_link_free(s->link);
     xt_spool_close(s->spool);
+    xt_serial_file_close(s->serials);
     if (s->base)
         event_base_free(s->base);
     xt_identity_fini(&s->identity);

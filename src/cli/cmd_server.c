@@ -9,8 +9,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/timestamp.h"
 #include "cli/commands.h"
@@ -22,6 +24,7 @@
 #include "web/door.h"
 
 #define MAX_SEAL_ROWS (1 << 24)
+#define LOCK_WAIT_MS  5000 /* for a command that has the folder */
 
 typedef struct server {
     struct event_base *base;
@@ -203,6 +206,21 @@ static int read_sealing(const xt_opt_args *args, xt_app_settings *settings, xt_p
     return r;
 }
 
+/* A command that works on the folder without a server has it for a moment only: a server that starts beside it waits. */
+static int open_patiently(const xt_app_settings *settings, xt_app **ret, xt_problem *problem)
+{
+    const struct timespec rest = {.tv_nsec = 50000000};
+    int64_t until_ms = xt_clock_mono_ms(&xt_clock_system) + LOCK_WAIT_MS;
+    int r = xt_app_open(settings, ret, problem);
+
+    while (r == XT_APP_E_LOCKED && xt_clock_mono_ms(&xt_clock_system) < until_ms) {
+        nanosleep(&rest, NULL);
+        *problem = XT_PROBLEM_INIT;
+        r = xt_app_open(settings, ret, problem);
+    }
+    return r;
+}
+
 static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
 {
     const char *rules[XT_OPT_MAX_VALUES];
@@ -238,7 +256,7 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
         .keeps_reserve = true,
     };
     r = read_sealing(args, &settings, problem);
-    return r == 0 ? xt_app_open(&settings, &s->app, problem) : r;
+    return r == 0 ? open_patiently(&settings, &s->app, problem) : r;
 }
 
 static int open_doors(server *s, const xt_opt_args *args, xt_problem *problem)

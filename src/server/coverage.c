@@ -18,6 +18,7 @@ static const struct {
     [XT_GAP_BLIND] = {"hidden", "rules of others hid commands", false},
     [XT_GAP_MODE] = {"unproven", "the agent did not own the audit socket: what is lost there nobody counts", false},
     [XT_GAP_UNAUDITED] = {"unaudited", "execs that audit has no event of, for no known reason", true},
+    [XT_GAP_UNSEEN] = {"unseen", "audit events that were made, as their serials tell, and never seen", true},
 };
 
 static unsigned index_of(xt_gap_kind kind)
@@ -82,6 +83,13 @@ static unsigned cover(xt_coverage *c, const xt_heartbeat *beat, int64_t at_ms, x
     return n;
 }
 
+/* They may have been made before the heartbeat before this one. */
+static int64_t unseen_from_ms(const xt_heartbeat *beat, int64_t from_ms, int64_t at_ms)
+{
+    int64_t span_ms = beat->unseen_ms < INT64_MAX / 4 ? (int64_t)beat->unseen_ms : 0;
+    return at_ms - span_ms < from_ms ? at_ms - span_ms : from_ms;
+}
+
 static unsigned count(const xt_coverage *c, const xt_heartbeat *beat, int64_t from_ms, int64_t at_ms, xt_gap *ret,
                       unsigned n)
 {
@@ -97,6 +105,8 @@ static unsigned count(const xt_coverage *c, const xt_heartbeat *beat, int64_t fr
         n = put(ret, n, XT_GAP_SPOOL, from_ms, at_ms, dropped);
     if (beat->n_exec_unexplained > c->n_unaudited) /* it goes back when audit's event comes late */
         n = put(ret, n, XT_GAP_UNAUDITED, from_ms, at_ms, beat->n_exec_unexplained - c->n_unaudited);
+    if (beat->n_unseen > c->n_unseen) /* that goes back too */
+        n = put(ret, n, XT_GAP_UNSEEN, unseen_from_ms(beat, from_ms, at_ms), at_ms, beat->n_unseen - c->n_unseen);
     if (beat->blind.n)
         n = put(ret, n, XT_GAP_BLIND, from_ms, at_ms, 0);
     if (!xt_slice_eq(beat->audit_mode, XT_S("owner")))
@@ -124,6 +134,7 @@ unsigned xt_coverage_beat(xt_coverage *c, const xt_heartbeat *beat, int64_t now_
     c->n_dropped = beat->spool_dropped_events;
     c->n_waiting = beat->spool_batches;
     c->n_unaudited = beat->n_exec_unexplained;
+    c->n_unseen = beat->n_unseen;
     return n;
 }
 
@@ -135,7 +146,7 @@ unsigned xt_coverage_hello(xt_coverage *c, bool is_new_boot, xt_hash128 stream, 
     unsigned n = 0;
 
     if (is_new_boot)
-        c->lost = 0; /* the kernel counts from its start */
+        c->lost = c->n_unseen = 0; /* the kernel counts from its start */
     if (other) {
         n = put(ret, 0, XT_GAP_STREAM, c->beat_ms ? c->beat_ms : now_ms, now_ms, c->n_waiting);
         c->n_dropped = c->n_waiting = 0;
@@ -171,7 +182,8 @@ void xt_coverage_put(const xt_coverage *c, xt_buf *out)
                                 c->n_unread,
                                 c->n_dropped,
                                 c->n_waiting,
-                                c->n_unaudited};
+                                c->n_unaudited,
+                                c->n_unseen};
 
     xt_buf_put(out, xt_slice_of(c->stream.b, sizeof c->stream.b));
     for (size_t i = 0; i < XT_COUNT_OF(numbers); i++)
@@ -197,6 +209,8 @@ void xt_coverage_get(xt_slice bytes, xt_coverage *ret)
     c.n_waiting = xt_reader_varint(&reader);
     if (xt_reader_left(&reader) > 0)
         c.n_unaudited = xt_reader_varint(&reader);
+    if (xt_reader_left(&reader) > 0)
+        c.n_unseen = xt_reader_varint(&reader);
     if (!reader.failed)
         memcpy(c.stream.b, stream.p, sizeof c.stream.b);
     *ret = reader.failed ? (xt_coverage){.first_ms = 0} : c;

@@ -22,6 +22,7 @@ void xt_completeness_json(const xt_completeness *of, xt_json *json)
     xt_json_field_u64(json, "kernel_lost", of->n[XT_GAP_KERNEL]);
     xt_json_field_u64(json, "agent_lost", of->n[XT_GAP_AGENT]);
     xt_json_field_u64(json, "unaudited", of->n[XT_GAP_UNAUDITED]);
+    xt_json_field_u64(json, "unseen", of->n[XT_GAP_UNSEEN]);
     xt_json_field_u64(json, "spool_dropped", of->n[XT_GAP_SPOOL]);
     xt_json_field_u64(json, "new_streams", of->n_gaps[XT_GAP_STREAM]);
     put_seconds(json, "silent_s", of->ms[XT_GAP_SILENT]);
@@ -50,7 +51,7 @@ static void put_cells(xt_list *list, const xt_completeness *of)
     xt_list_cell(list, xt_slice_str(of->name[0] ? of->name : of->id));
     xt_list_cell(list, of->complete ? XT_S("yes") : XT_S("no"));
     xt_list_cell_u64(list, of->n[XT_GAP_KERNEL]);
-    xt_list_cell_u64(list, of->n[XT_GAP_AGENT] + of->n[XT_GAP_UNAUDITED]);
+    xt_list_cell_u64(list, of->n[XT_GAP_AGENT] + of->n[XT_GAP_UNAUDITED] + of->n[XT_GAP_UNSEEN]);
     xt_list_cell_u64(list, of->n[XT_GAP_SPOOL]);
     xt_list_cell_u64(list, of->n_gaps[XT_GAP_STREAM]);
     xt_list_cell_u64(list, (uint64_t)(unwatched_ms + 999) / 1000);

@@ -112,7 +112,7 @@ static void put_proved(xt_list *list, const xt_completeness *of)
         return;
     }
     put_word(list, of->complete ? "yes" : "no");
-    xt_list_cell_u64(list, of->n[XT_GAP_KERNEL] + of->n[XT_GAP_AGENT] + of->n[XT_GAP_UNAUDITED]);
+    xt_list_cell_u64(list, of->n[XT_GAP_KERNEL] + of->n[XT_GAP_AGENT] + of->n[XT_GAP_UNAUDITED] + of->n[XT_GAP_UNSEEN]);
     xt_list_cell_u64(list, of->n[XT_GAP_SPOOL]);
     xt_list_cell_u64(list, of->n_gaps[XT_GAP_STREAM]);
     xt_list_cell_u64(list, (uint64_t)(of->ms[XT_GAP_SILENT] + of->ms[XT_GAP_OFF] + of->ms[XT_GAP_TAKEN] +

@@ -148,6 +148,9 @@ typedef struct xt_heartbeat {
     uint64_t n_canary_sent, n_canary_lost;
     uint64_t canary_ms,
         canary_took_ms; /* wall time of the last one that came back whole (0: none), and its round trip */
+    /* later still */
+    uint64_t n_unseen;  /* audit events of this boot that were made and never seen, by their serials */
+    uint64_t unseen_ms; /* the last of them were made since that long ago */
 } xt_heartbeat;
 
 typedef enum xt_beat_state {

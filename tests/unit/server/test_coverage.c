@@ -132,10 +132,35 @@ static void unaudited_execs_are_a_gap(void **state)
     xt_coverage_get(xt_buf_slice(&out), &back);
     assert_int_equal(back.n_unaudited, 2);
     assert_int_equal(xt_coverage_beat(&back, &beat, T + 15 * S, gaps), 0);
-    xt_coverage_get(xt_slice_head(xt_buf_slice(&out), out.n - 1), &back); /* of a server that did not know it */
+    xt_coverage_get(xt_slice_head(xt_buf_slice(&out), out.n - 2), &back); /* of a server that did not know it */
     assert_int_equal(back.beat_ms, T + 10 * S);
     assert_int_equal(back.n_unaudited, 0);
     xt_buf_fini(&out);
+}
+
+/* The time before the heartbeat before this one is part of it, where they may have been made then. */
+static void unseen_events_are_a_gap_since_they_were_made(void **state)
+{
+    xt_coverage c = {.first_ms = 0};
+    xt_gap gaps[XT_GAPS_AT_ONCE];
+    xt_heartbeat beat = beat_of(7, 0, 0);
+
+    assert_int_equal(xt_coverage_beat(&c, &beat, T, gaps), 0);
+    beat.n_unseen = 40;
+    beat.unseen_ms = 12 * S;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 5 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_UNSEEN, T - 7 * S, T + 5 * S, 40);
+    beat.n_unseen = 38; /* two came after all */
+    beat.unseen_ms = 17 * S;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 10 * S, gaps), 0);
+    beat.n_unseen = 39;
+    beat.unseen_ms = 1 * S; /* never shorter than the heartbeats are apart */
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 15 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_UNSEEN, T + 10 * S, T + 15 * S, 1);
+    xt_coverage_hello(&c, true, c.stream, T + 20 * S, gaps); /* another boot counts anew */
+    beat.n_unseen = 2;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 25 * S, gaps), 1);
+    assert_int_equal(gaps[0].n, 2);
 }
 
 static void a_boot_and_a_stream_begin_anew(void **state)
@@ -206,6 +231,7 @@ static void it_is_written_and_read(void **state)
                      .n_dropped = 9,
                      .n_waiting = 10,
                      .n_unaudited = 12,
+                     .n_unseen = 13,
                      .stream = {{11}}},
                 back;
     char bytes[256];
@@ -215,7 +241,7 @@ static void it_is_written_and_read(void **state)
     assert_int_equal(xt_buf_done(&out), 0);
     xt_coverage_get(xt_buf_slice(&out), &back);
     assert_memory_equal(&c, &back, sizeof c);
-    xt_coverage_get(xt_slice_head(xt_buf_slice(&out), out.n - 2), &back); /* the last number may be missing, no other */
+    xt_coverage_get(xt_slice_head(xt_buf_slice(&out), out.n - 3), &back); /* the last two may be missing, no other */
     assert_int_equal(back.first_ms, 0);
     xt_coverage_get(XT_S(""), &back);
     assert_int_equal(back.first_ms, 0);
@@ -229,6 +255,7 @@ int main(void)
         cmocka_unit_test(the_switch_off_is_told_from_silence),
         cmocka_unit_test(losses_are_counted_once),
         cmocka_unit_test(unaudited_execs_are_a_gap),
+        cmocka_unit_test(unseen_events_are_a_gap_since_they_were_made),
         cmocka_unit_test(a_boot_and_a_stream_begin_anew),
         cmocka_unit_test(what_cannot_be_proved_is_not),
         cmocka_unit_test(an_old_agent_is_judged_by_its_rhythm),
