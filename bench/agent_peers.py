@@ -229,5 +229,6 @@ PEERS = {
     "reader": ("bare reader", Reader),
     "raw": ("auditd RAW", lambda: Auditd("RAW")),
     "enriched": ("auditd ENRICHED", lambda: Auditd("ENRICHED")),
-    "exectrail": ("Exectrail", Exectrail),
+    "exectrail": ("Exectrail, protect host", lambda *options: Exectrail("--protect", "host", *options)),
+    "record": ("Exectrail, protect record", lambda *options: Exectrail("--protect", "record", *options)),
 }

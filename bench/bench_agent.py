@@ -10,7 +10,7 @@ about once a second, asked for until the server finds it, and the bytes that one
 execute on the machine, and the witness, which would tell of each of those, is off.
 
 usage: bench_agent.py [--execs=N] [--rounds=N] [--only=NAME,...] [--modes=NAME,...] [--quiet=N] [--json=FILE]
-  names: reader, raw, enriched, exectrail; modes: single, steady, parallel, quiet (--quiet: so many execs, default 100)
+  names: reader, raw, enriched, exectrail (protect host), record (protect record); modes: single, steady, parallel, quiet (--quiet: so many execs, default 100)
 """
 import argparse
 import json

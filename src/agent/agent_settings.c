@@ -255,6 +255,20 @@ static int read_witness(const settings_source *source, xt_agent_settings *out, x
     return r;
 }
 
+static int read_protect(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
+{
+    const char *protect = find(source, "protect"), *limit = find(source, "cpu-limit");
+    uint64_t percent;
+    bool is_record = strcmp(protect, "record") == 0;
+    if (!is_record && strcmp(protect, "host") != 0)
+        return option_bad(problem, "protect", protect, "it is host or record");
+    if (!xt_slice_parse_u64(xt_slice_str(limit), &percent) || percent > 10000)
+        return option_bad(problem, "cpu-limit", limit, "it is a percentage of one CPU up to 10000, 0 for none");
+    out->protect = is_record ? XT_PROTECT_RECORD : XT_PROTECT_HOST;
+    out->cpu_limit = (unsigned)percent;
+    return read_switch(source, "repair", &out->repair, problem);
+}
+
 static int fill(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
 {
     out->servers = find(source, "server");
@@ -272,6 +286,8 @@ static int fill(const settings_source *source, xt_agent_settings *out, xt_proble
     if (r != 0)
         return r < 0 ? r : XT_SETTINGS_E_INVALID;
     r = read_witness(source, out, problem);
+    if (r == 0)
+        r = read_protect(source, out, problem);
     if (r != 0)
         return r;
     const char *spool = find(source, "spool-mib");

@@ -7,6 +7,7 @@
  * Ownership: texts point into argv or into `file`.
  */
 #pragma once
+#include "agent/protect.h"
 #include "base/opt.h"
 #include "event/secret_rules.h"
 #include "event/secret_seal.h"
@@ -49,6 +50,9 @@ typedef struct xt_agent_settings {
     uint64_t canary_ms; /* between two; 0: none */
     bool witness, exits;
     bool supervised; /* a service manager started the agent, and starts it again */
+    xt_protect protect;
+    bool repair;        /* what others change of audit is set back */
+    unsigned cpu_limit; /* percent of one CPU; 0: none */
     char host_name[256];
     char boot_id[64], machine_id[64], os[128];
     char *file; /* content of the settings file, cut up */

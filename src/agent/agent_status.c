@@ -88,6 +88,9 @@ static void put_kernel(xt_buf *out, const xt_state_file *file)
                   "wait %llu ticks\n",
                   number(file, "enabled"), number(file, "audit_pid"), number(file, "failure"), number(file, "backlog"),
                   number(file, "backlog_limit"), number(file, "backlog_wait_time"));
+    xt_buf_puts(out, "protect        ");
+    put_text(out, file, "protect");
+    xt_buf_printf(out, "; %llu changes of others set back\n", number(file, "repaired"));
     xt_buf_printf(out,
                   "lost           %llu records by the kernel since the agent began (%llu since boot), %llu here, %llu "
                   "cut, %llu forged; %llu events of this boot nobody saw\n",

@@ -1,19 +1,16 @@
 /*
  * How it works: everything is asked on a control socket of its own. The order at the start is: remember, write that
- * down, rules, backlog, socket, switch; at the end the other way round. The time a task waits for the backlog is
- * bounded to 25 ticks of the kernel (25 to 250 ms), because the kernel's own 60 seconds stop a host whose collector is
- * stuck: then records are lost, counted and said, and the host goes on.
+ * down, rules, backlog, socket, switch; at the end the other way round. How long a task waits for the backlog is what
+ * `protect` says (agent/protect.h), because the kernel's own 60 seconds stop a host whose collector is stuck.
  */
 #include "agent/audit_watch.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "agent/audit_before.h"
 #include "base/log.h"
-
-#define BACKLOG_LIMIT      8192
-#define BACKLOG_WAIT_TICKS 25
 
 const char *xt_watch_mode_name(xt_watch_mode mode)
 {
@@ -182,12 +179,17 @@ static int rule_add(xt_watch *watch, xt_rule_entry *entry, xt_problem *problem)
     return 0;
 }
 
+static bool is_missing(const xt_rule_entry *entry)
+{
+    return !entry->loaded && !entry->refused[0];
+}
+
 /* Those of groups that the kernel refuses are named, the others stay. */
 static int rules_add(xt_watch *watch, xt_problem *reterr_problem)
 {
     for (size_t i = 0; i < watch->book.n; i++) {
         xt_rule_entry *entry = &watch->book.entries[i];
-        if (!entry->added || entry->loaded)
+        if (!is_missing(entry))
             continue;
         int r = rule_add(watch, entry, reterr_problem);
         if (r != 0 && strcmp(entry->group, XT_RULE_BOOK_EXEC) == 0)
@@ -198,16 +200,33 @@ static int rules_add(xt_watch *watch, xt_problem *reterr_problem)
     return 0;
 }
 
-static int status_change(xt_watch *watch, xt_problem *reterr_problem)
+/* What the kernel has otherwise than `protect` wants it; a limit that is higher may stay, but not the one that is none. */
+static uint32_t backlog_mask(const xt_watch *watch)
 {
     const xt_audit_status *now = &watch->status;
-    xt_audit_status want = {.enabled = 1, .backlog_limit = BACKLOG_LIMIT, .backlog_wait_time = BACKLOG_WAIT_TICKS};
-    uint32_t mask = now->enabled == 0 ? AUDIT_STATUS_ENABLED : 0;
-    if (watch->mode == XT_WATCH_OWNER)
-        mask |= (now->backlog_limit < BACKLOG_LIMIT ? AUDIT_STATUS_BACKLOG_LIMIT : 0) |
-                (now->backlog_wait_time > BACKLOG_WAIT_TICKS ? AUDIT_STATUS_BACKLOG_WAIT_TIME : 0);
+    if (watch->mode != XT_WATCH_OWNER)
+        return 0;
+    return (now->backlog_limit < watch->limits.backlog_limit ? AUDIT_STATUS_BACKLOG_LIMIT : 0) |
+           (now->backlog_wait_time != watch->limits.wait_ticks ? AUDIT_STATUS_BACKLOG_WAIT_TIME : 0);
+}
+
+static int status_change(xt_watch *watch, uint32_t mask, xt_problem *reterr_problem)
+{
+    const xt_audit_status want = {
+        .enabled = 1,
+        .backlog_limit = watch->limits.backlog_limit,
+        .backlog_wait_time = watch->limits.wait_ticks,
+    };
     int r = mask ? xt_netlink_status_set(watch->control, mask, &want, reterr_problem) : 0;
     return r != 0 ? refused(r) : 0;
+}
+
+static int own(xt_watch *watch, xt_problem *reterr_problem)
+{
+    int r = xt_netlink_own(watch->records, reterr_problem);
+    if (r == 0)
+        xt_netlink_buffer_set(watch->records, watch->limits.audit_bytes);
+    return r;
 }
 
 static void complain(int r, const xt_problem *problem)
@@ -270,10 +289,11 @@ static int take_over(xt_watch *watch, xt_problem *reterr_problem)
     else if (r == 0 && watch->mode == XT_WATCH_MULTICAST)
         r = xt_netlink_open_multicast(&watch->records, reterr_problem);
     if (r == 0 && watch->mode == XT_WATCH_OWNER)
-        r = xt_netlink_own(watch->records, reterr_problem);
+        r = own(watch, reterr_problem);
     watch->owned = r == 0 && watch->mode == XT_WATCH_OWNER;
     if (r == 0 && !locked)
-        r = status_change(watch, reterr_problem);
+        r = status_change(watch, backlog_mask(watch) | (watch->status.enabled == 0 ? AUDIT_STATUS_ENABLED : 0),
+                          reterr_problem);
     if (r == 0 && !locked)
         r = rules_add(watch, reterr_problem);
     if (r != 0)
@@ -302,7 +322,7 @@ static int begin(xt_watch *watch, const xt_rule_book *groups, xt_problem *reterr
 int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups, xt_watch *ret,
                   xt_problem *reterr_problem)
 {
-    *ret = (xt_watch){.settings = settings};
+    *ret = (xt_watch){.settings = settings, .limits = xt_protect_limits_get(settings->protect)};
     xt_rule_book_init(&ret->book);
     if (settings->is_text) {
         ret->mode = XT_WATCH_TEXT; /* text from anywhere: the kernel here is none of its business */
@@ -398,6 +418,74 @@ int xt_watch_change(xt_watch *watch, const xt_rule_book *groups, bool without_ex
     complain(xt_audit_rules_write(watch->settings, &watch->book, NULL, &later), &later);
     complain(xt_watch_rules(watch, &later), &later);
     return r < 0 && r != -ENOMEM ? XT_WATCH_E_REFUSED : refused(r);
+}
+
+/* ------------------------------------------------------------------------------------------------- drift */
+
+static unsigned count_missing(const xt_watch *watch)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < watch->book.n; i++)
+        n += is_missing(&watch->book.entries[i]);
+    return n;
+}
+
+bool xt_watch_has_drifted(const xt_watch *watch, xt_watch_drift what)
+{
+    if (!watch->changed)
+        return false;
+    switch (what) {
+    case XT_WATCH_SWITCH:
+        return watch->status.enabled == 0;
+    case XT_WATCH_SOCKET:
+        return watch->owned && watch->status.pid != (uint32_t)getpid();
+    case XT_WATCH_RULES:
+        return count_missing(watch) > 0;
+    default:
+        return backlog_mask(watch) != 0;
+    }
+}
+
+void xt_watch_drift_put(const xt_watch *watch, xt_watch_drift what, xt_buf *out)
+{
+    const xt_audit_status *now = &watch->status;
+    if (what == XT_WATCH_SWITCH)
+        xt_buf_puts(out, "the kernel's audit switch (enabled is 0)");
+    else if (what == XT_WATCH_SOCKET)
+        xt_buf_printf(out, "the audit socket (of process %u)", now->pid);
+    else if (what == XT_WATCH_RULES)
+        xt_buf_printf(out, "the agent's rules (%u of %zu are not loaded)", count_missing(watch), watch->book.n);
+    else
+        xt_buf_printf(out, "the backlog's limit and wait (%u and %u ticks, not %u and %u)", now->backlog_limit,
+                      now->backlog_wait_time, watch->limits.backlog_limit, watch->limits.wait_ticks);
+}
+
+/* The kernel answers in order: when it has told its status, it has seen the request before. */
+static int own_again(xt_watch *watch, xt_problem *reterr_problem)
+{
+    int r = xt_netlink_own_again(watch->records);
+    if (r == 0)
+        r = xt_watch_status(watch, reterr_problem);
+    if (r != 0)
+        return r;
+    if (watch->status.pid == (uint32_t)getpid())
+        return 0;
+    xt_problem_set(reterr_problem, "process %u has it and keeps it", watch->status.pid);
+    return XT_WATCH_E_REFUSED;
+}
+
+int xt_watch_repair(xt_watch *watch, xt_watch_drift what, xt_problem *reterr_problem)
+{
+    switch (what) {
+    case XT_WATCH_SWITCH:
+        return status_change(watch, AUDIT_STATUS_ENABLED, reterr_problem);
+    case XT_WATCH_SOCKET:
+        return own_again(watch, reterr_problem);
+    case XT_WATCH_RULES:
+        return rules_add(watch, reterr_problem);
+    default:
+        return status_change(watch, backlog_mask(watch), reterr_problem);
+    }
 }
 
 void xt_watch_restore(xt_watch *watch)

@@ -25,6 +25,15 @@ typedef enum xt_watch_mode {
     XT_WATCH_FOLLOW,
 } xt_watch_mode;
 
+/* What others may change under us. */
+typedef enum xt_watch_drift {
+    XT_WATCH_SWITCH,  /* enabled is 0 */
+    XT_WATCH_SOCKET,  /* the records go to another process, or to none */
+    XT_WATCH_RULES,   /* rules that are wanted are not loaded */
+    XT_WATCH_BACKLOG, /* limit and wait */
+    XT_WATCH_DRIFTS,
+} xt_watch_drift;
+
 /* What was there before us; kept in STATE/audit-before while we watch. */
 typedef struct xt_watch_before {
     uint32_t enabled, backlog_limit, backlog_wait_time, failure;
@@ -37,10 +46,11 @@ typedef struct xt_watch {
     xt_rule_book book;             /* the rules that are wanted */
     bool paused;                   /* the exec rules are not among them */
     xt_watch_before before;
-    bool changed;           /* there is something to give back */
-    bool owned;             /* the socket too */
-    xt_audit_status status; /* as last read */
-    xt_buf blind;           /* rules that hide execs, one a line */
+    xt_protect_limits limits; /* what `protect` wants on this host */
+    bool changed;             /* there is something to give back */
+    bool owned;               /* the socket too */
+    xt_audit_status status;   /* as last read */
+    xt_buf blind;             /* rules that hide execs, one a line */
     char rules_hash[33];
 } xt_watch;
 
@@ -67,6 +77,13 @@ void xt_watch_close(xt_watch *watch);
 XT_MUST_USE int xt_watch_status(xt_watch *watch, xt_problem *reterr_problem);
 /* Reads the rules again: what of the book is loaded, blind, rules_hash. */
 XT_MUST_USE int xt_watch_rules(xt_watch *watch, xt_problem *reterr_problem);
+
+/* By what was read last. Nothing has, where nothing was changed: the settings are locked, or another owner's. */
+bool xt_watch_has_drifted(const xt_watch *watch, xt_watch_drift what);
+/* Says what it is like, for an event. */
+void xt_watch_drift_put(const xt_watch *watch, xt_watch_drift what, xt_buf *out);
+/* Sets it back. Read status and rules again afterwards. */
+XT_MUST_USE int xt_watch_repair(xt_watch *watch, xt_watch_drift what, xt_problem *reterr_problem);
 
 const char *xt_watch_mode_name(xt_watch_mode mode);
 /* auditd stands between the kernel and us. */

@@ -35,6 +35,8 @@
 #define MAX_PROCESSES 16384
 #define END_WAIT_MS   8000
 #define READY_MS      3000 /* how long the service manager waits for an enrolment */
+#define BEAT_SOON_MS  500
+#define STALL_MS      3000 /* that a turn comes too late, and the agent stood still */
 
 xt_event_origin xt_collector_origin(const xt_collector *c)
 {
@@ -143,6 +145,8 @@ static int on_event(void *context, xt_event *event, xt_arena *arena)
     if (c->watch.mode != XT_WATCH_TEXT && !c->input.marks && xt_event_has(event, XT_F_SERIAL) &&
         !xt_slice_eq(action, XT_S("amended")))
         xt_serial_count_see(&c->serials, (uint32_t)xt_event_num(event, XT_F_SERIAL, 0));
+    if (xt_slice_eq(action, XT_S("changed-audit-configuration")))
+        xt_collector_beat_soon(c);
     return r < 0 ? xt_error_trace(r) : xt_collector_emit(c, event, arena);
 }
 
@@ -257,9 +261,14 @@ static int64_t flush_ms(const xt_collector *c)
     return c->n_out >= FLUSH_BUSY ? FLUSH_BUSY_MS : FLUSH_MS;
 }
 
+static int64_t beat_ms(const xt_collector *c)
+{
+    return c->is_beat_due ? BEAT_SOON_MS : XT_BEAT_MS;
+}
+
 static int wait_ms(const xt_collector *c, int64_t now_ms)
 {
-    int64_t left = c->last_beat_ms + XT_BEAT_MS - now_ms;
+    int64_t left = c->last_beat_ms + beat_ms(c) - now_ms;
     int64_t look_ms = xt_collector_look_ms(c, now_ms);
     left = look_ms < left ? look_ms : left;
     if (now_ms - c->last_input_ms < OPEN_MS && left > TICK_MS)
@@ -287,6 +296,18 @@ static int decoder_tick(xt_collector *c, int64_t now_ms)
     return xt_decoder_tick(c->decoder, c->decoder_ms);
 }
 
+/* What the kernel had no room for meanwhile is told by its counter, or by the witness (docs/agent.md). */
+static void say_stalled(xt_collector *c, int64_t late_ms)
+{
+    xt_log(XT_LOG_WARN, "the agent did not run for %lld ms", (long long)late_ms);
+    xt_collector_say(
+        c, "agent-stalled",
+        "the agent did not run for %lld ms: it was stopped, or got no CPU; records waited in the kernel meanwhile, "
+        "and what had no room there is told as lost or exec-unaudited",
+        (long long)late_ms);
+    xt_collector_beat_soon(c);
+}
+
 static int turn(xt_collector *c, int signals)
 {
     struct pollfd fds[] = {
@@ -296,10 +317,14 @@ static int turn(xt_collector *c, int signals)
         {.fd = xt_collector_input_fd(c), .events = POLLIN},
         {.fd = c->family.canary_fd, .events = POLLIN},
     };
-    if (poll(fds, XT_COUNT_OF(fds), wait_ms(c, xt_clock_mono_ms(&xt_clock_system))) < 0)
-        return errno == EINTR ? 0 : xt_error_origin(-errno);
-    int r;
     int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+    int wait = wait_ms(c, now_ms), r;
+    if (poll(fds, XT_COUNT_OF(fds), wait) < 0)
+        return errno == EINTR ? 0 : xt_error_origin(-errno);
+    int64_t due_ms = c->turn_ms + wait; /* turn_ms: when the last one began, what it did included */
+    now_ms = xt_clock_mono_ms(&xt_clock_system);
+    if (now_ms - due_ms >= STALL_MS)
+        say_stalled(c, now_ms - due_ms);
     if (fds[0].revents)
         on_signal(c, signals);
     if (fds[1].revents && on_shipper(c) == -EPIPE)
@@ -318,7 +343,7 @@ static int turn(xt_collector *c, int signals)
     if (r == 0)
         r = xt_collector_witness_turn(c);
     xt_collector_look(c, now_ms);
-    if (r == 0 && now_ms - c->last_beat_ms >= XT_BEAT_MS)
+    if (r == 0 && now_ms - c->last_beat_ms >= beat_ms(c))
         xt_collector_beat(c);
     return r == 0 && c->n_out > 0 && now_ms - c->out_ms >= flush_ms(c) ? xt_collector_flush(c) : r;
 }
@@ -373,6 +398,7 @@ static int begin(xt_collector *c, xt_problem *problem)
         return r;
     c->watching = true;
     c->started_ms = xt_clock_wall_ms(&xt_clock_system);
+    c->turn_ms = xt_clock_mono_ms(&xt_clock_system);
     c->lost_at_start = c->watch.status.lost;
     c->reader.secrets = c->settings->secrets;
     r = xt_collector_witness_open(c);
@@ -399,6 +425,21 @@ static int begin(xt_collector *c, xt_problem *problem)
     return r;
 }
 
+/* What still stands in the sockets may be more than the ring holds. */
+static int take_last(xt_collector *c)
+{
+    int r = 0;
+    if (!c->receiver || !c->decoder)
+        return 0;
+    xt_receiver_end(c->receiver);
+    while (r == 0 && !xt_receiver_is_done(c->receiver)) {
+        struct pollfd fd = {.fd = xt_ring_fd(c->ring), .events = POLLIN};
+        if (poll(&fd, 1, TICK_MS) > 0 && (r = decoder_tick(c, xt_clock_mono_ms(&xt_clock_system))) == 0)
+            r = take_ring(c);
+    }
+    return r;
+}
+
 /* Whatever the loop ended with: give back, take what is left, pass it on. */
 static void wind_up(xt_collector *c)
 {
@@ -407,8 +448,9 @@ static void wind_up(xt_collector *c)
         xt_collector_beat(c);
     if (c->watching)
         xt_watch_restore(&c->watch);
+    r = take_last(c);
     c->receiver = xt_receiver_stop(c->receiver);
-    if (c->decoder && c->ring)
+    if (c->decoder && c->ring && r == 0)
         r = decoder_tick(c, xt_clock_mono_ms(&xt_clock_system));
     if (c->decoder && c->ring && r == 0)
         r = take_ring(c);

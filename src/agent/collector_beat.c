@@ -81,7 +81,6 @@ static void restore_serials(xt_collector *c)
 
 static void compare(xt_collector *c)
 {
-    const xt_audit_status *now = &c->watch.status;
     xt_netlink_counters counters = c->ring ? xt_ring_counters(c->ring) : (xt_netlink_counters){0};
     if (c->ring)
         say_lost(c, &c->seen.ring_dropped, xt_ring_dropped(c->ring),
@@ -94,18 +93,7 @@ static void compare(xt_collector *c)
     if (!has_kernel(c))
         return;
     compare_lost(c);
-    if (now->enabled != c->seen.enabled) {
-        xt_log(XT_LOG_WARN, "the kernel's audit switch went from %u to %u", c->seen.enabled, now->enabled);
-        xt_collector_say(c, "audit-changed", "the kernel's audit switch (enabled) went from %u to %u", c->seen.enabled,
-                         now->enabled);
-    }
-    if (now->pid != c->seen.audit_pid) {
-        xt_log(XT_LOG_WARN, "the audit socket went from process %u to process %u", c->seen.audit_pid, now->pid);
-        xt_collector_say(c, "audit-changed", "the audit socket went from process %u to process %u", c->seen.audit_pid,
-                         now->pid);
-    }
-    c->seen.enabled = now->enabled;
-    c->seen.audit_pid = now->pid;
+    xt_collector_guard_compare(c);
 }
 
 static void put_witness(xt_collector *c, xt_heartbeat *beat)
@@ -205,6 +193,7 @@ static void status_put(xt_collector *c, const xt_heartbeat *beat, bool ended, xt
     xt_buf_printf(out, "enabled=%llu\naudit_pid=%llu\nfailure=%llu\nlost=%llu\nlost_since_start=%llu\nbacklog=%llu\n",
                   ull(beat->enabled), ull(beat->audit_pid), ull(beat->failure), ull(beat->lost),
                   ull(beat->lost_since_start), ull(beat->backlog));
+    xt_buf_printf(out, "protect=%s\nrepaired=%llu\n", xt_protect_name(c->settings->protect), ull(c->guard.n_repaired));
     xt_buf_printf(out, "backlog_limit=%llu\nbacklog_wait_time=%llu\nbacklog_wait_time_actual=%llu\n",
                   ull(beat->backlog_limit), ull(beat->backlog_wait_time), ull(beat->backlog_wait_time_actual));
     xt_buf_printf(
@@ -239,13 +228,15 @@ void xt_collector_status_write(xt_collector *c, bool ended)
     status_write(c, &beat, ended);
 }
 
-static void log_blind(const xt_collector *c, xt_hash128 before)
+static void send_beat(xt_collector *c, const xt_heartbeat *beat)
 {
-    xt_slice rest = xt_buf_slice(&c->watch.blind), line;
-    if (xt_hash128_eq(before, xt_slice_hash128(rest)))
+    if (c->family.shipper_fd < 0)
         return;
-    while (rest.n > 0 && xt_slice_cut(&rest, '\n', &line))
-        xt_log(XT_LOG_WARN, "a rule that is not ours hides commands: %.*s", XT_S_ARGS(line));
+    xt_buf out = XT_BUF_INIT;
+    xt_heartbeat_put(&out, beat);
+    if (xt_buf_done(&out) < 0 || xt_channel_send(c->family.shipper_fd, XT_CHANNEL_HEARTBEAT, xt_buf_slice(&out)) < 0)
+        xt_log(XT_LOG_DEBUG, "a heartbeat was not taken");
+    xt_buf_fini(&out);
 }
 
 void xt_collector_beat(xt_collector *c)
@@ -254,28 +245,26 @@ void xt_collector_beat(xt_collector *c)
     c->last_beat_ms = xt_clock_mono_ms(&xt_clock_system);
     if (has_kernel(c)) {
         int r = xt_watch_status(&c->watch, &problem);
-        if (r == 0 && c->n_beats % RULES_EVERY == 0) {
-            xt_hash128 before =
-                c->n_beats ? xt_slice_hash128(xt_buf_slice(&c->watch.blind)) : xt_slice_hash128(XT_S_NULL);
+        if (r == 0 && (c->n_beats % RULES_EVERY == 0 || c->is_beat_due))
             r = xt_watch_rules(&c->watch, &problem);
-            log_blind(c, before);
-        }
         if (r != 0)
             xt_log_problem(XT_LOG_WARN, &problem);
     }
     c->n_beats++;
+    c->is_beat_due = false;
     compare(c);
     xt_heartbeat beat = heartbeat(c);
     status_write(c, &beat, false);
     (void)xt_notify_say(&c->family.notify, "STATUS=%s, %llu events; %.*s", xt_watch_mode_name(c->watch.mode),
                         ull(beat.n_events), XT_S_ARGS(beat.completeness));
-    if (c->family.shipper_fd < 0)
-        return;
-    xt_buf out = XT_BUF_INIT;
-    xt_heartbeat_put(&out, &beat);
-    if (xt_buf_done(&out) < 0 || xt_channel_send(c->family.shipper_fd, XT_CHANNEL_HEARTBEAT, xt_buf_slice(&out)) < 0)
-        xt_log(XT_LOG_DEBUG, "a heartbeat was not taken");
-    xt_buf_fini(&out);
+    send_beat(c, &beat);
+    if (has_kernel(c))
+        xt_collector_guard_repair(c);
+}
+
+void xt_collector_beat_soon(xt_collector *c)
+{
+    c->is_beat_due = true;
 }
 
 /* The sentence about the time between the last status file and now; nothing when this is the first start. */
@@ -304,11 +293,8 @@ void xt_collector_begin(xt_collector *c)
 {
     char text[512];
     xt_buf gap = XT_BUF_ON(text);
-    c->seen = (xt_beat_seen){
-        .lost = c->watch.status.lost,
-        .enabled = c->watch.status.enabled,
-        .audit_pid = c->watch.status.pid,
-    };
+    c->seen = (xt_beat_seen){.lost = c->watch.status.lost};
+    xt_collector_guard_see(c);
     restore_serials(c);
     put_gap(c, &gap);
     xt_collector_status_write(c, false); /* killed from here on, the next agent knows since when */

@@ -2,7 +2,7 @@
  * agent/collector_private - what the collector's parts share
  */
 #pragma once
-#include "agent/audit_watch.h"
+#include "agent/audit_guard.h"
 #include "agent/canary.h"
 #include "agent/collector.h"
 #include "agent/collector_input.h"
@@ -19,7 +19,9 @@
 /* What the last heartbeat saw, to tell what is new. */
 typedef struct xt_beat_seen {
     uint64_t lost, ring_dropped, n_truncated, n_overruns;
-    uint32_t enabled, audit_pid;
+    uint32_t enabled, audit_pid, backlog_limit, backlog_wait_time, rate_limit, failure;
+    char rules_hash[33];
+    xt_hash128 blind; /* of the rules that hide execs */
 } xt_beat_seen;
 
 /* How the agent's own processes are. Times: monotonic. */
@@ -65,6 +67,8 @@ struct xt_collector {
     int64_t turn_ms, decoder_ms; /* when the last turn was; the decoder's clock, see collector.c */
     unsigned n_beats;
     xt_beat_seen seen;
+    xt_guard guard;
+    bool is_beat_due; /* before its time, with the rules */
     uint64_t lost_at_start;
     xt_collector_care care;
     xt_serial_count serials; /* of the kernel's events; not counted where they come as text */
@@ -95,6 +99,12 @@ void xt_collector_canary_answer(xt_collector *c);
 /* collector_beat.c: what is said at the start (not watching from, to), and at each heartbeat. */
 void xt_collector_begin(xt_collector *c);
 void xt_collector_beat(xt_collector *c);
+/* The next turn brings one, with the rules read anew; twice a second at most. */
+void xt_collector_beat_soon(xt_collector *c);
+/* collector_guard.c: what is there at the start; what changed since; what is set back. */
+void xt_collector_guard_see(xt_collector *c);
+void xt_collector_guard_compare(xt_collector *c);
+void xt_collector_guard_repair(xt_collector *c);
 void xt_collector_status_write(xt_collector *c, bool ended);
 
 /*

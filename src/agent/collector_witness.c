@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/timestamp.h"
 
-#define MAX_TASKS       32768
+#define MAX_TASKS       65536
 #define BOUND_MS        4000  /* an event whose end is not told is given up after 2000 (audit/joiner.h) */
 #define BOUND_PLUGIN_MS 12000 /* auditd's queues lie between */
 #define RELISTEN_MS     10000
@@ -136,7 +136,7 @@ int xt_collector_witness_open(xt_collector *c)
         xt_buf_puts(&c->witness_off, "switched off (--witness)");
         return 0;
     }
-    r = xt_proc_connector_open(&c->connector, &problem);
+    r = xt_proc_connector_open(xt_protect_limits_get(c->settings->protect).connector_bytes, &c->connector, &problem);
     if (r == 0)
         return xt_error_trace(witness_new(c));
     if (r > 0) {

@@ -16,9 +16,8 @@
 #include "agent/proc_message.h"
 #include "base/clock.h"
 
-#define SLOT_BYTES           256 /* the kernel's messages have 76 bytes */
-#define RECEIVE_BUFFER_BYTES (16 << 20)
-#define ANSWER_TIMEOUT_MS    500
+#define SLOT_BYTES        256 /* the kernel's messages have 76 bytes */
+#define ANSWER_TIMEOUT_MS 500
 
 typedef union proc_slot {
     struct nlmsghdr header;
@@ -62,10 +61,10 @@ int xt_proc_connector_listen(xt_proc_connector *c)
     return 0;
 }
 
-static int socket_open(xt_proc_connector *c)
+static int socket_open(xt_proc_connector *c, size_t buffer_bytes)
 {
     const struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
-    int bytes = RECEIVE_BUFFER_BYTES, on = 1;
+    int bytes = (int)buffer_bytes, on = 1;
     c->fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
     if (c->fd < 0 || bind(c->fd, (const struct sockaddr *)&address, sizeof address) < 0)
         return -errno;
@@ -106,13 +105,13 @@ static int answer_wait(xt_proc_connector *c)
     return r;
 }
 
-int xt_proc_connector_open(xt_proc_connector **ret, xt_problem *reterr_problem)
+int xt_proc_connector_open(size_t buffer_bytes, xt_proc_connector **ret, xt_problem *reterr_problem)
 {
     xt_proc_connector *c = calloc(1, sizeof *c);
     if (!c)
         return xt_error_origin(-ENOMEM);
     slots_prepare(c);
-    int r = socket_open(c);
+    int r = socket_open(c, buffer_bytes);
     if (r == 0)
         r = answer_wait(c);
     if (r != 0) {

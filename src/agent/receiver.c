@@ -6,6 +6,10 @@
  * millisecond only; on a busy host the rests are long and follow each other without poll, since a wake-up costs as much
  * as an exec.
  *
+ * What the main thread has no time for stays in the sockets: once the ring is well filled nothing is taken until there is
+ * room, so that what comes after the agent stood still, or faster than it can be decoded, is kept by the kernel as long
+ * as the sockets have room (agent/protect.h).
+ *
  * Audit's records are taken first and put last, with the connector drained between: so a record never overtakes what
  * the connector said before it.
  */
@@ -26,14 +30,17 @@
 #define WAKE_MESSAGES 4096
 #define MAX_ROUNDS    64  /* of the connector's messages before audit's turn again */
 #define WAIT_MAX_MS   500 /* how long a stop may have to wait */
+#define ROOM_NS       (2 * 1000 * 1000L)
+#define LAST_WAITS    4000 /* of ROOM_NS, at the end: then what still stands in the sockets is given up */
 
 struct xt_receiver {
     pthread_t thread;
     xt_netlink *nl;
     xt_proc_connector *connector;
     xt_ring *ring;
-    atomic_bool stop;
+    atomic_bool stop, is_done;
     atomic_uint n_turns;
+    unsigned n_last_waits;
 };
 
 static void rest(long ns)
@@ -61,6 +68,19 @@ static size_t drain_audit(xt_receiver *receiver, const xt_netlink_message **ret)
     return receiver->nl && xt_netlink_receive(receiver->nl, 0, ret, &n, NULL) == 0 ? n : 0;
 }
 
+/* False when the thread is to end, and there is none. */
+static bool wait_room(xt_receiver *receiver)
+{
+    while (!xt_ring_has_room(receiver->ring)) {
+        if (atomic_load(&receiver->stop) && --receiver->n_last_waits == 0)
+            return false;
+        atomic_fetch_add_explicit(&receiver->n_turns, 1, memory_order_relaxed);
+        xt_ring_wake(receiver->ring);
+        rest(ROOM_NS);
+    }
+    return true;
+}
+
 /*
  * Everything that stands in the sockets; how many messages that were. The reader is woken for all of it, or when much
  * has come.
@@ -68,8 +88,10 @@ static size_t drain_audit(xt_receiver *receiver, const xt_netlink_message **ret)
 static size_t drain(xt_receiver *receiver)
 {
     const xt_netlink_message *messages;
-    size_t n, waiting = 0, all = 0;
+    size_t n = 0, waiting = 0, all = 0;
     do {
+        if (!wait_room(receiver))
+            break;
         n = drain_audit(receiver, &messages);
         size_t came = drain_connector(receiver) + n;
         waiting += came;
@@ -105,6 +127,7 @@ static void *run(void *context)
         rest(is_silent ? REST_MIN_NS : REST_NS);
     }
     (void)drain(receiver);
+    atomic_store(&receiver->is_done, true);
     return NULL;
 }
 
@@ -116,6 +139,7 @@ int xt_receiver_start(xt_netlink *nl, xt_proc_connector *connector, xt_ring *rin
     receiver->nl = nl;
     receiver->connector = connector;
     receiver->ring = ring;
+    receiver->n_last_waits = LAST_WAITS;
     int r = pthread_create(&receiver->thread, NULL, run, receiver);
     if (r != 0) {
         free(receiver);
@@ -123,6 +147,16 @@ int xt_receiver_start(xt_netlink *nl, xt_proc_connector *connector, xt_ring *rin
     }
     *ret = receiver;
     return 0;
+}
+
+void xt_receiver_end(xt_receiver *receiver)
+{
+    atomic_store(&receiver->stop, true);
+}
+
+bool xt_receiver_is_done(const xt_receiver *receiver)
+{
+    return atomic_load(&receiver->is_done);
 }
 
 xt_receiver *xt_receiver_stop(xt_receiver *receiver)

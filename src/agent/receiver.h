@@ -13,7 +13,10 @@
 typedef struct xt_receiver xt_receiver;
 /* Either of the sockets may be NULL. */
 XT_MUST_USE int xt_receiver_start(xt_netlink *nl, xt_proc_connector *connector, xt_ring *ring, xt_receiver **ret);
-/* Waits for the thread, at most a second; what it took stands in the ring. */
+/* Takes what still stands in the sockets, as long as the ring is read, and is done then. */
+void xt_receiver_end(xt_receiver *receiver);
+bool xt_receiver_is_done(const xt_receiver *receiver);
+/* Waits for the thread, at most some seconds; what it took stands in the ring. */
 xt_receiver *xt_receiver_stop(xt_receiver *receiver);
 /* Grows at least twice a second while the thread is alive. Any thread. */
 unsigned xt_receiver_turns(const xt_receiver *receiver);

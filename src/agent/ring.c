@@ -15,6 +15,8 @@
 
 #define KEEP_BYTES ((size_t)256 << 10) /* of an area; what a burst touched beyond is given back */
 #define HEAD_BYTES 8
+#define ROOM_BYTES \
+    ((size_t)3 << 20) /* a batch of the connector (half a megabyte) still fits in its half, audit's behind it */
 
 struct xt_ring {
     pthread_mutex_t lock;
@@ -86,6 +88,14 @@ void xt_ring_put(xt_ring *ring, const xt_netlink_message *messages, size_t n, co
     if (counters)
         ring->counters = *counters;
     pthread_mutex_unlock(&ring->lock);
+}
+
+bool xt_ring_has_room(xt_ring *ring)
+{
+    pthread_mutex_lock(&ring->lock);
+    bool has_room = ring->n[ring->writing] <= ROOM_BYTES;
+    pthread_mutex_unlock(&ring->lock);
+    return has_room;
 }
 
 void xt_ring_wake(xt_ring *ring)

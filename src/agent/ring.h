@@ -2,7 +2,8 @@
  * agent/ring - records on their way from the receive thread to the main thread
  *
  * Shape:     two areas of memory of fixed size: one is filled while the other is read, and they change places. The writer
- *            never waits for the reader and never allocates: what does not fit is dropped and counted.
+ *            never waits for the reader and never allocates: what does not fit is dropped and counted. A writer that asks for
+ *            room first leaves what has none where it is, in the kernel's sockets, which hold far more.
  * Threads:   one writer (put, counters_set), one reader (take, get).
  * Limits:    XT_RING_BYTES each; untouched memory costs nothing, and a burst's is given back. Messages of the process
  *            connector may fill half of an area; what of them does not fit is not counted, for their own numbers tell.
@@ -20,6 +21,8 @@ xt_ring *xt_ring_close(xt_ring *ring);
 int xt_ring_fd(const xt_ring *ring);
 /* counters: NULL where they stay as they are. */
 void xt_ring_put(xt_ring *ring, const xt_netlink_message *messages, size_t n, const xt_netlink_counters *counters);
+/* True when a batch of records, and all that the connector may say before it, will fit. */
+bool xt_ring_has_room(xt_ring *ring);
 void xt_ring_wake(xt_ring *ring);
 /* Everything put since the last take, as records that xt_ring_next cuts; valid until the next take. */
 xt_slice xt_ring_take(xt_ring *ring);

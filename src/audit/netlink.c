@@ -9,6 +9,7 @@
 #include "audit/netlink.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/netlink.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -107,9 +108,9 @@ int xt_netlink_open(xt_netlink **ret, xt_problem *reterr_problem)
     return open_with_groups(0, ret, reterr_problem);
 }
 
-static void raise_receive_buffer(const xt_netlink *nl)
+void xt_netlink_buffer_set(xt_netlink *nl, size_t n_bytes)
 {
-    int bytes = RECEIVE_BUFFER_BYTES;
+    int bytes = n_bytes < INT_MAX / 2 ? (int)n_bytes : INT_MAX / 2;
     if (setsockopt(nl->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
         (void)setsockopt(nl->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
 }
@@ -118,7 +119,7 @@ int xt_netlink_open_multicast(xt_netlink **ret, xt_problem *reterr_problem)
 {
     int r = open_with_groups(1u << (AUDIT_NLGRP_READLOG - 1), ret, reterr_problem);
     if (r == 0)
-        raise_receive_buffer(*ret);
+        xt_netlink_buffer_set(*ret, RECEIVE_BUFFER_BYTES);
     return r;
 }
 
@@ -381,12 +382,18 @@ static int outcome_owned(xt_netlink *nl, xt_problem *problem)
 int xt_netlink_own(xt_netlink *nl, xt_problem *reterr_problem)
 {
     int on = 1;
-    raise_receive_buffer(nl);
+    xt_netlink_buffer_set(nl, RECEIVE_BUFFER_BYTES);
     (void)setsockopt(nl->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof on);
     int r = status_send(nl, AUDIT_STATUS_PID, &(xt_audit_status){.pid = (uint32_t)getpid()});
     if (r == -EEXIST)
         return outcome_owned(nl, reterr_problem);
     return outcome(nl, r, "receive the audit records", reterr_problem);
+}
+
+int xt_netlink_own_again(xt_netlink *nl)
+{
+    const struct audit_status s = {.mask = AUDIT_STATUS_PID, .pid = (uint32_t)getpid()};
+    return send_request(nl, AUDIT_SET, 0, xt_slice_of(&s, sizeof s));
 }
 
 int xt_netlink_disown(xt_netlink *nl, xt_problem *reterr_problem)

@@ -48,7 +48,12 @@ XT_MUST_USE int xt_netlink_status_set(xt_netlink *nl, uint32_t mask, const xt_au
  * is raised with SO_RCVBUFFORCE, NETLINK_NO_ENOBUFS set. As the owner, ask for status and rules on another socket.
  */
 XT_MUST_USE int xt_netlink_own(xt_netlink *nl, xt_problem *reterr_problem);
+/* Asks to become the owner again and does not wait for the answer (status tells it): may be called beside receive. */
+XT_MUST_USE int xt_netlink_own_again(xt_netlink *nl);
 XT_MUST_USE int xt_netlink_disown(xt_netlink *nl, xt_problem *reterr_problem);
+
+/* Sets the receive buffer (SO_RCVBUFFORCE, else what the system allows); the kernel lets twice as many bytes wait. */
+void xt_netlink_buffer_set(xt_netlink *nl, size_t n_bytes);
 
 /* Calls `each` for every loaded rule; rule is valid during the call. */
 typedef void (*xt_netlink_rule_fn)(void *context, const struct audit_rule_data *rule, size_t n_bytes);

@@ -90,7 +90,7 @@ class Modes(Scene):
 
     def test_completeness_is_proved(self):
         """The kernel's own switch is turned off and on again: nothing of it is in any record, heartbeats alone prove it."""
-        agent = Agent(self.folder, self.server)
+        agent = Agent(self.folder, self.server, "--repair", "off")
         self.assertTrue(wait_for(lambda: self.proved().get("first_heartbeat"), 20, 0.2), agent.process.text())
         begin = self.proved()["first_heartbeat"]
         self.assertTrue(wait_for(lambda: self.verify("--from", begin, "--to", "now").returncode == 0, 30, 0.5),
