@@ -1,5 +1,5 @@
 """Real kernel: an agent that stands still under load harms nobody (protect host) and loses nothing (protect record); what
-others change of audit is told and set back. STALL_SECONDS (3): how long it stands still; `./dev torture stall` takes 20."""
+others change of audit is told and set back. STALL_SECONDS (1): how long it stands still; `./dev torture stall` takes 20."""
 import os
 import signal
 import subprocess
@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from actors import audit_status, descendants, run, wait_for
 from test_witness import Listening
 
-SECONDS = float(os.environ.get("STALL_SECONDS", "3"))
+SECONDS = float(os.environ.get("STALL_SECONDS", "1"))
 SPAWNERS = 2
 # Executes /bin/true with a number for so many seconds; prints how many, and the longest that one took.
 SPAWNER = """
