@@ -22,8 +22,7 @@
 #include "audit/group_pool.h"
 #include "base/map.h"
 
-#define RECENT_WAYS      8 /* one cache line */
-#define RECENT_SETS      8192
+#define RECENT_WAYS      8           /* one cache line */
 #define RECENT_PROCTITLE UINT64_C(1) /* lowest bit of a remembered hash: the group had its PROCTITLE */
 
 /* Where records come from; lives as long as a group refers to it. */
@@ -54,7 +53,8 @@ struct xt_joiner {
 
     unsigned copy; /* how often what was given out was forgotten */
     xt_group_pool pool;
-    uint64_t recent[RECENT_SETS][RECENT_WAYS];
+    size_t n_recent_sets;
+    uint64_t (*recent)[RECENT_WAYS];
 };
 
 /* ---- nodes ---- */
@@ -109,14 +109,14 @@ static uint64_t key_hash(const xt_joiner *joiner, const xt_record *record)
     return record->node.n > 0 ? mix(h + xt_slice_hash(record->node)) : h;
 }
 
-static size_t recent_set(uint64_t hash)
+static size_t recent_set(const xt_joiner *joiner, uint64_t hash)
 {
-    return (hash >> 32) % RECENT_SETS;
+    return (hash >> 32) & (joiner->n_recent_sets - 1);
 }
 
 static const uint64_t *recent_find(const xt_joiner *joiner, uint64_t hash)
 {
-    const uint64_t *set = joiner->recent[recent_set(hash)];
+    const uint64_t *set = joiner->recent[recent_set(joiner, hash)];
     for (size_t i = 0; i < RECENT_WAYS; i++)
         if (((set[i] ^ hash) & ~RECENT_PROCTITLE) == 0)
             return &set[i];
@@ -125,7 +125,7 @@ static const uint64_t *recent_find(const xt_joiner *joiner, uint64_t hash)
 
 static void recent_put(xt_joiner *joiner, const xt_open_group *g)
 {
-    uint64_t *set = joiner->recent[recent_set(g->hash)];
+    uint64_t *set = joiner->recent[recent_set(joiner, g->hash)];
     const uint64_t *known = recent_find(joiner, g->hash);
     if (known) {
         set[known - set] |= g->has_proctitle ? RECENT_PROCTITLE : 0;
@@ -369,6 +369,7 @@ static void settings_complete(xt_joiner_settings *s)
     s->max_groups = s->max_groups ? s->max_groups : 16384;
     s->max_bytes = s->max_bytes ? s->max_bytes : (size_t)64 << 20;
     s->max_group_bytes = s->max_group_bytes ? s->max_group_bytes : (size_t)16 << 20;
+    s->max_recent = s->max_recent ? s->max_recent : 65536;
     if (s->max_group_bytes > s->max_bytes)
         s->max_group_bytes = s->max_bytes;
 }
@@ -391,7 +392,11 @@ int xt_joiner_new(const xt_joiner_settings *settings, xt_joiner **ret)
     joiner->now_ms = INT64_MIN / 2;
     joiner->table_mask = table_size(joiner->settings.max_groups) - 1;
     joiner->table = calloc(joiner->table_mask + 1, sizeof(xt_open_group *));
-    if (!joiner->table) {
+    joiner->n_recent_sets = table_size(joiner->settings.max_recent) / RECENT_WAYS;
+    joiner->recent = calloc(joiner->n_recent_sets, sizeof *joiner->recent);
+    if (!joiner->table || !joiner->recent) {
+        free(joiner->table);
+        free(joiner->recent);
         free(joiner);
         return xt_error_origin(-ENOMEM);
     }
@@ -426,6 +431,7 @@ xt_joiner *xt_joiner_free(xt_joiner *joiner)
     xt_group_pool_fini(&joiner->pool);
     xt_map_fini(&joiner->nodes);
     free(joiner->table);
+    free(joiner->recent);
     free(joiner);
     return NULL;
 }
@@ -438,7 +444,7 @@ int xt_joiner_push(xt_joiner *joiner, const xt_record *record, int64_t now_ms)
         return push_next(joiner, joiner->last, record);
     finish_titled(joiner, record);
     uint64_t hash = key_hash(joiner, record);
-    __builtin_prefetch(joiner->recent[recent_set(hash)]); /* looked at when the table has no such group */
+    __builtin_prefetch(joiner->recent[recent_set(joiner, hash)]); /* looked at when the table has no such group */
     xt_open_group *g = group_find(joiner, hash, record);
     return g ? push_next(joiner, g, record) : push_first(joiner, hash, record);
 }
@@ -483,8 +489,13 @@ bool xt_joiner_is_late(const xt_joiner *joiner, const xt_record *record)
 
 void xt_joiner_forget(xt_joiner *joiner)
 {
-    memset(joiner->recent, 0, sizeof joiner->recent);
+    memset(joiner->recent, 0, joiner->n_recent_sets * sizeof *joiner->recent);
     joiner->copy++;
+}
+
+size_t xt_joiner_open_bytes(const xt_joiner *joiner)
+{
+    return joiner->n_bytes;
 }
 
 xt_joiner_stats xt_joiner_stats_get(const xt_joiner *joiner)

@@ -16,7 +16,7 @@
  * Limits:    max_groups open groups, max_bytes of copied records (text and sizeof(xt_record) each; blocks take up to
  *            three times that, and 4 KiB a group); a group above max_group_bytes keeps its first records and is flagged
  *            XT_GROUP_TRUNCATED with n_dropped counted. Finished groups wait in memory: call next until NULL after
- *            every push or few. The last 65536 keys given out are known, give or take; a later record of an older one is a new group.
+ *            every push or few. The last max_recent keys given out are known, give or take; a later record of an older one is a new group.
  * Threads:   one at a time.
  */
 #pragma once
@@ -50,6 +50,7 @@ typedef struct xt_joiner_settings {
     size_t max_groups;      /* 0: 16384 */
     size_t max_bytes;       /* 0: 64 MiB */
     size_t max_group_bytes; /* 0: 16 MiB: a 2 MiB argv in hex with its framing fits */
+    size_t max_recent;      /* keys given out that are known; 0: 65536 */
 } xt_joiner_settings;
 
 typedef struct xt_joiner_stats {
@@ -76,4 +77,6 @@ bool xt_joiner_is_late(const xt_joiner *joiner, const xt_record *record);
  * that are open take no record a second time.
  */
 void xt_joiner_forget(xt_joiner *joiner);
+/* Of the groups that are open. */
+size_t xt_joiner_open_bytes(const xt_joiner *joiner);
 xt_joiner_stats xt_joiner_stats_get(const xt_joiner *joiner);

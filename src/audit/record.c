@@ -193,15 +193,40 @@ static bool seek_audisp(cursor *c)
     return true;
 }
 
-/* A system log writes the mark as #035; the kernel's text does not have it before a name in capitals. */
-static void cut_escaped_enrichment(xt_record *record)
+static bool is_capital(xt_slice name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if ((name.p[i] < 'A' || name.p[i] > 'Z') && (i == 0 || (name.p[i] != '-' && name.p[i] != '_')))
+            return false;
+    return name.n > 0;
+}
+
+/* Where the names in capitals begin that go on to the end, which no text of the kernel or of a program does; NULL: nowhere. */
+static const char *find_capitals(xt_slice body)
+{
+    const char *found = NULL;
+    xt_audit_field field;
+    xt_slice rest = body;
+    while (xt_audit_field_next(&rest, &field))
+        found = !is_capital(field.name) ? NULL : found ? found : field.name.p;
+    return found > body.p && found[-1] == ' ' ? found : NULL;
+}
+
+/* A system log writes the mark as #035 or a space; the kernel's text does not have it before a name in capitals. */
+void xt_record_cut_escaped(xt_record *record)
 {
     xt_slice mark = XT_S("#035"), body = record->body;
-    const char *found = record->enriched.p ? NULL : memmem(body.p, body.n, mark.p, mark.n);
-    if (!found || body.p[body.n - 1] == '\'')
+    if (record->enriched.p || body.n == 0 || body.p[body.n - 1] == '\'')
+        return;
+    const char *found = memmem(body.p, body.n, mark.p, mark.n), *behind = found ? found + mark.n : NULL;
+    if (!found) {
+        behind = find_capitals(body);
+        found = behind ? behind - 1 : NULL;
+    }
+    if (!found)
         return;
     record->body.n = (size_t)(found - body.p);
-    record->enriched = xt_slice_skip(body, record->body.n + mark.n);
+    record->enriched = xt_slice_skip(body, (size_t)(behind - body.p));
 }
 
 /* NAME and the space behind it, as names of types are made. */
@@ -259,7 +284,7 @@ int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_probl
     record.type = is_named ? XT_RECORD_NAMED : record.type;
     cut_enrichment(&record, is_named ? type_at : c.p, c.end);
     if (is_logged)
-        cut_escaped_enrichment(&record);
+        xt_record_cut_escaped(&record);
     *ret = record;
     return 0;
 }

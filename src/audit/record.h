@@ -42,6 +42,11 @@ typedef struct xt_record {
     xt_slice enriched; /* what auditd appended behind 0x1d, may be empty */
 } xt_record;
 
+/*
+ * What auditd appended, in a record that came through a system log and so has no 0x1d: rsyslog writes that as #035, audisp-syslog as
+ * a space, behind which then are names in capitals alone. Lines that stand behind audispd: are read so by themselves.
+ */
+void xt_record_cut_escaped(xt_record *record);
 XT_MUST_USE int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_problem);
 /*
  * When another record begins inside of this one (its writer was stopped halfway), cuts the record there, without the

@@ -21,6 +21,7 @@
 #include "server/agents.h"
 #include "server/app_tls.h"
 #include "server/hosts.h"
+#include "server/syslog_door.h"
 #include "web/door.h"
 
 #define MAX_SEAL_ROWS (1 << 24)
@@ -33,6 +34,7 @@ typedef struct server {
     xt_agents *agents;
     SSL_CTX *tls; /* of the page's door beyond this machine */
     xt_door *door;
+    xt_syslog_door *syslog; /* NULL: off */
     char control_path[PATH_MAX], json_path[PATH_MAX];
 } server;
 
@@ -259,6 +261,18 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
     return r == 0 ? open_patiently(&settings, &s->app, problem) : r;
 }
 
+/* Off unless an address is given. */
+static int open_syslog(server *s, const xt_opt_args *args, xt_problem *problem)
+{
+    xt_syslog_settings settings = {.address = xt_opt_get(args, "syslog"),
+                                   .tls_address = xt_opt_get(args, "syslog-tls"),
+                                   .from = xt_opt_get(args, "syslog-from"),
+                                   .ca_file = xt_opt_get(args, "syslog-ca")};
+    if (!settings.address && !settings.tls_address)
+        return 0;
+    return xt_syslog_door_open(s->app, &settings, &s->syslog, problem);
+}
+
 static int open_doors(server *s, const xt_opt_args *args, xt_problem *problem)
 {
     const char *address = xt_opt_get(args, "http");
@@ -268,6 +282,8 @@ static int open_doors(server *s, const xt_opt_args *args, xt_problem *problem)
     if (r == 0 && !is_loopback(address))
         r = xt_app_tls_context(s->app, &s->tls, problem);
     snprintf(s->control_path, sizeof s->control_path, "%s/control.sock", xt_app_data(s->app));
+    if (r == 0)
+        r = open_syslog(s, args, problem);
     xt_door_settings settings = {.address = address, .tls = s->tls, .control_path = s->control_path};
     return r == 0 ? xt_door_open(s->app, s->base, &settings, &s->door, problem) : r;
 }
@@ -311,6 +327,7 @@ static void close_all(server *s)
 {
     if (s->json_path[0])
         (void)unlink(s->json_path);
+    (void)xt_syslog_door_close(s->syslog);
     (void)xt_door_close(s->door);
     (void)xt_agents_close(s->agents);
     (void)xt_app_close(s->app);

@@ -23,6 +23,11 @@
 #define DEFAULT_MEMORY (64u << 20)
 #define MAX_LINE       (1u << 20)
 #define MAX_PROCESSES  65536
+#define FEW_PROCESSES  4096 /* of one decoder of many, as the rest of these */
+#define FEW_GROUPS     1024
+#define FEW_RECENT     4096
+#define FEW_BYTES      ((size_t)8 << 20)
+#define FEW_KEPT_BYTES ((size_t)64 << 10)
 #define MAX_KEPT       4096         /* bytes of an event that was too large */
 #define MAX_EARLY      (256u << 10) /* bytes of lines that wait for the first record and its time */
 #define MAX_STEP_MS    100          /* by which one record of a file moves time */
@@ -105,15 +110,18 @@ int xt_decoder_new(const xt_decoder_settings *settings, xt_decoder **ret)
         return xt_error_origin(-ENOMEM);
     d->settings = *settings;
     xt_joiner_settings joining = {.max_bytes = max_memory(d)};
+    if (settings->is_one_of_many)
+        joining = (xt_joiner_settings){.max_groups = FEW_GROUPS, .max_bytes = FEW_BYTES, .max_recent = FEW_RECENT};
     d->problem = XT_PROBLEM_INIT;
     d->settings.secrets = NULL;
     xt_decoder_set_secrets(d, settings->secrets, settings->seal_to);
     set_origin(d);
     pthread_mutex_init(&d->lock, NULL);
     xt_arena_init(&d->arena, max_memory(d));
+    d->arena.keep_bytes = settings->is_one_of_many ? FEW_KEPT_BYTES : 0;
     int r = xt_joiner_new(&joining, &d->joiner);
     if (r == 0 && !settings->leaves_parents)
-        r = xt_proc_table_new(MAX_PROCESSES, NULL, NULL, &d->processes);
+        r = xt_proc_table_new(settings->is_one_of_many ? FEW_PROCESSES : MAX_PROCESSES, NULL, NULL, &d->processes);
     if (r == 0)
         r = xt_tty_table_new(settings->shows_typed_secrets, &d->terminals);
     if (r == 0 && settings->n_workers > 0 && !settings->live && !settings->names)
@@ -588,6 +596,8 @@ static int take_parsed(xt_decoder *d, xt_record *record, xt_slice line)
     xt_slice rest;
     if (memchr(record->body.p, '(', record->body.n + record->enriched.n) && xt_record_split(record, &rest))
         return take_spliced(d, record, line, rest);
+    if (d->settings.is_logged)
+        xt_record_cut_escaped(record);
     record->flags |= d->is_cut ? XT_RECORD_CUT : 0;
     return take_record(d, record);
 }
@@ -652,6 +662,28 @@ int xt_decoder_feed(xt_decoder *d, xt_slice bytes)
         bytes = xt_slice_skip(bytes, n + 1);
     }
     return 0;
+}
+
+int xt_decoder_feed_line(xt_decoder *d, xt_slice line)
+{
+    d->stats.n_bytes += line.n;
+    return take_line(d, line);
+}
+
+bool xt_decoder_is_open(const xt_decoder *d, const xt_record *record)
+{
+    return xt_joiner_is_open(d->joiner, record);
+}
+
+size_t xt_decoder_open_bytes(const xt_decoder *d)
+{
+    return xt_joiner_open_bytes(d->joiner);
+}
+
+int xt_decoder_flush(xt_decoder *d)
+{
+    xt_joiner_finish(d->joiner);
+    return drain(d);
 }
 
 int xt_decoder_feed_payload(xt_decoder *d, uint16_t type, xt_slice payload)

@@ -6,7 +6,8 @@
  * Errors:    a line that is no record becomes an event of action `unparsed` and calls on_problem with file and line;
  *            it never stops the stream. <0: memory.
  * Ownership: the event is valid during on_event.
- * Limits:    a line above 1 MiB is cut there, kept as unparsed, and counted.
+ * Limits:    a line above 1 MiB is cut there, kept as unparsed, and counted. 65536 processes, 16384 open groups; one of many:
+ *            4096 processes, 1024 open groups in 8 MiB.
  * Damage:    a line in which another record begins gives both records, the first flagged truncated, and is also kept
  *            as it stands, unparsed. A last line without its newline is flagged truncated.
  * Time:      of a file, time is what the records say: forward steps count for a little only, so that a clock set
@@ -29,6 +30,8 @@ typedef struct xt_decoder_settings {
     const xt_secret_seal_key *seal_to; /* what is taken out is sealed to it; NULL: it is gone */
     bool live;                /* timeouts by the caller's clock (xt_decoder_tick) instead of the records' times */
     bool shows_typed_secrets; /* what was typed at programs that ask for passwords is not masked */
+    bool is_logged;           /* lines came through a system log, which writes 0x1d as #035 */
+    bool is_one_of_many;      /* there is one a host: smaller bounds (Limits) */
     bool leaves_parents;      /* whoever takes the events knows processes better: no process table */
     const char *source;       /* file name for problems */
     size_t max_memory_bytes;  /* 0: 64 MiB */
@@ -54,6 +57,13 @@ XT_MUST_USE int xt_decoder_feed(xt_decoder *decoder, xt_slice bytes);
 XT_MUST_USE int xt_decoder_begin(xt_decoder *decoder, const char *source);
 /* From now on these rules (ref is taken), or none; and this key (copied), or none. With workers: before anything is fed. */
 void xt_decoder_set_secrets(xt_decoder *decoder, xt_secret_rules *secrets, const xt_secret_seal_key *seal_to);
+/* One line, whole, without its newline. */
+XT_MUST_USE int xt_decoder_feed_line(xt_decoder *decoder, xt_slice line);
+/* Whether records of the same event were read and wait for more; the bytes of all that wait. */
+bool xt_decoder_is_open(const xt_decoder *decoder, const xt_record *record);
+size_t xt_decoder_open_bytes(const xt_decoder *decoder);
+/* What waits for more is given out now; what comes of it later is late. */
+XT_MUST_USE int xt_decoder_flush(xt_decoder *decoder);
 /* A record that came by netlink instead of text. */
 XT_MUST_USE int xt_decoder_feed_payload(xt_decoder *decoder, uint16_t type, xt_slice payload);
 /* Live sources: lets time pass (monotonic milliseconds), so that groups without an end are given out. */

@@ -14,6 +14,7 @@
 #include "server/alerts.h"
 #include "server/app_parts.h"
 #include "server/host_rows.h"
+#include "server/intake.h"
 
 enum {
     KEEPER_MS = 500,
@@ -280,6 +281,7 @@ static xt_app *app_new(const xt_app_settings *settings)
     if (settings->seal_to)
         app->seal_to = *settings->seal_to;
     pthread_mutex_init(&app->fleet_lock, NULL);
+    pthread_mutex_init(&app->intake_lock, NULL);
     pthread_mutex_init(&app->keeper_lock, NULL);
     pthread_mutex_init(&app->erase_one, NULL);
     pthread_mutex_init(&app->erase_lock, NULL);
@@ -325,6 +327,7 @@ xt_app *xt_app_close(xt_app *app)
     if (!app)
         return NULL;
     xt_demo_close(app->demo);
+    app->intake = xt_intake_close(app->intake);
     keeper_end(app);
     bool whole = app->writer != NULL;
     if (whole)
@@ -346,6 +349,7 @@ xt_app *xt_app_close(xt_app *app)
     pthread_mutex_destroy(&app->erase_one);
     pthread_mutex_destroy(&app->erase_lock);
     pthread_mutex_destroy(&app->fleet_lock);
+    pthread_mutex_destroy(&app->intake_lock);
     free(app->data);
     free(app);
     return NULL;

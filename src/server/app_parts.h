@@ -37,6 +37,9 @@ struct xt_app {
     xt_writer *writer;
     xt_demo *demo;
     xt_care *care;
+    pthread_mutex_t intake_lock;
+    struct xt_intake *intake;      /* NULL: nobody asked for it yet; both under its lock */
+    struct xt_syslog_door *syslog; /* NULL: there is none */
     unsigned n_cores;
     uint64_t bulk_rows;
     atomic_uint n_bulks; /* great imports under way, which share their memory */

@@ -24,6 +24,7 @@ const xt_route xt_routes[] = {
     {"POST", API "/alerts/{id}/ack",             XT_ROLE_ANALYST, xt_api_alert_ack,    "acknowledges it"},
     {"POST", API "/alerts/{id}/close",           XT_ROLE_ANALYST, xt_api_alert_close,  "closes it"},
     {"POST", API "/alerts/{id}/reopen",          XT_ROLE_ANALYST, xt_api_alert_reopen, "opens it again"},
+    {"GET",  API "/senders",                     XT_ROLE_VIEWER,  xt_api_senders,      "what came from hosts without our agent"},
     {"GET",  API "/hosts",                       XT_ROLE_VIEWER,  xt_api_hosts,        "the fleet"},
     {"POST", API "/hosts/{host}/revoke",         XT_ROLE_ADMIN,   xt_api_host_revoke,  "refuses a host from now on"},
     {"POST", API "/hosts/{host}/restore",        XT_ROLE_ADMIN,   xt_api_host_restore, "takes that back"},

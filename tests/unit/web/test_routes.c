@@ -32,6 +32,7 @@ static const struct {
     {"POST", "/api/v1/alerts/{id}/ack", XT_ROLE_ANALYST},
     {"POST", "/api/v1/alerts/{id}/close", XT_ROLE_ANALYST},
     {"POST", "/api/v1/alerts/{id}/reopen", XT_ROLE_ANALYST},
+    {"GET", "/api/v1/senders", XT_ROLE_VIEWER},
     {"GET", "/api/v1/hosts", XT_ROLE_VIEWER},
     {"POST", "/api/v1/hosts/{host}/revoke", XT_ROLE_ADMIN},
     {"POST", "/api/v1/hosts/{host}/restore", XT_ROLE_ADMIN},

@@ -1,0 +1,235 @@
+#include "input/senders.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cmocka_head.h"
+
+#include "event/decoder.h"
+#include "event/event_json.h"
+
+/* Documents, a line each, in the order in which the events came; those of one host apart. */
+typedef struct sink {
+    xt_buf lines;
+    size_t n;
+    const char *only;
+} sink;
+
+static int keep(sink *to, xt_event *event)
+{
+    XT_CLEANUP(xt_arena_fini) xt_arena arena;
+    xt_arena_init(&arena, 1 << 24);
+    to->n++;
+    if (to->only && !xt_slice_eq(xt_event_bytes(event, XT_F_HOST), xt_slice_str(to->only)))
+        return 0;
+    assert_int_equal(xt_event_json(event, 0, &arena, &to->lines), 0);
+    xt_buf_puts(&to->lines, "\n");
+    return 0;
+}
+
+static int on_event(void *context, xt_event *event)
+{
+    return keep(context, event);
+}
+
+static int on_decoded(void *context, xt_event *event, xt_arena *arena)
+{
+    (void)arena;
+    return keep(context, event);
+}
+
+/* NULL: it is not there. */
+static const char *find(const sink *in, const char *sought)
+{
+    return memmem(in->lines.p, in->lines.n, sought, strlen(sought));
+}
+
+static void host_id(void *context, xt_slice name, char ret[static 33])
+{
+    (void)context;
+    xt_hash128_format(xt_event_import_host_id(name), ret);
+}
+
+static xt_senders *open_senders(sink *to)
+{
+    xt_senders_settings settings = {.host_id = host_id, .on_event = on_event, .context = to};
+    xt_senders *senders = NULL;
+    assert_int_equal(xt_senders_new(&settings, &senders), 0);
+    return senders;
+}
+
+static void read_capture(const char *name, xt_buf *out)
+{
+    char path[512];
+    const char *data = getenv("XT_TEST_DATA");
+    snprintf(path, sizeof path, "%s/capture/%s", data ? data : "tests/data", name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    for (int c; (c = getc(file)) != EOF;)
+        xt_buf_putc(out, (char)c);
+    fclose(file);
+}
+
+static void decode(xt_slice text, const char *host, sink *to)
+{
+    xt_decoder *decoder = NULL;
+    xt_decoder_settings settings = {.origin = {.host_name = xt_slice_str(host)}, .on_event = on_decoded, .context = to};
+    assert_int_equal(xt_decoder_new(&settings, &decoder), 0);
+    assert_int_equal(xt_decoder_feed(decoder, text), 0);
+    assert_int_equal(xt_decoder_finish(decoder), 0);
+    xt_decoder_free(decoder);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static size_t sorted(xt_buf *lines, char **ret, size_t max)
+{
+    size_t n = 0;
+    xt_buf_putc(lines, '\0');
+    for (char *line = lines->p, *end; (end = strchr(line, '\n')) != NULL && n < max; line = end + 1) {
+        *end = '\0';
+        ret[n++] = line;
+    }
+    qsort(ret, n, sizeof *ret, by_text);
+    return n;
+}
+
+static void assert_same(sink *a, sink *b)
+{
+    enum { MAX = 4096 };
+    char **x = calloc(MAX, sizeof *x), **y = calloc(MAX, sizeof *y);
+    size_t n = sorted(&a->lines, x, MAX);
+    assert_int_equal(sorted(&b->lines, y, MAX), n);
+    assert_true(n > 10);
+    for (size_t i = 0; i < n; i++)
+        assert_string_equal(x[i], y[i]);
+    free(x);
+    free(y);
+}
+
+/* Two hosts whose lines come in turn, each with the same events as when it is alone. */
+static void test_each_host_has_its_own_events(void **state)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf one = XT_BUF_INIT, two = XT_BUF_INIT;
+    sink got = {.only = "h1"}, want = {.only = "h1"};
+    xt_slice a, b, line;
+    int64_t now_ms = 1000;
+    (void)state;
+    read_capture("session.log", &one);
+    read_capture("tamper.log", &two);
+    xt_senders *senders = open_senders(&got);
+    a = xt_buf_slice(&one);
+    b = xt_buf_slice(&two);
+    while (xt_slice_cut(&a, '\n', &line)) {
+        if (line.n > 0)
+            assert_int_equal(xt_senders_feed(senders, XT_S("h1"), line, now_ms), 0);
+        if (xt_slice_cut(&b, '\n', &line) && line.n > 0)
+            assert_int_equal(xt_senders_feed(senders, XT_S("h2"), line, now_ms), 0);
+    }
+    assert_int_equal(xt_senders_tick(senders, now_ms + 5000), 0); /* a quiet stream is given out */
+    assert_int_equal(xt_senders_stats_get(senders).n_open_bytes, 0);
+    assert_int_equal(xt_senders_stats_get(senders).n_hosts, 2);
+    decode(xt_buf_slice(&one), "h1", &want);
+    assert_same(&got, &want);
+    xt_senders_free(senders);
+    xt_buf_fini(&got.lines);
+    xt_buf_fini(&want.lines);
+}
+
+/* Everything once more, and once more while its events still wait: nothing of it is there twice. */
+static void test_what_is_sent_again_is_passed_over(void **state)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    sink got = {.n = 0}, want = {.n = 0};
+    (void)state;
+    read_capture("session.log", &text);
+    xt_senders *senders = open_senders(&got);
+    for (int round = 0; round < 3; round++) {
+        xt_slice rest = xt_buf_slice(&text), line;
+        while (xt_slice_cut(&rest, '\n', &line))
+            if (line.n > 0)
+                assert_true(xt_senders_feed(senders, XT_S("h1"), line, 1000 + 10 * round) >= 0);
+    }
+    assert_int_equal(xt_senders_finish(senders), 0);
+    decode(xt_buf_slice(&text), "h1", &want);
+    assert_int_equal(got.n, want.n);
+    assert_same(&got, &want);
+    xt_senders_free(senders);
+    xt_buf_fini(&got.lines);
+    xt_buf_fini(&want.lines);
+}
+
+static void test_what_is_no_record(void **state)
+{
+    sink got = {.n = 0};
+    (void)state;
+    xt_senders *senders = open_senders(&got);
+    assert_int_equal(xt_senders_feed(senders, XT_S("h"), XT_S("session opened for user root"), 1), XT_SENDERS_E_OTHER);
+    assert_int_equal(xt_senders_feed(senders, XT_S("h"), XT_S(""), 1), XT_SENDERS_E_OTHER);
+    assert_int_equal(got.n, 0);
+    assert_int_equal(xt_senders_feed(senders, XT_S("h"), XT_S("type=SYSCALL msg=audit(broken"), 1), 0);
+    assert_int_equal(got.n, 1); /* it claims to be one: kept */
+    assert_non_null(find(&got, "unparsed"));
+    xt_senders_stats stats = xt_senders_stats_get(senders);
+    assert_int_equal(stats.n_other, 2);
+    assert_int_equal(stats.n_unparsed, 1);
+    xt_senders_free(senders);
+    xt_buf_fini(&got.lines);
+}
+
+#define LOGIN(host, serial) \
+    "node=" host " type=LOGIN msg=audit(1700000000.123:" serial "): pid=1 uid=0 old-auid=4294967295 auid=0 res=1"
+
+static void test_node_names_the_host_and_a_log_escapes(void **state)
+{
+    sink got = {.n = 0};
+    (void)state;
+    xt_senders *senders = open_senders(&got);
+    assert_int_equal(
+        xt_senders_feed(senders, XT_S("relay"), XT_S(LOGIN("db-1", "7") "#035UID=\"root\" AUID=\"root\""), 1), 0);
+    assert_int_equal(got.n, 0);
+    assert_int_equal(xt_senders_tick(senders, 2500), 0);
+    assert_int_equal(got.n, 1);
+    assert_non_null(find(&got, "\"name\":\"db-1\""));
+    assert_null(find(&got, "#035"));
+    assert_non_null(find(&got, "\"name\":\"root\""));
+    xt_senders_free(senders);
+    xt_buf_fini(&got.lines);
+}
+
+/* Names without end: as many as there is room for are remembered, and nothing is lost of the others. */
+static void test_hosts_are_bounded(void **state)
+{
+    sink got = {.n = 0};
+    enum { N = XT_SENDERS_HOSTS + 200 };
+    (void)state;
+    xt_senders *senders = open_senders(&got);
+    for (unsigned i = 0; i < N; i++) {
+        char line[256], host[32];
+        snprintf(line, sizeof line, "type=LOGIN msg=audit(1700000000.123:%u): pid=1 uid=0 auid=0 res=1", i);
+        snprintf(host, sizeof host, "h%u", i);
+        assert_int_equal(xt_senders_feed(senders, xt_slice_str(host), xt_slice_str(line), 1), 0);
+    }
+    assert_int_equal(xt_senders_stats_get(senders).n_hosts, XT_SENDERS_HOSTS);
+    assert_int_equal(got.n, N - XT_SENDERS_HOSTS);
+    assert_int_equal(xt_senders_finish(senders), 0);
+    assert_int_equal(got.n, N);
+    xt_senders_free(senders);
+    xt_buf_fini(&got.lines);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_host_has_its_own_events),
+        cmocka_unit_test(test_what_is_sent_again_is_passed_over),
+        cmocka_unit_test(test_what_is_no_record),
+        cmocka_unit_test(test_node_names_the_host_and_a_log_escapes),
+        cmocka_unit_test(test_hosts_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
