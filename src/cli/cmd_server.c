@@ -256,6 +256,7 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
         .n_group_ages = ages.n,
         .host_cert_s = host_cert_ms / 1000,
         .keeps_reserve = true,
+        .runs_forwards = true,
     };
     r = read_sealing(args, &settings, problem);
     return r == 0 ? open_patiently(&settings, &s->app, problem) : r;

@@ -236,6 +236,27 @@ static const xt_opt restore_options[] = {
 static const xt_opt hosts_options[] = {FROM_WHERE, TIMES, AS_FORMAT, END};
 static const xt_opt completeness_options[] = {
     FROM_WHERE, TIMES, {.name = "host", .value = "H", .help = "this one alone: id or name"}, AS_FORMAT, END};
+static const xt_opt forward_add_options[] = {
+    FROM_WHERE,
+    {.name = "to",
+     .value = "TARGET",
+     .required = true,
+     .help = "syslog+udp://HOST:PORT, syslog+tcp://, syslog+tls://, http://..., https://..., file:/PATH"},
+    {.name = "events", .value = "KQL", .help = "events that match; without it all of them"},
+    {.name = "alerts", .help = "alerts instead of events: each new one, and again when its level rises"},
+    {.name = "form", .value = "F", .fallback = "ecs", .help = "ecs (JSON), raw (audit.log text) or cef"},
+    {.name = "from", .value = "W", .fallback = "now", .help = "now, or start: all that is stored first"},
+    {.name = "bulk", .help = "over HTTP: TARGET is a _bulk endpoint of Elasticsearch or OpenSearch"},
+    {.name = "gzip", .help = "over HTTP: the body compressed"},
+    {.name = "bearer-file", .value = "FILE", .help = "over HTTP: a file that holds the token"},
+    {.name = "headers-file", .value = "FILE", .help = "over HTTP: a file of more header lines"},
+    {.name = "peer-ca", .value = "FILE", .help = "of TLS: the target's CA; without it those of the system"},
+    {.name = "cert", .value = "FILE", .help = "of TLS: our certificate, where the target asks for one"},
+    {.name = "key", .value = "FILE", .help = "and its key"},
+    {.name = "rotate", .value = "BYTES", .help = "of a file: begin a new one before it is longer; 500M, 2G"},
+    {.name = "keep", .value = "N", .fallback = "5", .help = "of a file: so many old ones stay: FILE.1, FILE.2, ..."},
+    END,
+};
 static const xt_opt no_options[] = {END};
 
 static const xt_opt_command commands[] = {
@@ -335,6 +356,18 @@ static const xt_opt_command commands[] = {
      "  exectrail store restore --data NEWDIR /mnt/backup/exectrail\n"
      "The server that was backed up has to be stopped, or agents will talk to two that are one.",
      restore_options, xt_cmd_restore},
+    {"forward add", "NAME", 1, 1, "send events or alerts on to syslog, HTTP or a file, from now on",
+     "  exectrail forward add siem --data DIR --to syslog+tls://siem:6514 --peer-ca /etc/siem-ca.pem\n"
+     "  exectrail forward add es --data DIR --to https://es:9200/exec/_bulk --bulk --headers-file /etc/es-key\n"
+     "  exectrail forward add web --data DIR --to file:/var/log/web.json --events 'group:web' --from start\n"
+     "Every event comes at least once, and after a failure perhaps twice: event.id tells. docs/forward.md says more.",
+     forward_add_options, xt_cmd_forward_add},
+    {"forward list", "", 0, 0, "what is sent on, how far it is behind, and what fails", NULL, list_options,
+     xt_cmd_forward_list},
+    {"forward status", "NAME", 1, 1, "the same of one", NULL, list_options, xt_cmd_forward_list},
+    {"forward pause", "NAME", 1, 1, "it stands still and keeps its place", NULL, where_options, xt_cmd_forward_set},
+    {"forward resume", "NAME", 1, 1, "it goes on from there", NULL, where_options, xt_cmd_forward_set},
+    {"forward remove", "NAME", 1, 1, "remove it, and its place", NULL, where_options, xt_cmd_forward_set},
     {"token new", "", 0, 0, "an enrolment token for agents", "The token is the last word on standard output.",
      token_options, xt_cmd_token_new},
     {"token list", "", 0, 0, "enrolment tokens, without their secrets", NULL, list_options, xt_cmd_token_list},

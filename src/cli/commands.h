@@ -48,6 +48,9 @@ int xt_cmd_backup(const xt_opt_args *args);
 int xt_cmd_backup_list(const xt_opt_args *args);
 int xt_cmd_backup_verify(const xt_opt_args *args);
 int xt_cmd_restore(const xt_opt_args *args);
+int xt_cmd_forward_add(const xt_opt_args *args);
+int xt_cmd_forward_list(const xt_opt_args *args);
+int xt_cmd_forward_set(const xt_opt_args *args); /* pause, resume, remove: the command's last word */
 int xt_cmd_man(const xt_opt_args *args);
 
 /* Prints the problem as one line; the exit status 1. */

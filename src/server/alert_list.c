@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "server/alert_document.h"
+#include "server/alerts.h"
 #include "server/app_parts.h"
 #include "server/secret.h"
 
@@ -104,6 +105,42 @@ int xt_app_alerts_list(xt_app *app, const char *status, uint64_t limit,
     }
     free(ids);
     return r;
+}
+
+enum { MAX_TOLD = 1000 };
+
+int xt_alerts_each_told(xt_app *app, int64_t after, int64_t limit,
+                        int (*each)(void *context, const xt_alert *alert, int64_t told), void *context,
+                        xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf document = XT_BUF_INIT;
+    int64_t ids[MAX_TOLD], told[MAX_TOLD];
+    sqlite3_stmt *stmt = NULL;
+    xt_alert alert;
+    int n = 0, r;
+
+    xt_state_lock(app->state);
+    r = xt_state_select(app->state, reterr_problem, &stmt,
+                        "SELECT id, told FROM alerts WHERE told > ? ORDER BY told LIMIT ?", "ii", after,
+                        limit < MAX_TOLD ? limit : (int64_t)MAX_TOLD);
+    while (r == 0 && (r = xt_state_next(app->state, stmt, reterr_problem)) == 1) {
+        ids[n] = sqlite3_column_int64(stmt, 0);
+        told[n++] = sqlite3_column_int64(stmt, 1);
+        r = 0;
+    }
+    xt_state_finish(&stmt);
+    xt_state_unlock(app->state);
+    for (int i = 0; i < n && r == 0; i++) {
+        r = read_alert(app, ids[i], &document, &alert, reterr_problem);
+        r = r == 0 ? each(context, &alert, told[i]) : r == XT_APP_E_NOT_FOUND ? 0 : r;
+    }
+    return r < 0 ? xt_error_trace(r) : 0;
+}
+
+int xt_alerts_last_told(xt_app *app, int64_t *ret, xt_problem *reterr_problem)
+{
+    return xt_error_trace(
+        xt_state_number(app->state, reterr_problem, ret, "SELECT value FROM meta WHERE name = 'alerts_told'", ""));
 }
 
 int xt_app_alerts_count(xt_app *app, const char *status, uint64_t *ret, xt_problem *reterr_problem)

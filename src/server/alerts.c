@@ -172,6 +172,21 @@ static int notify(xt_app *app, const xt_alert *alert, const xt_event *event, xt_
     return xt_error_trace(xt_outbox_put(app->outbox, alert->id, xt_buf_slice(&body), reterr_problem));
 }
 
+/* Gives it the next number of those that somebody should hear of; forwards go by it. */
+static int tell(xt_app *app, uint64_t alert_id, xt_problem *reterr_problem)
+{
+    int r = xt_state_run(app->state, reterr_problem, NULL,
+                         "INSERT INTO meta(name, value) VALUES('alerts_told', (SELECT coalesce(max(told), 0) + 1 FROM"
+                         " alerts)) ON CONFLICT(name) DO UPDATE SET value = value + 1",
+                         "");
+
+    if (r == 0)
+        r = xt_state_run(app->state, reterr_problem, NULL,
+                         "UPDATE alerts SET told = (SELECT value FROM meta WHERE name = 'alerts_told') WHERE id = ?",
+                         "i", (int64_t)alert_id);
+    return xt_error_trace(r);
+}
+
 static int insert(xt_app *app, const char *key, xt_alert *alert, xt_level level, xt_problem *reterr_problem)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf packed = XT_BUF_INIT;
@@ -244,6 +259,8 @@ int xt_alerts_raise(xt_app *app, xt_event *event, const xt_match *match, xt_aren
         return xt_error_trace(r);
     r = alert.id ? fold(app, &alert, match->level, rises, reterr_problem)
                  : insert(app, key, &alert, match->level, reterr_problem);
+    if (r == 0 && rises)
+        r = tell(app, alert.id, reterr_problem);
     if (r == 0 && rises)
         r = notify(app, &alert, event, reterr_problem);
     return xt_error_trace(r);

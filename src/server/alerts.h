@@ -22,6 +22,15 @@ XT_MUST_USE int xt_alerts_refill(xt_app *app, uint64_t max_events, xt_scan_cost 
 XT_MUST_USE int xt_alerts_mark(xt_app *app, uint64_t arrival, xt_problem *reterr_problem);
 /* Remembers how far alerts are whole, and forgets foldings of long ago. Now and then. */
 XT_MUST_USE int xt_alerts_settle(xt_app *app, bool prune, xt_problem *reterr_problem);
+/*
+ * Calls the alerts that are new, or whose level rose, since `after`, in the order in which they were told; told: what to go on after. The alert is as it
+ * is now. each: >0 ends it, <0 too and is returned.
+ */
+XT_MUST_USE int xt_alerts_each_told(xt_app *app, int64_t after, int64_t limit,
+                                    int (*each)(void *context, const xt_alert *alert, int64_t told), void *context,
+                                    xt_problem *reterr_problem);
+/* The `told` of the latest. */
+XT_MUST_USE int xt_alerts_last_told(xt_app *app, int64_t *ret, xt_problem *reterr_problem);
 /* What stands for a rule and an event in the table of those that were told: the first XT_ALERT_PAIR_BYTES of this. */
 #define XT_ALERT_PAIR_BYTES 12
 xt_hash128 xt_alert_pair(xt_slice rule_id, xt_slice event_id);

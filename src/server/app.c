@@ -1,6 +1,6 @@
 /*
  * Parts are opened from the ground up and closed the other way round: store (which takes the folder's lock), keys, state, hosts,
- * rules, outbox, alerts that a kill may have left out, writer, maintenance, demo. The maintenance thread seals, looks at the rule files,
+ * rules, outbox, alerts that a kill may have left out, writer, forwards, maintenance, demo. The maintenance thread seals, looks at the rule files,
  * writes the hosts down and repairs alerts: nothing there is urgent, so one thread does it all in turn.
  */
 #include <errno.h>
@@ -258,6 +258,8 @@ static int open_parts(xt_app *app, const xt_app_settings *settings, xt_problem *
     if (r == 0)
         r = xt_writer_open(app, &app->writer);
     if (r == 0)
+        r = xt_forwards_open(app, settings->runs_forwards, &app->forwards, reterr_problem);
+    if (r == 0)
         r = keeper_start(app);
     if (r == 0 && settings->demo)
         r = xt_demo_open(app, settings->demo, &app->demo, reterr_problem);
@@ -328,6 +330,7 @@ xt_app *xt_app_close(xt_app *app)
         return NULL;
     xt_demo_close(app->demo);
     app->intake = xt_intake_close(app->intake);
+    xt_forwards_close(app->forwards);
     keeper_end(app);
     bool whole = app->writer != NULL;
     if (whole)

@@ -53,6 +53,7 @@ typedef struct xt_app_settings {
     xt_store_limits limits;            /* what is older or more than this is retired; all 0: nothing ever is */
     const xt_group_age *group_ages;    /* instead of limits.max_age_ms for hosts of these groups; copied */
     size_t n_group_ages;               /* at most XT_GROUP_AGES_MAX */
+    bool runs_forwards;                /* else they stand still, and can be changed (server/forward.h) */
     bool keeps_reserve;                /* of room on disk (store/store.h): for who runs long */
     uint64_t seal_rows;                /* of a segment at first; 0: the store's own */
     int64_t seal_after_ms, merge_after_ms;

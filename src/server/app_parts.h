@@ -12,6 +12,7 @@
 #include "server/app.h"
 #include "server/care.h"
 #include "server/demo.h"
+#include "server/forward.h"
 #include "server/hosts.h"
 #include "server/note.h"
 #include "server/outbox.h"
@@ -34,6 +35,7 @@ struct xt_app {
     xt_hosts *hosts;
     xt_rules_watch *rules;
     xt_outbox *outbox;
+    xt_forwards *forwards;
     xt_writer *writer;
     xt_demo *demo;
     xt_care *care;

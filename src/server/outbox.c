@@ -10,9 +10,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include <curl/curl.h>
-
 #include "base/log.h"
+#include "server/http_post.h"
 
 enum {
     TIMEOUT_MS = 10 * 1000,
@@ -26,8 +25,7 @@ struct xt_outbox {
     xt_state *state;
     const xt_clock *clock;
     char *webhook;
-    CURL *curl;
-    struct curl_slist *headers;
+    xt_http_post *post;
     pthread_t thread;
     bool running;
     pthread_mutex_t lock;
@@ -40,59 +38,6 @@ typedef struct message {
     int64_t id, due_ms, tries;
     xt_buf body;
 } message;
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-
-static void curl_begin(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static size_t swallow(char *p, size_t size, size_t n, void *context)
-{
-    return size * n;
-}
-
-static int progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-    const xt_outbox *outbox = context;
-
-    return atomic_load(&outbox->stop);
-}
-
-static int curl_setup(xt_outbox *outbox)
-{
-    pthread_once(&curl_once, curl_begin);
-    outbox->curl = curl_easy_init();
-    outbox->headers = curl_slist_append(NULL, "Content-Type: application/json");
-    if (!outbox->curl || !outbox->headers)
-        return xt_error_origin(-ENOMEM);
-    curl_easy_setopt(outbox->curl, CURLOPT_URL, outbox->webhook);
-    curl_easy_setopt(outbox->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(outbox->curl, CURLOPT_HTTPHEADER, outbox->headers);
-    curl_easy_setopt(outbox->curl, CURLOPT_USERAGENT, "exectrail/" XT_VERSION);
-    curl_easy_setopt(outbox->curl, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
-    curl_easy_setopt(outbox->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(outbox->curl, CURLOPT_WRITEFUNCTION, swallow);
-    curl_easy_setopt(outbox->curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(outbox->curl, CURLOPT_XFERINFOFUNCTION, progress);
-    curl_easy_setopt(outbox->curl, CURLOPT_XFERINFODATA, outbox);
-    return 0;
-}
-
-/* The HTTP status, or 0 when there was no answer (why: in *ret_why). */
-static long post(xt_outbox *outbox, xt_slice body, const char **ret_why)
-{
-    long status = 0;
-
-    curl_easy_setopt(outbox->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
-    curl_easy_setopt(outbox->curl, CURLOPT_POSTFIELDS, body.p);
-    CURLcode code = curl_easy_perform(outbox->curl);
-    *ret_why = curl_easy_strerror(code);
-    if (code == CURLE_OK)
-        curl_easy_getinfo(outbox->curl, CURLINFO_RESPONSE_CODE, &status);
-    return status;
-}
 
 /* The message that is due next; id 0: there is none. */
 static int next_message(xt_outbox *outbox, message *ret)
@@ -140,7 +85,7 @@ static int put_off(xt_outbox *outbox, const message *m, bool all_due)
 static int deliver(xt_outbox *outbox, const message *m)
 {
     const char *why;
-    long status = post(outbox, xt_buf_slice(&m->body), &why);
+    long status = xt_http_post_send(outbox->post, xt_buf_slice(&m->body), NULL, NULL, &why);
 
     if (status >= 200 && status < 300)
         return xt_error_trace(xt_state_run(outbox->state, NULL, NULL, "DELETE FROM outbox WHERE id = ?", "i", m->id));
@@ -198,12 +143,14 @@ static int start(xt_outbox *outbox, const char *webhook, xt_problem *reterr_prob
     outbox->webhook = strdup(webhook);
     if (!outbox->webhook)
         return xt_error_origin(-ENOMEM);
-    if (strncmp(webhook, "http://", 7) != 0 && strncmp(webhook, "https://", 8) != 0) {
+    if (!xt_http_post_is_address(webhook)) {
         xt_problem_set(reterr_problem, "a webhook is an address that begins with http:// or https://");
         xt_problem_excerpt(reterr_problem, xt_slice_str(webhook));
         return xt_error_origin(-EINVAL);
     }
-    int r = curl_setup(outbox);
+    const xt_http_post_settings settings = {
+        .url = webhook, .content_type = "application/json", .timeout_ms = TIMEOUT_MS, .stops = &outbox->stop};
+    int r = xt_http_post_open(&settings, &outbox->post);
     if (r)
         return xt_error_trace(r);
     r = -pthread_create(&outbox->thread, NULL, run, outbox);
@@ -247,9 +194,7 @@ xt_outbox *xt_outbox_close(xt_outbox *outbox)
     pthread_mutex_unlock(&outbox->lock);
     if (outbox->running)
         pthread_join(outbox->thread, NULL);
-    curl_slist_free_all(outbox->headers);
-    if (outbox->curl)
-        curl_easy_cleanup(outbox->curl);
+    xt_http_post_close(outbox->post);
     pthread_cond_destroy(&outbox->wake);
     pthread_mutex_destroy(&outbox->lock);
     free(outbox->webhook);

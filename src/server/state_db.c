@@ -75,6 +75,20 @@ static const xt_sqlite_migration migrations[] = {
         "  from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, n INTEGER NOT NULL);"
         "CREATE INDEX gaps_host ON gaps(host_id, to_ms);"},
     {9, "ALTER TABLE hosts ADD COLUMN quarantined INTEGER NOT NULL DEFAULT 0;"},
+    {10, "ALTER TABLE alerts ADD COLUMN told INTEGER NOT NULL DEFAULT 0;"
+         "UPDATE alerts SET told = id;"
+         "CREATE INDEX alerts_told ON alerts(told);"
+         "INSERT INTO meta(name, value) VALUES('alerts_told', (SELECT coalesce(max(id), 0) FROM alerts));"
+         "CREATE TABLE forwards(name TEXT PRIMARY KEY, alerts INTEGER NOT NULL, bulk INTEGER NOT NULL,"
+         "  format INTEGER NOT NULL, query TEXT NOT NULL, target TEXT NOT NULL, ca TEXT NOT NULL, cert TEXT NOT NULL,"
+         "  key TEXT NOT NULL, bearer_file TEXT NOT NULL, headers_file TEXT NOT NULL, gzip INTEGER NOT NULL,"
+         "  rotate_bytes INTEGER NOT NULL, n_keep INTEGER NOT NULL, made_ms INTEGER NOT NULL,"
+         "  paused INTEGER NOT NULL DEFAULT 0, arrival INTEGER NOT NULL DEFAULT 0, upto INTEGER NOT NULL DEFAULT 0,"
+         "  base INTEGER NOT NULL DEFAULT 0, n_seen INTEGER NOT NULL DEFAULT 0, segment INTEGER NOT NULL DEFAULT 0,"
+         "  row INTEGER NOT NULL DEFAULT 0, n_gone INTEGER NOT NULL DEFAULT 0, n_sent INTEGER NOT NULL DEFAULT 0,"
+         "  n_bytes INTEGER NOT NULL DEFAULT 0, n_refused INTEGER NOT NULL DEFAULT 0,"
+         "  n_cut INTEGER NOT NULL DEFAULT 0, n_textless INTEGER NOT NULL DEFAULT 0,"
+         "  sent_ms INTEGER NOT NULL DEFAULT 0, event_ms INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"},
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

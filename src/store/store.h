@@ -101,6 +101,13 @@ XT_MUST_USE int xt_store_maintain(xt_store *store, xt_problem *reterr_problem);
 XT_MUST_USE int xt_store_merge_due(xt_store *store, bool *ret_done, xt_problem *reterr_problem);
 /* A merging under way ends soon, and none begins any more: before closing. */
 void xt_store_merge_stop(xt_store *store);
+/*
+ * Segments with rows of both sides of arrival lo, or of lo + 1 .. hi, are not merged from now on: somebody reads there who keeps
+ * a position (query/follow.h). Of each owner one fence stands. False: there are XT_STORE_MAX_FENCES.
+ */
+#define XT_STORE_MAX_FENCES 64u
+bool xt_store_fence_set(xt_store *store, const void *owner, uint64_t lo, uint64_t hi);
+void xt_store_fence_remove(xt_store *store, const void *owner);
 
 /*
  * Whether a write found the disk full: then batches are refused (-ENOSPC), all else goes on. It ends by itself, in
@@ -272,7 +279,9 @@ typedef struct xt_column {
 /* What is known of a part before its columns are read. */
 typedef struct xt_zone {
     uint32_t n_rows;
-    uint32_t source; /* below xt_scan_sources */
+    uint32_t source;  /* below xt_scan_sources */
+    uint64_t segment; /* its id, never used again; 0: an open view */
+    uint32_t group;   /* row group of the segment, from 0 */
     int64_t min_ms, max_ms;
     uint64_t first_arrival, last_arrival; /* of its rows, at least and at most */
     /* false: unknown */

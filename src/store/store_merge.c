@@ -55,6 +55,43 @@ static bool may_merge(const xt_store *store, const xt_segment *segment, bool in_
     return !in_background || info->made_ms <= xt_clock_wall_ms(store->clock) - store->merge_horizon_ms;
 }
 
+bool xt_store_fence_set(xt_store *store, const void *owner, uint64_t lo, uint64_t hi)
+{
+    size_t i = 0;
+
+    pthread_mutex_lock(&store->picture_lock);
+    while (i < store->n_fences && store->fences[i].owner != owner)
+        i++;
+    bool has_room = i < XT_STORE_MAX_FENCES;
+    if (has_room)
+        store->fences[i] = (struct xt_store_fence){owner, lo, hi};
+    if (has_room && i == store->n_fences)
+        store->n_fences++;
+    pthread_mutex_unlock(&store->picture_lock);
+    return has_room;
+}
+
+void xt_store_fence_remove(xt_store *store, const void *owner)
+{
+    pthread_mutex_lock(&store->picture_lock);
+    for (size_t i = 0; i < store->n_fences; i++)
+        if (store->fences[i].owner == owner)
+            store->fences[i--] = store->fences[--store->n_fences];
+    pthread_mutex_unlock(&store->picture_lock);
+}
+
+/* Whether a segment of these arrivals would be one that a fence forbids. */
+static bool is_fenced(xt_store *store, uint64_t first, uint64_t last)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&store->picture_lock);
+    for (size_t i = 0; i < store->n_fences && !found; i++)
+        found = first <= store->fences[i].hi && last > store->fences[i].lo;
+    pthread_mutex_unlock(&store->picture_lock);
+    return found;
+}
+
 /* Of all runs of neighbours the one whose rows are the greatest multiple of its biggest segment's. */
 static void inputs_choose(merge_job *job, xt_segment *const *segments, size_t n)
 {
@@ -62,12 +99,15 @@ static void inputs_choose(merge_job *job, xt_segment *const *segments, size_t n)
     size_t best_first = 0, best_n = 0;
 
     for (size_t first = 0; first < n; first++) {
-        uint64_t rows = 0, biggest = 1;
+        uint64_t rows = 0, biggest = 1, last = 0;
         for (size_t i = first; i < n && i - first < MAX_INPUTS; i++) {
-            uint64_t more = xt_segment_info_get(segments[i])->n_rows;
+            const xt_segment_info *info = xt_segment_info_get(segments[i]);
+            uint64_t more = info->n_rows;
+            last = info->last_arrival > last ? info->last_arrival : last;
             rows += more;
             biggest = more > biggest ? more : biggest;
-            if (rows > MAX_ROWS || !may_merge(job->store, segments[i], job->in_background))
+            if (rows > MAX_ROWS || !may_merge(job->store, segments[i], job->in_background) ||
+                is_fenced(job->store, xt_segment_info_get(segments[first])->first_arrival, last))
                 break;
             if (i > first && rows * 8 / biggest >= best) {
                 best = rows * 8 / biggest;

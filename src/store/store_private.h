@@ -3,7 +3,7 @@
  *
  * Threads:   write_lock: pending.db, streams, the tail and the list of open views. seal_lock: one sealing at a time,
  *            taken before write_lock. merge_lock: one merging at a time, taken before both. picture_lock: the pointer to
- *            the picture alone, held for a few instructions.
+ *            the picture and the fences, held for a few instructions.
  */
 #pragma once
 #include <pthread.h>
@@ -58,6 +58,13 @@ struct xt_store {
     atomic_uint n_hold_changes;
     atomic_bool is_full; /* the disk: batches are refused */
     bool keeps_reserve;
+
+    /* under picture_lock */
+    struct xt_store_fence {
+        const void *owner;
+        uint64_t lo, hi;
+    } fences[XT_STORE_MAX_FENCES];
+    size_t n_fences;
 
     /* under merge_lock */
     uint64_t *unmergeable; /* ids of segments that could not be read whole */

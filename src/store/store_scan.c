@@ -128,6 +128,8 @@ static void segment_put(xt_scan *scan, const xt_segment *segment)
         xt_segment_group group = xt_segment_group_get(segment, g);
         xt_zone zone = {.n_rows = group.n_rows,
                         .source = source,
+                        .segment = info->id,
+                        .group = g,
                         .min_ms = group.min_ms,
                         .max_ms = group.max_ms,
                         .first_arrival = info->first_arrival,

@@ -58,7 +58,13 @@ int xt_api_erase(xt_app *app, xt_request *request, xt_response *response);
 void xt_erasure_json(const xt_erasure *erasure, struct xt_json *json); /* its members, in an object that is open */
 int xt_api_hold_add(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_hold_remove(xt_app *app, xt_request *request, xt_response *response);
-int xt_api_backup(xt_app *app, xt_request *request, xt_response *response); /* api_backup.c */
+int xt_api_backup(xt_app *app, xt_request *request, xt_response *response);   /* api_backup.c */
+int xt_api_forwards(xt_app *app, xt_request *request, xt_response *response); /* api_forward.c */
+int xt_api_forward(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_forward_add(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_forward_pause(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_forward_resume(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_forward_remove(xt_app *app, xt_request *request, xt_response *response);
 int xt_page_index(xt_app *app, xt_request *request, xt_response *response); /* page_files.c */
 int xt_page_file(xt_app *app, xt_request *request, xt_response *response);
 
