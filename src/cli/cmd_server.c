@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +27,8 @@
 
 #define MAX_SEAL_ROWS (1 << 24)
 #define LOCK_WAIT_MS  5000 /* for a command that has the folder */
+
+#define FEW_FILES 11000 /* for 10,000 agents, the store and the page */
 
 typedef struct server {
     struct event_base *base;
@@ -310,9 +313,24 @@ static int announce(server *s, const xt_opt_args *args, xt_problem *problem)
     return 0;
 }
 
+/* Each agent is a descriptor; the usual limit of 1,024 is there for programs that still use select. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < FEW_FILES)
+        xt_log(XT_LOG_WARN,
+               "at most %llu files may be open, connections of agents included: see ulimit -Hn, or LimitNOFILE= of the "
+               "unit",
+               (unsigned long long)limit.rlim_max);
+}
+
 static int open_loop(server *s)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
+    raise_limit();
     if (evthread_use_pthreads() != 0 || !(s->base = event_base_new()))
         return -ENOMEM;
     for (size_t i = 0; i < XT_COUNT_OF(numbers); i++) {

@@ -149,7 +149,7 @@ static int take_place(xt_agent_link *link, xt_slice host_id, bool older_is_clone
     xt_text_copy(link->host_id, sizeof link->host_id, host_id);
     xt_agent_link_known(link);
     link->phase = XT_AGENT_TALKING;
-    evtimer_del(link->deadline);
+    link->deadline_ms = 0;
     return xt_error_trace(xt_map_put(&agents->by_host, xt_slice_str(link->host_id), link, NULL));
 }
 
@@ -196,10 +196,11 @@ static void welcome(xt_agent_link *link, const xt_hello *hello, const xt_welcome
     xt_pki *pki = &link->agents->app->pki;
     bool signs;
 
+    (void)xt_pki_knows(pki, link->ca_sha256, &signs);
+    bool tell = hello->trust != xt_pki_trust_hash(pki) || !signs || link->is_old;
     xt_welcome_put(&out, message);
     xt_agent_link_send(link, XT_FRAME_WELCOME, &out);
-    (void)xt_pki_knows(pki, link->ca_sha256, &signs);
-    if (hello->trust != xt_pki_trust_hash(pki) || !signs || link->is_old)
+    if (tell)
         xt_agent_send_trust(link, 0);
 }
 

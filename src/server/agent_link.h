@@ -2,13 +2,14 @@
  * server/agent_link - one agent's connection
  *
  * Shape:     frames are cut off the input as they become whole and given to agent_frames; reading pauses while the agent has a
- *            window of batches unacknowledged or the writer's queue is full.
+ *            window of batches unacknowledged, or the writer's queue has no room for it, or it does not take what it is sent.
  * Ownership: a link frees itself when its connection has ended and the writer has told of all its batches.
  * Threads:   the loop's; what comes from the writer's thread is handed over by server/agents.
- * Limits:    64 KiB a frame before the hello, XT_FRAME_MAX_BYTES after; XT_AGENT_WINDOW batches.
+ * Limits:    64 KiB a frame before the hello, XT_FRAME_MAX_BYTES after; XT_AGENT_WINDOW batches; memory for what has come, not for
+ *            what was announced, and none while the connection rests.
  */
 #pragma once
-#include <event2/bufferevent.h>
+#include <event2/event.h>
 #include <openssl/ssl.h>
 
 #include "server/agents.h"
@@ -28,11 +29,17 @@ typedef enum xt_agent_phase {
 typedef struct xt_agent_link {
     struct xt_agent_link *prev, *next; /* all links but the dead */
     struct xt_agent_link *prev_new, *next_new;
+    struct xt_agent_link *prev_paused, *next_paused;
     struct xt_agent_link *next_touched;
     xt_agents *agents;
-    struct bufferevent *bev;
+    int fd;
+    struct event *io;
     SSL *ssl;
-    struct event *deadline; /* of the hello, later of a message that has begun, of the farewell */
+    bool shaking, broken; /* broken: it is closed as soon as nobody works on it */
+    xt_buf in, out;       /* what is no whole frame yet; what the socket has not taken yet */
+    int64_t deadline_ms;  /* monotonic: of the hello, later of a message that has begun, of the farewell; 0: none */
+    int64_t heard_ms;     /* when something came last */
+    int64_t blocked_ms;   /* since when the socket takes nothing; 0: it does */
     xt_agent_phase phase;
     char host_id[33], address[64];
     char boot_id[40], machine_id[64]; /* as its hello said */
@@ -64,6 +71,8 @@ void xt_agent_link_refuse(xt_agent_link *link, uint64_t reason, uint64_t retry_m
 void xt_agent_link_leave(xt_agent_link *link);
 /* Works on what has come; the link may be gone after this. */
 void xt_agent_link_advance(xt_agent_link *link);
+/* Closes it when a time is over. */
+void xt_agent_link_look(xt_agent_link *link, int64_t now_ms);
 
 /* One whole frame. 0, or -EAGAIN: the frame stays where it is and is tried again later. May make the link leave. */
 XT_MUST_USE int xt_agent_frame(xt_agent_link *link, const xt_frame *frame);

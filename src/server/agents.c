@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -22,7 +23,10 @@ enum {
     MAX_NEW = 4096, /* connections without a hello */
     CROWDED_AGAIN_MS = 60000,
     FRAME_S = 30,
-    BACKLOG = 1024,
+    BACKLOG = 4096,     /* a fleet that comes back at once waits here, and not half-way through its handshakes */
+    ACCEPT_AT_ONCE = 8, /* then those that are there have their turn */
+    RETRY_AT_ONCE = 512,
+    LOOK_MS = 500,
     RENEW_MS = 5, /* of work for a renewal and the connection that proves it: they are spread by that much a host */
 };
 
@@ -37,7 +41,7 @@ static void done(void *context, int outcome, uint64_t number)
     pthread_mutex_lock(&agents->lock);
     assert(agents->n_outcomes < agents->cap_outcomes);
     agents->outcomes[agents->n_outcomes++] = (xt_agent_outcome){link, outcome, number};
-    if (write(agents->wake_fd, &one, sizeof one) < 0)
+    if (agents->n_outcomes == 1 && write(agents->wake_fd, &one, sizeof one) < 0)
         xt_log(XT_LOG_ERROR, "agents: eventfd: %s", strerror(errno)); /* cannot happen: the counter never fills */
     agents->n_waiting--;
     pthread_cond_signal(&agents->settled);
@@ -64,6 +68,8 @@ int xt_agents_ingest(xt_agent_link *link, xt_slice payload)
 {
     xt_agents *agents = link->agents;
 
+    if (!xt_writer_admits(agents->app->writer, xt_slice_str(link->host_id)))
+        return -EAGAIN;
     pthread_mutex_lock(&agents->lock);
     int r = make_room(agents);
     agents->n_waiting += r == 0;
@@ -207,16 +213,30 @@ void xt_agents_retry_later(xt_agents *agents)
         evtimer_add(agents->retry, &t);
 }
 
+/* Those who wait longest first; who has to wait on goes behind the others. */
 static void on_retry(evutil_socket_t fd, short what, void *context)
 {
     xt_agents *agents = context;
+
+    event_add(agents->listener, NULL);
+    xt_agent_link *last = agents->paused_last, *link = NULL;
+    for (unsigned i = 0; i < RETRY_AT_ONCE && agents->paused_first && link != last; i++) {
+        link = agents->paused_first;
+        xt_agent_link_advance(link);
+    }
+    if (agents->paused_first)
+        xt_agents_retry_later(agents);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+    xt_agents *agents = context;
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
     xt_agent_link *next;
 
-    evconnlistener_enable(agents->listener);
     for (xt_agent_link *link = agents->links; link; link = next) {
         next = link->next;
-        if (link->paused)
-            xt_agent_link_advance(link);
+        xt_agent_link_look(link, now_ms);
     }
 }
 
@@ -232,16 +252,24 @@ static void drop_oldest(xt_agents *agents)
     xt_agent_link_close(agents->new_first);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int n, void *context)
+/* Who waited for too long went away again: a handshake with him would be for nothing, and the next would wait for it. */
+static bool has_gone(int fd)
 {
-    xt_agents *agents = context;
+    struct tcp_info info;
+    socklen_t n = sizeof info;
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state != TCP_ESTABLISHED;
+}
+
+static void welcome_socket(xt_agents *agents, int fd, const struct sockaddr *peer, socklen_t n)
+{
     char host[NI_MAXHOST], port[NI_MAXSERV], address[64];
     xt_buf text = XT_BUF_ON(address);
     xt_agent_link *link;
 
     if (agents->n_new >= agents->max_new)
         drop_oldest(agents);
-    if (getnameinfo(peer, (socklen_t)n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+    if (getnameinfo(peer, n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
         xt_buf_printf(&text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
     address[text.failed ? 0 : text.n] = '\0';
     int r = xt_agent_link_open(agents, agents->context, fd, address, &link);
@@ -249,12 +277,28 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
         xt_log(XT_LOG_ERROR, "agent %s: %s", address, strerror(-r));
 }
 
-/* Out of descriptors, most likely: accepting again at once would spin. */
-static void on_accept_error(struct evconnlistener *listener, void *context)
+static void on_accept(evutil_socket_t fd, short what, void *context)
 {
-    xt_log(XT_LOG_ERROR, "agents: a connection cannot be accepted: %s", strerror(EVUTIL_SOCKET_ERROR()));
-    evconnlistener_disable(listener);
-    xt_agents_retry_later(context);
+    xt_agents *agents = context;
+
+    for (unsigned i = 0; i < ACCEPT_AT_ONCE; i++) {
+        struct sockaddr_storage peer;
+        socklen_t n = sizeof peer;
+        int accepted = accept4(fd, (struct sockaddr *)&peer, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (accepted >= 0 && has_gone(accepted)) {
+            close(accepted);
+        } else if (accepted >= 0) {
+            welcome_socket(agents, accepted, (const struct sockaddr *)&peer, n);
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            /* out of descriptors, most likely: accepting again at once would spin */
+            xt_log(XT_LOG_ERROR, "agents: a connection cannot be accepted: %s", strerror(errno));
+            event_del(agents->listener);
+            xt_agents_retry_later(agents);
+            return;
+        }
+    }
 }
 
 /* -------------------------------------------------------------------------------------------- open and close */
@@ -281,6 +325,20 @@ static int split_address(const char *address, char *host, size_t n_host, char *p
     return 0;
 }
 
+static int listen_at(xt_agents *agents, const struct addrinfo *at)
+{
+    int one = 1, fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return xt_error_origin(-errno);
+    agents->listen_fd = fd;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, at->ai_addr, at->ai_addrlen) || listen(fd, BACKLOG))
+        return xt_error_origin(-errno);
+    agents->listener = event_new(agents->base, fd, EV_READ | EV_PERSIST, on_accept, agents);
+    return agents->listener && event_add(agents->listener, NULL) == 0 ? 0 : xt_error_origin(-ENOMEM);
+}
+
 static int listen_on(xt_agents *agents, const char *address, xt_problem *reterr_problem)
 {
     char host[256], port[16];
@@ -294,18 +352,13 @@ static int listen_on(xt_agents *agents, const char *address, xt_problem *reterr_
         xt_problem_set(reterr_problem, "%s: no address to listen on: %s", address, gai_strerror(e));
         return xt_error_origin(-EINVAL);
     }
-    agents->listener = evconnlistener_new_bind(agents->base, on_accept, agents,
-                                               LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC,
-                                               BACKLOG, found->ai_addr, (int)found->ai_addrlen);
-    r = agents->listener ? 0 : -errno;
+    r = listen_at(agents, found);
     freeaddrinfo(found);
     if (r) {
         xt_problem_set(reterr_problem, "%s: agents cannot be listened for: %s", address, strerror(-r));
         xt_problem_hint(reterr_problem, "choose another address with --listen HOST:PORT");
-        return xt_error_origin(r);
     }
-    evconnlistener_set_error_cb(agents->listener, on_accept_error);
-    return 0;
+    return xt_error_trace(r);
 }
 
 static int find_port(xt_agents *agents)
@@ -315,7 +368,7 @@ static int find_port(xt_agents *agents)
     char port[NI_MAXSERV];
     uint64_t number = 0;
 
-    if (getsockname(evconnlistener_get_fd(agents->listener), (struct sockaddr *)&own, &n))
+    if (getsockname(agents->listen_fd, (struct sockaddr *)&own, &n))
         return xt_error_origin(-errno);
     if (getnameinfo((struct sockaddr *)&own, n, NULL, 0, port, sizeof port, NI_NUMERICSERV) ||
         !xt_slice_parse_u64(xt_slice_str(port), &number))
@@ -326,12 +379,17 @@ static int find_port(xt_agents *agents)
 
 static int open_events(xt_agents *agents)
 {
+    struct timeval every = {.tv_usec = LOOK_MS * 1000};
+
     agents->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (agents->wake_fd < 0)
         return xt_error_origin(-errno);
     agents->wake = event_new(agents->base, agents->wake_fd, EV_READ | EV_PERSIST, on_wake, agents);
     agents->retry = evtimer_new(agents->base, on_retry, agents);
-    if (!agents->wake || !agents->retry || event_add(agents->wake, NULL))
+    agents->look = event_new(agents->base, -1, EV_PERSIST, on_look, agents);
+    agents->piece = malloc(XT_AGENTS_PIECE_BYTES);
+    if (!agents->wake || !agents->retry || !agents->look || !agents->piece || event_add(agents->wake, NULL) ||
+        event_add(agents->look, &every))
         return xt_error_origin(-ENOMEM);
     return 0;
 }
@@ -346,7 +404,7 @@ int xt_agents_open(xt_app *app, struct event_base *base, const char *address, xt
         return xt_error_origin(-ENOMEM);
     agents->app = app;
     agents->base = base;
-    agents->wake_fd = -1;
+    agents->wake_fd = agents->listen_fd = -1;
     pthread_mutex_init(&agents->lock, NULL);
     pthread_cond_init(&agents->settled, NULL);
     agents->max_new = MAX_NEW;
@@ -373,22 +431,18 @@ int xt_agents_port(const xt_agents *agents)
     return agents->port;
 }
 
-/* A bufferevent that was freed with a call still under way goes with that call: it has to be made. */
-static void finish_calls(struct event_base *base)
-{
-    for (int i = 0; i < 1000 && event_base_get_num_events(base, EVENT_BASE_COUNT_ACTIVE) > 0; i++)
-        if (event_base_loop(base, EVLOOP_NONBLOCK) < 0)
-            break;
-}
-
 static void close_events(xt_agents *agents)
 {
     if (agents->listener)
-        evconnlistener_free(agents->listener);
+        event_free(agents->listener);
+    if (agents->listen_fd >= 0)
+        close(agents->listen_fd);
     if (agents->wake)
         event_free(agents->wake);
     if (agents->retry)
         event_free(agents->retry);
+    if (agents->look)
+        event_free(agents->look);
     if (agents->wake_fd >= 0)
         close(agents->wake_fd);
 }
@@ -406,12 +460,12 @@ xt_agents *xt_agents_close(xt_agents *agents)
     pthread_mutex_unlock(&agents->lock);
     answer_all(agents); /* frees the dead links */
     close_events(agents);
-    finish_calls(agents->base);
     SSL_CTX_free(agents->context);
     xt_map_fini(&agents->by_host);
     pthread_cond_destroy(&agents->settled);
     pthread_mutex_destroy(&agents->lock);
     free(agents->outcomes);
+    free(agents->piece);
     free(agents);
     return NULL;
 }

@@ -4,7 +4,6 @@
  * Threads:   all of it is the loop's but what stands behind `lock`.
  */
 #pragma once
-#include <event2/listener.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -18,21 +17,27 @@ typedef struct xt_agent_outcome {
     uint64_t number;
 } xt_agent_outcome;
 
+#define XT_AGENTS_PIECE_BYTES (64 << 10)
+
 struct xt_agents {
     xt_app *app;
     struct event_base *base;
     SSL_CTX *context;
     uint64_t generation; /* of the CAs that the context is of */
     atomic_bool fleet_changed;
-    struct evconnlistener *listener;
+    int listen_fd;
+    struct event *listener;
     int port;
     xt_agent_link *links;
-    xt_agent_link *new_first, *new_last; /* links without a hello, the oldest first */
+    xt_agent_link *paused_first, *paused_last; /* the first was paused first */
+    xt_agent_link *new_first, *new_last;       /* links without a hello, the oldest first */
     size_t n_new, max_new;
     int frame_s;         /* for a message from its first byte to its last, and more for a long one */
     int64_t crowded_ms;  /* monotonic; when it was said last that there are too many of them */
     xt_map by_host;      /* host id -> talking link */
     struct event *retry; /* for paused links and a listener that is out of descriptors */
+    struct event *look;  /* at what takes too long */
+    char *piece;         /* where links read to */
 
     int wake_fd; /* eventfd: outcomes are there */
     struct event *wake;

@@ -15,7 +15,7 @@
 #include "store/bulk.h"
 
 enum {
-    GROUP_JOBS = 256,
+    GROUP_JOBS = 1024,
     GROUP_BYTES = 8 << 20,      /* compressed */
     GROUP_RAW_BYTES = 64 << 20, /* decompressed: what a commit may hold in memory, but for its last batch */
     BUSY_AFTER_MS = 3000,       /* a burst is no reason to send anybody away */
@@ -301,6 +301,14 @@ static int enqueue(xt_writer *writer, xt_ingest_job *job, bool wait)
     }
     pthread_mutex_unlock(&writer->lock);
     return r;
+}
+
+bool xt_writer_admits(xt_writer *writer, xt_slice host_id)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool admits = xt_fair_queue_admits(&writer->queue, host_id);
+    pthread_mutex_unlock(&writer->lock);
+    return admits;
 }
 
 uint64_t xt_writer_busy_ms(xt_writer *writer)

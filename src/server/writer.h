@@ -25,6 +25,8 @@ typedef struct xt_writer_put_args {
 XT_MUST_USE int xt_writer_open(xt_app *app, xt_writer **ret);
 xt_writer *xt_writer_close(xt_writer *writer); /* finishes what is in the queue */
 XT_MUST_USE int xt_writer_put(xt_writer *writer, const xt_writer_put_args *args);
+/* May this host put one now? Asked before a batch is unpacked or copied for nothing. */
+bool xt_writer_admits(xt_writer *writer, xt_slice host_id);
 /*
  * 0; or, when the queue has been full for some seconds, about how many ms it will take to work off what is in it: who is new had
  * better come later.
