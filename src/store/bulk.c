@@ -298,6 +298,7 @@ static void show(xt_store *store, xt_stream *stream, const bulk_batch *batch, xt
 {
     stream->number = stream->sealed_number = batch->stream.number;
     stream->hash = batch->stream.hash;
+    stream->owner = xt_slice_hash128(batch->stream.host_id);
     if (store->tail)
         xt_open_block_close(store->tail);
     store->tail = xt_open_block_unref(store->tail);

@@ -119,7 +119,7 @@ static int on_stream(void *context, const xt_pending_stream *from)
 
     if (!stream)
         return xt_error_origin(-ENOMEM);
-    *stream = (xt_stream){from->stream, from->hash, from->number, from->sealed_number};
+    *stream = (xt_stream){from->stream, from->hash, xt_slice_hash128(from->host_id), from->number, from->sealed_number};
     int r = xt_map_put(&store->streams, xt_slice_of(stream->key.b, sizeof stream->key.b), stream, NULL);
     if (r < 0)
         free(stream);

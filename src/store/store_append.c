@@ -50,6 +50,8 @@ int xt_stream_get(xt_store *store, xt_hash128 key, xt_stream **ret)
 /* Is this the batch that has to come next? */
 static int batch_place(const xt_stream *stream, const xt_store_batch *batch, xt_problem *reterr_problem)
 {
+    if (stream->number > 0 && !xt_hash128_eq(stream->owner, xt_slice_hash128(batch->host_id)))
+        return xt_growth_corrupt(reterr_problem, "its stream is another host's");
     if (batch->number == stream->number && batch->number > 0 && !xt_hash128_eq(batch->hash, stream->hash))
         return xt_growth_corrupt(reterr_problem, "its number was used for another batch");
     if (batch->number <= stream->number)
@@ -145,6 +147,7 @@ static int batch_put(append_group *group, const xt_store_batch *batch, xt_stream
     group->undos[group->n_undos++] = (stream_undo){stream, *stream};
     stream->number = batch->number;
     stream->hash = batch->hash;
+    stream->owner = xt_slice_hash128(batch->host_id);
     group->n_accepted++;
     return 0;
 }

@@ -35,6 +35,7 @@ typedef struct xt_picture {
 /* The last batch of a stream. */
 typedef struct xt_stream {
     xt_hash128 key, hash;
+    xt_hash128 owner; /* hash of the id of the host whose batches made it; of no use while number is 0 */
     uint64_t number, sealed_number;
 } xt_stream;
 
