@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/host_context.h"
 #include "io/vfs.h"
 
 #define MAX_FILE_BYTES    65536
@@ -269,6 +270,28 @@ static int read_protect(const settings_source *source, xt_agent_settings *out, x
     return read_switch(source, "repair", &out->repair, problem);
 }
 
+/* Those of the file first: what the command line says of the same name counts. */
+static int read_labels(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
+{
+    xt_slice labels[XT_MAX_LABELS];
+    size_t n = 0;
+    const char *given;
+    for (size_t i = 0; i < source->n_lines && n < XT_MAX_LABELS; i++)
+        if (strcmp(source->lines[i].name, "label") == 0)
+            labels[n++] = xt_slice_str(source->lines[i].value);
+    for (unsigned i = 0; (given = xt_opt_nth(source->args, "label", i)) != NULL; i++) {
+        if (n == XT_MAX_LABELS)
+            return option_bad(problem, "label", given, "there are too many labels");
+        labels[n++] = xt_slice_str(given);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (xt_label_check(out->secrets, labels[i], problem) != 0)
+            return XT_SETTINGS_E_INVALID;
+    if (n > 0)
+        xt_labels_put(&out->labels, labels, n);
+    return xt_buf_done(&out->labels);
+}
+
 static int fill(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
 {
     out->servers = find(source, "server");
@@ -288,6 +311,8 @@ static int fill(const settings_source *source, xt_agent_settings *out, xt_proble
     r = read_witness(source, out, problem);
     if (r == 0)
         r = read_protect(source, out, problem);
+    if (r == 0)
+        r = read_labels(source, out, problem);
     if (r != 0)
         return r;
     const char *spool = find(source, "spool-mib");
@@ -325,6 +350,7 @@ int xt_agent_settings_read(const xt_opt_args *args, xt_agent_settings *ret, xt_p
     }
     read_fact("/proc/sys/kernel/random/boot_id", "", out.boot_id, sizeof out.boot_id);
     read_fact("/etc/machine-id", "", out.machine_id, sizeof out.machine_id);
+    read_fact("/proc/sys/kernel/osrelease", "", out.kernel, sizeof out.kernel);
     read_fact("/etc/os-release", "PRETTY_NAME=", out.os, sizeof out.os);
     *ret = out;
     return 0;
@@ -351,5 +377,6 @@ void xt_agent_settings_fini(xt_agent_settings *settings)
 {
     free(settings->file);
     settings->file = NULL;
+    xt_buf_fini(&settings->labels);
     settings->secrets = xt_secret_rules_unref(settings->secrets);
 }

@@ -42,6 +42,7 @@ typedef struct xt_agent_settings {
     xt_agent_audit audit;
     xt_agent_input input;
     const char *input_path;   /* of the file, or of auditd's socket (NULL: where it usually is) */
+    xt_buf labels;            /* for LABELS; empty: none */
     bool is_text;             /* records may be of another host: the kernel here is none of their business */
     xt_secret_rules *secrets; /* NULL: they stay */
     xt_secret_seal_key seal_key;
@@ -54,7 +55,7 @@ typedef struct xt_agent_settings {
     bool repair;        /* what others change of audit is set back */
     unsigned cpu_limit; /* percent of one CPU; 0: none */
     char host_name[256];
-    char boot_id[64], machine_id[64], os[128];
+    char boot_id[64], machine_id[64], os[128], kernel[72];
     char *file; /* content of the settings file, cut up */
 } xt_agent_settings;
 

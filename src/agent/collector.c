@@ -91,7 +91,9 @@ int xt_collector_flush(xt_collector *c)
 
 int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *arena)
 {
-    int r = 0;
+    int r = xt_collector_context_put(c, event, arena);
+    if (r < 0)
+        return xt_error_trace(r);
     if (c->out_fd >= 0) {
         r = xt_event_json(event, 0, arena, &c->out);
         xt_buf_putc(&c->out, '\n');
@@ -409,6 +411,8 @@ static int begin(xt_collector *c, xt_problem *problem)
     if (r == 0)
         r = make_decoder(c);
     if (r == 0)
+        r = xt_collector_context_open(c);
+    if (r == 0)
         r = xt_collector_input_open(c, problem);
     if (r == 0) {
         xt_collector_begin(c);
@@ -499,6 +503,7 @@ static void fini(xt_collector *c)
 {
     xt_decoder_free(c->decoder);
     xt_collector_input_close(c);
+    xt_collector_context_close(c);
     xt_collector_witness_close(c);
     xt_proc_table_free(c->procs);
     xt_proc_reader_fini(&c->reader);

@@ -252,6 +252,7 @@ void xt_collector_beat(xt_collector *c)
     }
     c->n_beats++;
     c->is_beat_due = false;
+    xt_collector_context_save(c);
     compare(c);
     xt_heartbeat beat = heartbeat(c);
     status_write(c, &beat, false);

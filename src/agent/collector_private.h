@@ -10,6 +10,7 @@
 #include "agent/proc_read.h"
 #include "agent/receiver.h"
 #include "agent/serial_count.h"
+#include "agent/session_source.h"
 #include "agent/state_file.h"
 #include "agent/witness.h"
 #include "event/decoder.h"
@@ -73,6 +74,8 @@ struct xt_collector {
     xt_collector_care care;
     xt_serial_count serials; /* of the kernel's events; not counted where they come as text */
     xt_collector_input input;
+    xt_session_table *sessions;
+    uint64_t n_saved; /* of its changes, in STATE/sessions */
     bool end, failed;
 };
 
@@ -95,6 +98,12 @@ XT_MUST_USE int xt_collector_witness_finish(xt_collector *c);
 int64_t xt_collector_witness_wait_ms(const xt_collector *c);
 XT_MUST_USE int xt_collector_canary_see(xt_collector *c, xt_event *event, xt_arena *arena);
 void xt_collector_canary_answer(xt_collector *c);
+
+/* collector_context.c: what events say of their host and session; save writes down what has changed. */
+XT_MUST_USE int xt_collector_context_open(xt_collector *c);
+XT_MUST_USE int xt_collector_context_put(xt_collector *c, xt_event *event, xt_arena *arena);
+void xt_collector_context_save(xt_collector *c);
+void xt_collector_context_close(xt_collector *c);
 
 /* collector_beat.c: what is said at the start (not watching from, to), and at each heartbeat. */
 void xt_collector_begin(xt_collector *c);

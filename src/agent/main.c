@@ -13,6 +13,7 @@ static const xt_opt run_options[] = {
     {"audit",     0, "MODE",      .fallback = "auto", .help = "auto, own (take the audit socket), plugin (read what auditd writes), multicast (listen beside its owner), af_unix[:SOCKET] (auditd's socket), follow[:FILE] (auditd's log), text (records of another host)"},
     {"follow",    0, "FILE",      .help = "read a log file that grows and is rotated, and go on after a restart where it was; with --audit text: of another host"},
     {"host",      0, "NAME",      .help = "name of this host in events; else the system's"},
+    {"label",     0, "NAME=VALUE", .many = true, .help = "a label of this host, on each of its events; in the settings one a line"},
     {"output",    'o', "FILE",    .help = "write events as JSON, one a line, to FILE or - and need no server"},
     {"stdin",     0, NULL,        .help = "read audit records as text from standard input instead of the kernel"},
     {"plugin",    0, NULL,        .help = "started by auditd: --stdin --audit plugin"},

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/pipeline.h"
 #include "event/secret_redact.h"
+#include "event/session_table.h"
 #include "event/tty_mask.h"
 #include "event/tty_table.h"
 
@@ -63,6 +64,7 @@ struct xt_decoder {
     xt_joiner *joiner;
     xt_proc_table *processes;
     xt_tty_table *terminals;
+    xt_session_table *sessions;
     xt_arena arena;
     xt_secret_seal_key seal_to;
     xt_secret_values values; /* of the event at hand */
@@ -122,6 +124,8 @@ int xt_decoder_new(const xt_decoder_settings *settings, xt_decoder **ret)
     int r = xt_joiner_new(&joining, &d->joiner);
     if (r == 0 && !settings->leaves_parents)
         r = xt_proc_table_new(settings->is_one_of_many ? FEW_PROCESSES : MAX_PROCESSES, NULL, NULL, &d->processes);
+    if (r == 0 && settings->follows_sessions)
+        r = xt_session_table_new(&d->sessions);
     if (r == 0)
         r = xt_tty_table_new(settings->shows_typed_secrets, &d->terminals);
     if (r == 0 && settings->n_workers > 0 && !settings->live && !settings->names)
@@ -150,6 +154,7 @@ xt_decoder *xt_decoder_free(xt_decoder *d)
     xt_proc_table_free(d->processes);
     xt_secret_rules_unref(d->settings.secrets);
     xt_tty_table_free(d->terminals);
+    xt_session_table_free(d->sessions);
     xt_arena_fini(&d->arena);
     xt_buf_fini(&d->partial);
     xt_buf_fini(&d->early);
@@ -277,6 +282,8 @@ static int group_end(xt_decoder *d, const xt_group *group, xt_arena *arena, xt_e
     }
     if (r == 0 && d->processes) /* which keeps command lines, and so comes after */
         r = xt_proc_table_apply(d->processes, event, arena);
+    if (r == 0 && d->sessions)
+        r = xt_session_table_apply(d->sessions, event, arena);
     return r < 0 ? xt_error_trace(r) : r;
 }
 

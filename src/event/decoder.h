@@ -32,6 +32,7 @@ typedef struct xt_decoder_settings {
     bool shows_typed_secrets; /* what was typed at programs that ask for passwords is not masked */
     bool is_logged;           /* lines came through a system log, which writes 0x1d as #035 */
     bool is_one_of_many;      /* there is one a host: smaller bounds (Limits) */
+    bool follows_sessions;    /* events get the FROM of their session */
     bool leaves_parents;      /* whoever takes the events knows processes better: no process table */
     const char *source;       /* file name for problems */
     size_t max_memory_bytes;  /* 0: 64 MiB */

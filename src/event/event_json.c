@@ -82,6 +82,21 @@ static void put_list(xt_json_writer *w, xt_slice list, xt_slice extra)
     xt_json_writer_char(w, ']');
 }
 
+/* NAME=VALUE each, as an object. */
+static void put_labels(xt_json_writer *w, xt_slice list)
+{
+    xt_list_iter iter = xt_list_iterate(list);
+    char separator = '{';
+    for (xt_slice item, name; xt_list_next(&iter, &item); separator = ',') {
+        (void)xt_slice_cut(&item, '=', &name);
+        xt_json_writer_string_after(w, separator, name);
+        xt_json_writer_string_after(w, ':', item);
+    }
+    if (separator == '{')
+        xt_json_writer_char(w, '{');
+    xt_json_writer_char(w, '}');
+}
+
 static void put_value(xt_json_writer *w, const xt_event *event, const xt_field_info *info)
 {
     const xt_value *value = &event->values[info->id];
@@ -97,6 +112,10 @@ static void put_value(xt_json_writer *w, const xt_event *event, const xt_field_i
         xt_json_writer_string(w, value->bytes);
         break;
     case XT_LIST:
+        if (info->id == XT_F_LABELS) {
+            put_labels(w, value->bytes);
+            break;
+        }
         put_list(w, value->bytes, info->id == XT_F_FLAGS && w->escape ? XT_S("escaped") : XT_S_NULL);
         break;
     case XT_PATHS:

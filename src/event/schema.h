@@ -80,7 +80,7 @@ enum {
     X(HASH,          45, "process.hash.sha256",          TEXT,    "hash",       "",                  NONE,    "digest of the executable, where the agent is told to take it") \
     X(HOST_GROUP,    46, "host.group",                   TEXT,    "group",      "",                  NONE,    "group of hosts, by enrolment and policy") \
     X(NOISE,         47, "exectrail.noise",              TEXT,    "noise",      "",                  SERVER,  "name of the noise rule that tagged the event; absent for what a person should see") \
-    X(FLAGS,         48, "exectrail.flags",              LIST,    "flags",      "",                  NONE,    "truncated, missing-execve, late, escaped, unparsed, enriched-mismatch (auditd appended what the record contradicts), parent-inferred (the parent was read from /proc, its exec was not seen), cgroup-inferred (container and unit are the parent's: the process was gone before its own could be read), ...") \
+    X(FLAGS,         48, "exectrail.flags",              LIST,    "flags",      "",                  NONE,    "truncated, missing-execve, late, escaped, unparsed, enriched-mismatch (auditd appended what the record contradicts), parent-inferred (the parent was read from /proc, its exec was not seen), cgroup-inferred (container and unit are the parent's: the process was gone before its own could be read), source-inferred (the session was opened before the agent began: its address is utmp's), ...") \
     X(OF,            49, "exectrail.of",                 TEXT,    "of",         "",                  NONE,    "event.id of the event that this one amends, ends or tells of") \
     X(RULES,         50, "rule.id",                      LIST,    "rule",       "",                  SERVER,  "detection rules that matched") \
     X(RULE_LEVEL,    51, "rule.level",                   TEXT,    "level",      "",                  SERVER,  "highest level of those rules: informational, low, medium, high, critical") \
@@ -105,7 +105,13 @@ enum {
     X(LEADER,        70, "process.session_leader.pid",   UINT,    "leader",     "",                  NONE,    "process id of the leader of the process's session (setsid), told by the kernel's process connector") \
     X(LEADER_ENTITY, 71, "process.session_leader.entity_id", TEXT, "leader.entity", "",              NONE,    "entity id of that leader, while it lives") \
     X(REASON,        72, "event.reason",                 TEXT,    "reason",     "",                  NONE,    "why: on exec-unaudited kernel-helper, no-audit-context or unknown; on canary-lost not-recorded or incomplete") \
-    X(SIGNAL,        73, "process.exit_signal",          UINT,    "signal",     "",                  NONE,    "number of the signal that ended the process; process.exit_code is 128 more then, as shells have it")
+    X(SIGNAL,        73, "process.exit_signal",          UINT,    "signal",     "",                  NONE,    "number of the signal that ended the process; process.exit_code is 128 more then, as shells have it") \
+    X(POD,           74, "orchestrator.resource.name",   TEXT,    "pod",        "",                  NONE,    "the pod that the container belongs to, as the container's runtime wrote it down") \
+    X(NAMESPACE,     75, "orchestrator.namespace",       TEXT,    "namespace",  "",                  NONE,    "that pod's namespace") \
+    X(CONTAINER_NAME,76, "container.name",               TEXT,    "container.name", "",              NONE,    "the container's name, as its runtime has it") \
+    X(LABELS,        77, "labels",                       LIST,    "labels",     "",                  NONE,    "labels of the host, NAME=VALUE, from the agent's settings; labels.NAME asks for one of them") \
+    X(OS,            78, "host.os.full",                 TEXT,    "os",         "",                  NONE,    "the host's system, as /etc/os-release names it") \
+    X(KERNEL,        79, "host.os.kernel",               TEXT,    "kernel",     "",                  NONE,    "release of the host's kernel")
 /* clang-format on */
 
 typedef enum xt_field {

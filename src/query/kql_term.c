@@ -122,7 +122,7 @@ static int word_text(const xt_kql_context *context, const xt_kql_word *word, boo
 
 int xt_kql_target_find(const xt_kql_context *context, const xt_kql_word *word, xt_kql_target *ret)
 {
-    static const xt_slice data = {"auditd.data.", 12};
+    static const xt_slice data = {"auditd.data.", 12}, labels = {"labels.", 7};
     xt_slice name;
 
     if (has_star(word->raw))
@@ -135,6 +135,10 @@ int xt_kql_target_find(const xt_kql_context *context, const xt_kql_word *word, x
         return ret->field ? 0 : xt_kql_fault_column(context, context->scope, word->at, word->raw.n);
     }
     const xt_field_info *field = xt_field_by_name(name);
+    if (!field && name.n > labels.n && xt_slice_starts_nocase(name, labels)) {
+        *ret = (xt_kql_target){xt_field_find(XT_F_LABELS), xt_slice_skip(name, labels.n), word->at};
+        return 0;
+    }
     bool is_data = !field && name.n > data.n && xt_slice_starts_nocase(name, data);
     if (!field && !is_data) {
         r = xt_kql_fault(context, word->at, word->raw.n, "there is no field of this name");
@@ -358,6 +362,39 @@ static int term_pattern(const xt_kql_context *context, const xt_kql_target *targ
     return xt_error_trace(r);
 }
 
+/* labels.NAME:VALUE is labels:"NAME=VALUE". */
+static int term_label(const xt_kql_context *context, const xt_kql_target *target, const xt_kql_word *word,
+                      xt_kql_node **ret)
+{
+    const xt_kql_target labels = {.field = target->field, .at = target->at};
+    bool is_pattern = word->kind == XT_KQL_WORD_BARE && has_star(word->raw);
+    xt_slice value;
+    xt_buf text = {.max_bytes = 2 * target->data_name.n + 2 * word->raw.n + 4};
+    if (word->kind == XT_KQL_WORD_REGEX) {
+        int fault = xt_kql_fault(context, word->at, word->raw.n, "one label takes no expression");
+        xt_problem_hint(context->problem, "ask all of them: labels:/^%.*s=.../", XT_S_ARGS(target->data_name));
+        return fault;
+    }
+    int r = leaf_new(context, &labels, is_pattern ? XT_KQL_GLOB : XT_KQL_EQUAL, ret);
+    if (r == 0)
+        r = word_text(context, word, is_pattern, &value);
+    if (r)
+        return xt_error_trace(r);
+    text.p = xt_arena_alloc(context->arena, text.max_bytes);
+    text.cap = text.max_bytes;
+    if (!text.p)
+        return xt_error_origin(-ENOMEM);
+    for (size_t i = 0; i < target->data_name.n; i++) {
+        if (is_pattern && target->data_name.p[i] == '\\')
+            xt_buf_putc(&text, '\\');
+        xt_buf_putc(&text, target->data_name.p[i]);
+    }
+    xt_buf_putc(&text, '=');
+    xt_buf_put(&text, value);
+    (*ret)->text = xt_buf_slice(&text);
+    return xt_buf_done(&text);
+}
+
 static int check_comparison(const xt_kql_context *context, const xt_kql_target *target, const xt_kql_word *word)
 {
     int r = 0;
@@ -379,6 +416,8 @@ int xt_kql_term(const xt_kql_context *context, const xt_kql_target *target, xt_k
 
     if (r)
         return r;
+    if (target->field && target->data_name.n > 0)
+        return term_label(context, target, word, ret);
     if (word->kind == XT_KQL_WORD_BARE && is_only_stars(word->raw))
         return xt_error_trace(leaf_new(context, target, XT_KQL_EXISTS, ret));
     if (target->field && (target->field->type == XT_PATHS || target->field->type == XT_RECORDS)) {

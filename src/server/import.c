@@ -210,6 +210,7 @@ static int open_decoder(xt_import *import, const char *source, bool live)
     xt_decoder_settings settings = {
         .origin = {.host_name = xt_slice_str(import->host), .host_id = xt_slice_str(import->host_id)},
         .live = live,
+        .follows_sessions = true,
         .n_workers = import->app->n_cores - 1,
         .source = import->source,
         .secrets = import->app->keeps_secrets ? NULL : import->app->secrets,
