@@ -26,14 +26,18 @@ def forget(folder):
 
 
 class Server:
-    def __init__(self, exectrail, data):
+    def __init__(self, exectrail, data, *options):
         self.exectrail, self.data = exectrail, pathlib.Path(data)
+        self.options = options or ("--listen", "127.0.0.1:0")
         self.log = open(f"{data}.log", "ab")
+        atexit.register(self.stop)
+        self.start()
+
+    def start(self):
         (self.data / "server.json").unlink(missing_ok=True)
         begin = time.monotonic()
-        self.child = subprocess.Popen([exectrail, "server", "--data", data, "--http", "127.0.0.1:0", "--listen", "127.0.0.1:0"],
+        self.child = subprocess.Popen([self.exectrail, "server", "--data", self.data, "--http", "127.0.0.1:0", *self.options],
                                       stdout=self.log, stderr=self.log)
-        atexit.register(self.stop)
         self.where = self._wait_doors(begin)
         self.token = (self.data / "admin.token").read_text().strip()
         self.connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.where["http"]).netloc, timeout=3600)
