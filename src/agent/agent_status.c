@@ -199,8 +199,14 @@ static void put_status(xt_buf *out, const xt_state_file *file)
                   number(file, "unparsed"));
     put_server(out, file);
     put_containment(out, file);
-    xt_buf_printf(out, "cost           %llu ms of CPU, %llu KiB of memory\n", number(file, "cpu_us") / 1000,
+    xt_buf_printf(out, "cost           %llu ms of CPU, %llu KiB of memory", number(file, "cpu_us") / 1000,
                   number(file, "rss_bytes") / 1024);
+    if (number(file, "cpu_limit")) {
+        xt_buf_printf(out, "; last %llu %% of a CPU of at most %llu: ", number(file, "cpu_percent"),
+                      number(file, "cpu_limit"));
+        put_text(out, file, "cpu_step");
+    }
+    xt_buf_putc(out, '\n');
 }
 
 int xt_agent_status(const xt_opt_args *args)

@@ -23,14 +23,14 @@
 #include "event/event_json.h"
 #include "wire/message.h"
 
-#define FLUSH_BYTES   65536 /* events are handed on when they are this many bytes, */
-#define FLUSH_EVENTS  500   /* this many, */
-#define FLUSH_MS      100   /* or this old; */
-#define FLUSH_BUSY    50    /* where these many have come by then, a busy host's cost less */
-#define FLUSH_BUSY_MS 250   /* in larger groups */
-#define TICK_MS       100   /* while groups may be open */
-#define TURN_MS       50    /* apart are turns for the witness alone */
-#define OPEN_MS       3000  /* how long after the last record that may be */
+#define FLUSH_BYTES   196608 /* events are handed on when they are this many bytes, */
+#define FLUSH_EVENTS  1500   /* this many, */
+#define FLUSH_MS      100    /* or this old; */
+#define FLUSH_BUSY    50     /* where these many have come by then, a busy host's cost less */
+#define FLUSH_BUSY_MS 400    /* in larger groups */
+#define TICK_MS       100    /* while groups may be open */
+#define TURN_MS       50     /* apart are turns for the witness alone */
+#define OPEN_MS       3000   /* how long after the last record that may be */
 #define MEMORY_BYTES  ((size_t)24 << 20)
 #define MAX_PROCESSES 16384
 #define END_WAIT_MS   8000

@@ -132,6 +132,9 @@ static void put_completeness(xt_collector *c, xt_heartbeat *beat)
         xt_buf_puts(&out, "; ");
         xt_buf_put(&out, xt_slice_head(alarm, sizeof c->completeness - out.n));
     }
+    if (c->brake.step > XT_BRAKE_NONE)
+        xt_buf_printf(&out, "%s; CPU limit: %s", out.n > 0 ? "" : xt_watch_completeness(c->watch.mode),
+                      xt_brake_sentence(c->brake.step));
     if (out.n > 0)
         beat->completeness = xt_buf_slice(&out);
 }
@@ -193,6 +196,8 @@ static void status_put(xt_collector *c, const xt_heartbeat *beat, bool ended, xt
     xt_buf_printf(out, "enabled=%llu\naudit_pid=%llu\nfailure=%llu\nlost=%llu\nlost_since_start=%llu\nbacklog=%llu\n",
                   ull(beat->enabled), ull(beat->audit_pid), ull(beat->failure), ull(beat->lost),
                   ull(beat->lost_since_start), ull(beat->backlog));
+    xt_buf_printf(out, "cpu_limit=%u\ncpu_percent=%u\ncpu_step=%s\n", c->brake.limit, c->brake.percent,
+                  xt_brake_sentence(c->brake.step));
     xt_buf_printf(out, "protect=%s\nrepaired=%llu\n", xt_protect_name(c->settings->protect), ull(c->guard.n_repaired));
     xt_buf_printf(out, "backlog_limit=%llu\nbacklog_wait_time=%llu\nbacklog_wait_time_actual=%llu\n",
                   ull(beat->backlog_limit), ull(beat->backlog_wait_time), ull(beat->backlog_wait_time_actual));
@@ -259,6 +264,7 @@ void xt_collector_beat(xt_collector *c)
     (void)xt_notify_say(&c->family.notify, "STATUS=%s, %llu events; %.*s", xt_watch_mode_name(c->watch.mode),
                         ull(beat.n_events), XT_S_ARGS(beat.completeness));
     send_beat(c, &beat);
+    xt_collector_brake(c, beat.cpu_us);
     if (has_kernel(c))
         xt_collector_guard_repair(c);
 }

@@ -119,3 +119,17 @@ void xt_collector_guard_repair(xt_collector *c)
     if (is_changed)
         xt_collector_beat_soon(c);
 }
+
+void xt_collector_brake(xt_collector *c, uint64_t cpu_us)
+{
+    c->brake.limit = c->settings->cpu_limit;
+    int change = xt_brake_turn(&c->brake, cpu_us, xt_clock_mono_ms(&xt_clock_system));
+    if (change == 0)
+        return;
+    if (c->witness)
+        xt_witness_frugal(c->witness, c->brake.step >= XT_BRAKE_CONTEXT);
+    xt_log(XT_LOG_WARN, "%u %% of a CPU, the limit is %u: %s", c->brake.percent, c->brake.limit,
+           xt_brake_sentence(c->brake.step));
+    xt_collector_say(c, "cpu-limit", "the agent takes %u %% of a CPU, the limit is %u: %s from now on",
+                     c->brake.percent, c->brake.limit, xt_brake_sentence(c->brake.step));
+}

@@ -6,6 +6,7 @@
 #include "agent/canary.h"
 #include "agent/collector.h"
 #include "agent/collector_input.h"
+#include "agent/cpu_brake.h"
 #include "agent/name_cache.h"
 #include "agent/proc_read.h"
 #include "agent/receiver.h"
@@ -69,6 +70,7 @@ struct xt_collector {
     unsigned n_beats;
     xt_beat_seen seen;
     xt_guard guard;
+    xt_brake brake;
     bool is_beat_due; /* before its time, with the rules */
     uint64_t lost_at_start;
     xt_collector_care care;
@@ -114,6 +116,8 @@ void xt_collector_beat_soon(xt_collector *c);
 void xt_collector_guard_see(xt_collector *c);
 void xt_collector_guard_compare(xt_collector *c);
 void xt_collector_guard_repair(xt_collector *c);
+/* cpu_us: of all processes, since their start. */
+void xt_collector_brake(xt_collector *c, uint64_t cpu_us);
 void xt_collector_status_write(xt_collector *c, bool ended);
 
 /*

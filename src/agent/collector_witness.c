@@ -61,7 +61,7 @@ static int on_exited(void *context, const xt_task *task)
     xt_collector *c = context;
     xt_event event;
     const xt_event_origin origin = xt_collector_origin(c);
-    if (!c->settings->exits)
+    if (!c->settings->exits || c->brake.step >= XT_BRAKE_ENDS)
         return 0;
     xt_arena_reset(&c->witness_arena);
     int r = xt_exited_event(task, &origin, xt_witness_wall_ms(c->witness, task->end_ns), &c->witness_arena, &event);

@@ -29,8 +29,8 @@
 #include "wire/short_form.h"
 #include "wire/spool.h"
 
-#define PACK_BYTES    65536
-#define PACK_EVENTS   500
+#define PACK_BYTES    196608
+#define PACK_EVENTS   1500
 #define QUEUE_BYTES   ((size_t)4 << 20) /* handed to TLS and not yet gone */
 #define END_MS        5000
 #define REPORT_MS     2000

@@ -4,7 +4,8 @@
  * read as soon as they come. An end waits END_MS: when another thread than the first executes a program, the kernel
  * tells of the end of the first one, and then of the exec.
  *
- * A control group is read when a process executes, and where that is too late it is the parent's. A parent whose last
+ * A control group is read when all messages of a batch are known, for processes that have not ended in it: to look for one
+ * that is gone costs as much as its whole decoding. Where it is too late it is the parent's. A parent whose last
  * SAME children were where it is, or gone too soon, is believed for the next ones; each SAME_EVERY-th is looked at again.
  */
 #include "agent/witness.h"
@@ -20,6 +21,7 @@
 #define STEPPED_MS   5000 /* after a clock was set, times of the two streams are not compared */
 #define NOTE_MS      50
 #define END_MS       200
+#define FRESH        256
 #define SAME         8
 #define SAME_EVERY   16
 #define MAX_READS    500 /* of /proc for execs that audit has not told of, a second */
@@ -42,7 +44,10 @@ struct xt_witness {
     int64_t stepped_until_ms; /* of now */
     int64_t reads_ms;         /* the second that n_reads counts in */
     unsigned n_reads;
-    size_t n_noted; /* unmet and read */
+    size_t n_noted;        /* unmet and read */
+    uint32_t fresh[FRESH]; /* have executed, and their control groups are not read yet */
+    size_t n_fresh;
+    bool is_frugal;
     early early[XT_WITNESS_EARLY];
     size_t n_early;
 };
@@ -196,6 +201,35 @@ static int read_cgroup(xt_witness *w, xt_task *task)
     return 0;
 }
 
+static int read_fresh(xt_witness *w)
+{
+    int r = 0;
+    for (size_t i = 0; i < w->n_fresh; i++) {
+        xt_task *task = xt_task_find(w->tasks, w->fresh[i]);
+        if (task && !task->is_ended && r == 0)
+            r = read_cgroup(w, task);
+    }
+    w->n_fresh = 0;
+    return r;
+}
+
+/* Its control group is to be read. */
+static int put_fresh(xt_witness *w, xt_task *task)
+{
+    task->is_cgroup_read = false;
+    if (w->is_frugal)
+        return 0;
+    int r = w->n_fresh == FRESH ? read_fresh(w) : 0;
+    w->fresh[w->n_fresh++] = task->pid;
+    return r;
+}
+
+void xt_witness_frugal(xt_witness *w, bool is_frugal)
+{
+    w->is_frugal = is_frugal;
+    w->n_fresh = 0;
+}
+
 /* True when audit's event of this exec was there before the message. */
 static bool was_early(xt_witness *w, uint32_t pid)
 {
@@ -219,13 +253,13 @@ static int on_exec(xt_witness *w, const xt_proc_message *m, int64_t now_ms)
     if (was_early(w, m->pid)) {
         met(w);
         task = xt_task_find(w->tasks, m->pid);
-        return task ? read_cgroup(w, task) : 0;
+        return task ? put_fresh(w, task) : 0;
     }
     int r = xt_task_get(w->tasks, m->pid, &task);
     if (r == 0 && task)
         r = xt_task_exec(w->tasks, task, m->time_ns, now_ms);
     if (r == 0 && task)
-        r = read_cgroup(w, task);
+        r = put_fresh(w, task);
     if (r == 0 && task && w->n_noted > 0)
         r = note(w, task->program, now_ms);
     return r < 0 ? xt_error_trace(r) : 0;
@@ -522,9 +556,9 @@ static int meet_execution(xt_witness *w, xt_event *event, int64_t now_ms, xt_are
 int xt_witness_meet(xt_witness *w, xt_event *event, int64_t now_ms, xt_arena *arena)
 {
     xt_task *task = NULL;
-    int r = 0;
-    if (!xt_event_has(event, XT_F_PID))
-        return 0;
+    int r = read_fresh(w);
+    if (r < 0 || !xt_event_has(event, XT_F_PID))
+        return r < 0 ? xt_error_trace(r) : 0;
     if (xt_slice_eq(xt_event_bytes(event, XT_F_ACTION), XT_S("executed")))
         r = meet_execution(w, event, now_ms, arena, &task);
     else
@@ -639,8 +673,10 @@ static void turn_early(xt_witness *w, int64_t now_ms)
 
 int xt_witness_turn(xt_witness *w, int64_t now_ms)
 {
+    int r = read_fresh(w);
     turn_early(w, now_ms);
-    int r = turn_unmet(w, now_ms);
+    if (r == 0)
+        r = turn_unmet(w, now_ms);
     if (r == 0)
         r = turn_ended(w, now_ms);
     return r;

@@ -82,6 +82,8 @@ void xt_witness_clocks(xt_witness *witness, int64_t wall_ms, int64_t mono_ms, in
 int64_t xt_witness_wall_ms(const xt_witness *witness, uint64_t time_ns);
 /* Numbers that are missing for good. */
 bool xt_witness_gap(xt_witness *witness, int64_t now_ms, xt_number_gap *ret);
+/* Frugal: control groups are not read, so that they are the parents' (the CPU brake). */
+void xt_witness_frugal(xt_witness *witness, bool is_frugal);
 /* After a gap: processes whose end was not told are forgotten. */
 void xt_witness_sweep(xt_witness *witness, bool (*is_gone)(uint32_t pid), int64_t now_ms);
 /* Milliseconds until the next turn has something to do; -1: nothing waits. */

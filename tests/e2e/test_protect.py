@@ -112,6 +112,19 @@ class Protect(Listening):
         self.assertEqual(self.having("audit-repaired"), [])
         self.stop()
 
+    @unittest.skipUnless(SECONDS >= 5, "of the long form")
+    def test_cpu_limit(self):
+        self.start("--canary", "0", "--cpu-limit", "1")
+        spawners = [subprocess.Popen([sys.executable, "-c", SPAWNER, "limit-test", "25"], stdout=subprocess.PIPE) for _ in range(4)]
+        self.assertTrue(wait_for(lambda: len(self.having("cpu-limit")) >= 2, 30, 0.3), self.agent.text())
+        since = len(self.read())
+        n = sum(int(spawner.communicate()[0].split()[0]) for spawner in spawners)
+        count = lambda: sum("limit-test" in e.get("process", {}).get("args", []) and e["process"]["args"][0] == "/bin/true" for e in self.having("executed"))
+        self.assertTrue(wait_for(lambda: count() >= n, 20, 0.3), f"{count()} of {n}")
+        self.assertFalse([e for e in self.read()[since + 500:] if e["event"]["action"] == "exited"], "ends are left out")
+        self.assertIn("ends of processes and their control groups are left out", self.status())
+        self.stop()
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "agent/audit_guard.h"
+#include "agent/cpu_brake.h"
 #include "agent/protect.h"
 
 static void test_at_once_then_later_and_later(void **state)
@@ -59,12 +60,38 @@ static void test_limits(void **state)
     assert_true(xt_protect_limits_get(XT_PROTECT_RECORD).wait_ticks >= 100);
 }
 
+static void test_brake(void **state)
+{
+    xt_brake brake = {.limit = 20};
+    uint64_t cpu_us = 7000000;
+    int64_t now_ms = 1000;
+    assert_int_equal(xt_brake_turn(&brake, cpu_us, now_ms), 0);
+    assert_int_equal(xt_brake_turn(&brake, cpu_us + 9000000, now_ms + 500), 0); /* too soon to say */
+    assert_int_equal(xt_brake_turn(&brake, cpu_us += 1100000, now_ms += 5000), 1);
+    assert_int_equal(brake.percent, 22);
+    assert_int_equal(xt_brake_turn(&brake, cpu_us += 1050000, now_ms += 5000), 1);
+    assert_int_equal(brake.step, XT_BRAKE_CONTEXT);
+    assert_int_equal(xt_brake_turn(&brake, cpu_us += 2000000, now_ms += 5000), 0); /* there is no more to leave out */
+    for (int64_t calm_ms = 0; calm_ms <= XT_BRAKE_CALM_MS - 5000; calm_ms += 5000)
+        assert_int_equal(xt_brake_turn(&brake, cpu_us += 500000, now_ms += 5000), 0);
+    assert_int_equal(xt_brake_turn(&brake, cpu_us += 800000, now_ms += 5000), 0); /* 16: below, and not well below */
+    for (int64_t calm_ms = 0; calm_ms < XT_BRAKE_CALM_MS; calm_ms += 5000)
+        assert_int_equal(xt_brake_turn(&brake, cpu_us += 500000, now_ms += 5000), 0);
+    assert_int_equal(xt_brake_turn(&brake, cpu_us += 500000, now_ms += 5000), -1);
+    assert_int_equal(brake.step, XT_BRAKE_ENDS);
+    for (unsigned step = 0; step < XT_BRAKE_STEPS; step++)
+        assert_non_null(xt_brake_sentence(step));
+    xt_brake none = {0};
+    assert_int_equal(xt_brake_turn(&none, 0, 1) + xt_brake_turn(&none, 99000000, 9001), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_at_once_then_later_and_later),
         cmocka_unit_test(test_peace_forgets),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_brake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
