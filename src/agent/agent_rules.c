@@ -6,7 +6,9 @@
 
 #include "agent/agent_commands.h"
 #include "agent/audit_before.h"
+#include "agent/policy_store.h"
 #include "agent/rule_groups.h"
+#include "audit/policy.h"
 
 typedef struct view {
     xt_watch watch;
@@ -42,12 +44,38 @@ static void put_wanted(view *v)
     }
 }
 
+/* Those of the policy that is in force here. */
+static void add_policy(view *v, const xt_agent_settings *settings)
+{
+    xt_policy_store store;
+    xt_policy policy;
+    xt_arena arena;
+    if (!(settings->policy_words & XT_POLICY_RULES))
+        return;
+    xt_policy_store_open(&store, settings->state, NULL, NULL, 0);
+    xt_arena_init(&arena, (size_t)4 << 20);
+    if (xt_policy_store_has_order(&store) &&
+        xt_policy_parse(store.order.text, "policy", xt_rule_is_folder_now, &arena, &policy, NULL) == 0)
+        for (size_t i = 0; i < policy.n_groups; i++) {
+            char name[40] = "";
+            xt_buf z = XT_BUF_ON(name);
+            xt_buf_put(&z, policy.groups[i].name);
+            for (size_t k = 0; k < policy.groups[i].n; k++)
+                (void)!xt_rule_book_add(&v->watch.book, name, policy.groups[i].rules[k].data,
+                                        policy.groups[i].rules[k].n_bytes, NULL);
+        }
+    xt_arena_fini(&arena);
+    xt_policy_store_close(&store);
+}
+
 static int print_rules(view *v, const xt_agent_settings *settings, xt_problem *problem)
 {
     xt_watch_before before;
     int r = xt_rule_book_add_exec(&v->watch.book, problem);
     if (r == 0)
         r = xt_rule_groups_add(&v->watch.book, xt_slice_str(settings->rules), problem);
+    if (r == 0)
+        add_policy(v, settings);
     (void)xt_audit_before_read(settings, &before, &v->added);
     if (r == 0)
         r = xt_netlink_open(&v->watch.control, problem);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/host_context.h"
+#include "audit/policy.h"
 #include "io/vfs.h"
 
 #define MAX_FILE_BYTES    65536
@@ -23,14 +24,20 @@ typedef struct settings_source {
     size_t n_lines;
 } settings_source;
 
+static const char *find_line(const settings_source *source, const char *name)
+{
+    for (size_t i = 0; i < source->n_lines; i++)
+        if (strcmp(source->lines[i].name, name) == 0)
+            return source->lines[i].value;
+    return NULL;
+}
+
 static const char *find(const settings_source *source, const char *name)
 {
     if (xt_opt_has(source->args, name))
         return xt_opt_get(source->args, name);
-    for (size_t i = 0; i < source->n_lines; i++)
-        if (strcmp(source->lines[i].name, name) == 0)
-            return source->lines[i].value;
-    return xt_opt_get(source->args, name);
+    const char *line = find_line(source, name);
+    return line ? line : xt_opt_get(source->args, name);
 }
 
 static bool is_option(const settings_source *source, const char *name)
@@ -300,6 +307,10 @@ static int fill(const settings_source *source, xt_agent_settings *out, xt_proble
     out->output = find(source, "output");
     out->user = find(source, "user");
     out->rules = find(source, "rules");
+    if (!xt_policy_words_parse(xt_slice_str(find(source, "policy")), &out->policy_words))
+        return option_bad(
+            problem, "policy", find(source, "policy"),
+            "it is on, off, or words with commas: rules, protect, exits, canary, spool-mib, cpu-limit, pause");
     int r = read_input(source, out, problem);
     if (r != 0)
         return r;
@@ -368,6 +379,9 @@ int xt_agent_settings_of_rules(const xt_opt_args *args, xt_agent_settings *ret, 
     out.state = find(&source, "state");
     out.rules = find(&source, "rules");
     out.rules = out.rules ? out.rules : "";
+    const char *words = xt_opt_has(args, "rules") ? "off" : find_line(&source, "policy");
+    if (!words || !xt_policy_words_parse(xt_slice_str(words), &out.policy_words))
+        out.policy_words = XT_POLICY_ALL;
     read_fact("/proc/sys/kernel/random/boot_id", "", out.boot_id, sizeof out.boot_id);
     *ret = out;
     return 0;

@@ -38,7 +38,8 @@ typedef enum xt_agent_input { XT_INPUT_KERNEL, XT_INPUT_STANDARD, XT_INPUT_SOCKE
 typedef struct xt_agent_settings {
     const char *servers; /* HOST:PORT, comma separated; NULL: none */
     const char *token, *state, *host, *output, *user;
-    const char *rules; /* optional groups (agent/rule_groups), "": none */
+    unsigned policy_words; /* what a server's policy may decide here: bits of xt_policy_word (audit/policy.h) */
+    const char *rules;     /* optional groups (agent/rule_groups), "": none */
     xt_agent_audit audit;
     xt_agent_input input;
     const char *input_path;   /* of the file, or of auditd's socket (NULL: where it usually is) */

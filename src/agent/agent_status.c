@@ -77,6 +77,27 @@ static void put_witness(xt_buf *out, const xt_state_file *file)
     xt_buf_putc(out, '\n');
 }
 
+static void put_policy(xt_buf *out, const xt_state_file *file)
+{
+    if (xt_state_file_text(file, "policy").n > 0) {
+        xt_buf_puts(out, "policy         ");
+        put_text(out, file, "policy");
+        xt_buf_putc(out, '\n');
+    }
+    if (xt_state_file_text(file, "policy_refused").n > 0) {
+        xt_buf_puts(out, "refused        ");
+        put_text(out, file, "policy_refused");
+        xt_buf_putc(out, '\n');
+    }
+    if (number(file, "paused_until_ms")) {
+        xt_buf_puts(out, "PAUSED         nothing is recorded until ");
+        put_time(out, number(file, "paused_until_ms"));
+        xt_buf_puts(out, ", by ");
+        put_text(out, file, "paused_by");
+        xt_buf_putc(out, '\n');
+    }
+}
+
 static void put_kernel(xt_buf *out, const xt_state_file *file)
 {
     xt_buf_puts(out, "mode           ");
@@ -194,6 +215,7 @@ static void put_status(xt_buf *out, const xt_state_file *file)
     xt_buf_puts(out, " ");
     put_text(out, file, "host_id");
     xt_buf_puts(out, "\n");
+    put_policy(out, file);
     put_kernel(out, file);
     xt_buf_printf(out, "events         %llu, %llu lines that are no record\n", number(file, "events"),
                   number(file, "unparsed"));

@@ -16,9 +16,12 @@ typedef enum xt_channel_type {
     XT_CHANNEL_END = 35,       /* send what is there, then end */
     XT_CHANNEL_SERIALS = 36,   /* xt_serial_count as it is: of all events that were sent until now */
     XT_CHANNEL_MARK = 37,      /* to be written down once the EVENTS that follow are in the spool (collector_input.c) */
+    XT_CHANNEL_POLICY_STATE = 38, /* xt_policy_state: the answer to every XT_CHANNEL_POLICY, and when it changes */
+    XT_CHANNEL_SPOOL = 39,        /* varint: the spool's bound in bytes from now on */
     /* shipper to collector */
     XT_CHANNEL_IDENTITY = 48, /* the host id: the host is enrolled */
     XT_CHANNEL_REPORT = 49,   /* lines of name=value for STATE/status */
+    XT_CHANNEL_POLICY = 50,   /* a POLICY message as the server sent it; one at a time is unanswered */
 } xt_channel_type;
 
 /* Waits until the other side has room. */

@@ -17,7 +17,6 @@
 #include "agent/channel.h"
 #include "agent/collector_private.h"
 #include "agent/own_event.h"
-#include "agent/rule_groups.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "event/event_json.h"
@@ -202,6 +201,8 @@ static void on_message(xt_collector *c, const xt_frame *frame)
         c->care.reported_ms = xt_clock_mono_ms(&xt_clock_system);
         xt_buf_reset(&c->report);
         xt_buf_put(&c->report, frame->payload);
+    } else if ((int)frame->type == XT_CHANNEL_POLICY) {
+        xt_collector_policy_take(c, frame->payload);
     }
 }
 
@@ -345,6 +346,7 @@ static int turn(xt_collector *c, int signals)
     if (r == 0)
         r = xt_collector_witness_turn(c);
     xt_collector_look(c, now_ms);
+    xt_collector_policy_turn(c);
     if (r == 0 && now_ms - c->last_beat_ms >= beat_ms(c))
         xt_collector_beat(c);
     return r == 0 && c->n_out > 0 && now_ms - c->out_ms >= flush_ms(c) ? xt_collector_flush(c) : r;
@@ -392,7 +394,7 @@ static int begin(xt_collector *c, xt_problem *problem)
 {
     xt_rule_book groups;
     xt_rule_book_init(&groups);
-    int r = xt_rule_groups_add(&groups, xt_slice_str(c->settings->rules), problem);
+    int r = xt_collector_policy_open(c, &groups, problem);
     if (r == 0)
         r = xt_watch_open(c->settings, &groups, &c->watch, problem);
     xt_rule_book_fini(&groups);
@@ -421,6 +423,7 @@ static int begin(xt_collector *c, xt_problem *problem)
     if (r == 0)
         r = send_ready(c);
     if (r == 0) {
+        xt_collector_policy_begin(c);
         (void)xt_notify_say(&c->family.notify, "READY=1");
         xt_collector_beat(c);
     }
@@ -505,6 +508,7 @@ static void fini(xt_collector *c)
     xt_collector_input_close(c);
     xt_collector_context_close(c);
     xt_collector_witness_close(c);
+    xt_collector_policy_close(c);
     xt_proc_table_free(c->procs);
     xt_proc_reader_fini(&c->reader);
     xt_name_cache_free(c->names);
@@ -574,7 +578,8 @@ static void loop(xt_collector *c, int signals)
 
 int xt_collector_run(const xt_agent_settings *settings, const xt_collector_family *family)
 {
-    xt_collector c = {.settings = settings, .family = *family};
+    xt_collector c = {.base_settings = settings, .effective = *settings, .family = *family};
+    c.settings = &c.effective;
     int signals = signals_open();
     if (signals < 0) {
         xt_log(XT_LOG_ERROR, "signals cannot be received: %s", strerror(errno));

@@ -169,6 +169,7 @@ static xt_heartbeat heartbeat(xt_collector *c)
             xt_proc_cost(pids[i], &beat.cpu_us, &beat.rss_bytes);
     beat.n_unseen = c->serials.n_missing;
     beat.unseen_ms = c->serials.n_missing ? (uint64_t)(xt_beat_now_ms() - c->serials.since_ms) : 0;
+    beat.state = xt_watch_is_paused(&c->watch) ? XT_BEAT_PAUSED : XT_BEAT_UNKNOWN;
     put_witness(c, &beat);
     put_completeness(c, &beat);
     return beat;
@@ -208,6 +209,7 @@ static void status_put(xt_collector *c, const xt_heartbeat *beat, bool ended, xt
         ull(c->seen.ring_dropped), ull(beat->cpu_us), ull(beat->rss_bytes));
     xt_buf_printf(out, "unseen=%llu\n", ull(beat->n_unseen));
     put_witness_status(c, beat, out);
+    xt_collector_policy_status(c, out);
     xt_collector_care_put(c, out);
     xt_slice rest = beat->blind, line;
     while (rest.n > 0 && xt_slice_cut(&rest, '\n', &line))

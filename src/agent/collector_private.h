@@ -8,6 +8,7 @@
 #include "agent/collector_input.h"
 #include "agent/cpu_brake.h"
 #include "agent/name_cache.h"
+#include "agent/policy_store.h"
 #include "agent/proc_read.h"
 #include "agent/receiver.h"
 #include "agent/serial_count.h"
@@ -38,8 +39,19 @@ typedef struct xt_collector_care {
     int64_t alarmed_ms;               /* and when, wall time; 0: nothing */
 } xt_collector_care;
 
+/* collector_policy.c */
+typedef struct xt_collector_policy {
+    xt_policy_store store;
+    uint64_t serial, outcome; /* of the order that was judged last (xt_policy_outcome); 0: none was */
+    unsigned pinned;          /* what of it the host's own settings keep away */
+    char sentence[400];       /* why it was refused */
+} xt_collector_policy;
+
 struct xt_collector {
-    const xt_agent_settings *settings;
+    const xt_agent_settings *settings;      /* what is in force: `effective` */
+    const xt_agent_settings *base_settings; /* the host's own */
+    xt_agent_settings effective;
+    xt_collector_policy policy;
     xt_collector_family family;
     xt_watch watch;
     bool watching;
@@ -106,6 +118,17 @@ XT_MUST_USE int xt_collector_context_open(xt_collector *c);
 XT_MUST_USE int xt_collector_context_put(xt_collector *c, xt_event *event, xt_arena *arena);
 void xt_collector_context_save(xt_collector *c);
 void xt_collector_context_close(xt_collector *c);
+/*
+ * collector_policy.c: what the server wants of this host. open: the optional rules, before the watch; begin: after it; take: a message
+ * from the shipper; turn: a pause may be over.
+ */
+XT_MUST_USE int xt_collector_policy_open(xt_collector *c, xt_rule_book *groups, xt_problem *problem);
+void xt_collector_policy_begin(xt_collector *c);
+void xt_collector_policy_take(xt_collector *c, xt_slice payload);
+void xt_collector_policy_turn(xt_collector *c);
+void xt_collector_policy_tell(xt_collector *c);
+void xt_collector_policy_status(const xt_collector *c, xt_buf *out);
+void xt_collector_policy_close(xt_collector *c);
 
 /* collector_beat.c: what is said at the start (not watching from, to), and at each heartbeat. */
 void xt_collector_begin(xt_collector *c);

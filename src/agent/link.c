@@ -239,7 +239,7 @@ static void send_hello(xt_link *link)
         .boot_id = xt_slice_str(link->settings->boot_id),
         .agent_version = xt_slice_str(XT_VERSION),
         .os = xt_slice_str(link->settings->os),
-        .features = XT_FEATURE_RENEWAL | XT_FEATURE_SHORT,
+        .features = XT_FEATURE_RENEWAL | XT_FEATURE_SHORT | XT_FEATURE_POLICY,
         .machine_id = xt_slice_str(link->settings->machine_id),
         .clock_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system),
         .trust = xt_slice_hash(xt_buf_slice(&link->identity->ca)),
@@ -413,6 +413,8 @@ static void on_frame(xt_link *link, const xt_frame *frame)
         on_renewed(link, frame->payload);
     else if (frame->type == XT_FRAME_TRUST && link->phase == UP)
         on_trust(link, frame->payload);
+    else if (frame->type == XT_FRAME_POLICY && link->phase == UP)
+        link->calls.on_policy(link->calls.context, frame->payload);
     else if (frame->type <= XT_FRAME_TRUST || link->phase != UP)
         broken(link, &problem, 0);
     /* else a later version's message, which is passed over */
@@ -698,6 +700,11 @@ bool xt_link_send(xt_link *link, xt_frame_type type, xt_slice payload)
 bool xt_link_is_up(const xt_link *link)
 {
     return link->phase == UP;
+}
+
+bool xt_link_has(const xt_link *link, uint64_t feature)
+{
+    return link->phase == UP && (link->features & feature);
 }
 
 size_t xt_link_queued(const xt_link *link)

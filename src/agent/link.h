@@ -23,7 +23,8 @@ typedef struct xt_link_calls {
     void (*on_hello)(void *context, xt_hello *hello);
     void (*on_welcome)(void *context, const xt_welcome *welcome);
     void (*on_ack)(void *context, uint64_t number);
-    void (*on_writable)(void *context); /* what was queued has gone out */
+    void (*on_policy)(void *context, xt_slice payload); /* a POLICY message, as it came */
+    void (*on_writable)(void *context);                 /* what was queued has gone out */
     void (*on_fatal)(void *context);
     void *context;
 } xt_link_calls;
@@ -41,6 +42,8 @@ void xt_link_start(xt_link *link, bool ready);
 /* False when there is no welcomed connection. */
 bool xt_link_send(xt_link *link, xt_frame_type type, xt_slice payload);
 bool xt_link_is_up(const xt_link *link);
+/* Whether the server said in its welcome that it knows XT_FEATURE_... */
+bool xt_link_has(const xt_link *link, uint64_t feature);
 /* Bytes that wait in memory to be sent. */
 size_t xt_link_queued(const xt_link *link);
 /* Breaks the connection and makes it anew. */

@@ -20,6 +20,7 @@ static const xt_opt run_options[] = {
     {"user",      0, "NAME",      .help = "unprivileged user of the process that speaks with the server; else exectrail, or nobody"},
     {"spool-mib", 0, "N",         .fallback = "256", .help = "bound of the spool on disk; when it is passed the oldest events go, and an event says so"},
     {"rules",     0, "GROUPS",    .fallback = "", .help = "optional groups of audit rules, with commas: names that `exectrail-agent rules --groups` lists, or files"},
+    {"policy",    0, "WHAT",      .fallback = "on", .help = "what the server may decide here: on (all of it), off, or rules, protect, exits, canary, spool-mib, cpu-limit, pause"},
     {"witness",   0, "on|off",    .fallback = "on", .help = "hold every exec against the kernel's process connector, where there is one"},
     {"exits",     0, "on|off",    .fallback = "on", .help = "with the witness: an event for the end of every process that executed something"},
     {"canary",    0, "SECONDS",   .fallback = "60", .help = "how often a known program is executed whose records must come back; 0: never"},

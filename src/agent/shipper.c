@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "io/tls_trust.h"
+#include "wire/policy_order.h"
 #include "wire/short_form.h"
 #include "wire/spool.h"
 
@@ -42,6 +43,11 @@ typedef struct shipper {
     int collector_fd;
     struct event *collector_event, *end_timer, *report_timer;
     xt_buf in, pack, payload, brief, hello;
+    struct {
+        xt_buf order; /* the last one that came; it waits while the one before is unanswered */
+        xt_buf state; /* what the collector said last; empty: nothing yet */
+        bool waits, asked;
+    } policy;
     uint64_t n_packed, n_batches;
     xt_beat_book beats;
     xt_mark_file mark_file;
@@ -344,6 +350,52 @@ static void on_heartbeat(shipper *s, xt_slice payload)
     report(s);
 }
 
+/* ---- policies: passed on to the collector, which alone judges them ---- */
+
+static void policy_pass(shipper *s)
+{
+    if (!s->policy.waits || s->policy.asked)
+        return;
+    s->policy.waits = false;
+    s->policy.asked = true;
+    if (xt_channel_send(s->collector_fd, XT_CHANNEL_POLICY, xt_buf_slice(&s->policy.order)) < 0)
+        stop(s, true);
+}
+
+static void on_policy(void *context, xt_slice payload)
+{
+    shipper *s = context;
+    xt_buf_reset(&s->policy.order);
+    xt_buf_put(&s->policy.order, payload);
+    s->policy.waits = payload.n <= XT_POLICY_MESSAGE_BYTES && xt_buf_done(&s->policy.order) == 0;
+    policy_pass(s);
+}
+
+static void policy_state_send(shipper *s)
+{
+    if (s->policy.state.n > 0 && xt_link_has(s->link, XT_FEATURE_POLICY))
+        (void)xt_link_send(s->link, XT_FRAME_POLICY_STATE, xt_buf_slice(&s->policy.state));
+}
+
+static void on_policy_state(shipper *s, xt_slice payload)
+{
+    s->policy.asked = false;
+    xt_buf_reset(&s->policy.state);
+    xt_buf_put(&s->policy.state, payload);
+    if (xt_buf_done(&s->policy.state) < 0)
+        xt_buf_reset(&s->policy.state);
+    policy_state_send(s);
+    policy_pass(s);
+}
+
+static void on_spool_bound(shipper *s, xt_slice payload)
+{
+    xt_reader reader = xt_reader_of(payload);
+    uint64_t max_bytes = xt_reader_varint(&reader);
+    if (!reader.failed && max_bytes > 0)
+        xt_spool_limit(s->spool, max_bytes);
+}
+
 /* What was acknowledged is not here any more: an event says that the server does not have it either. */
 static int lost_put(shipper *s, uint64_t known, uint64_t acked, xt_problem *reterr_problem)
 {
@@ -389,6 +441,7 @@ static void on_welcome(void *context, const xt_welcome *welcome)
     xt_spool_set_codec(s->spool, welcome->dictionary == xt_codec_newest() ? welcome->dictionary : XT_CODEC_ZSTD);
     s->window = welcome->window > 0 ? welcome->window : 1;
     s->progress_ms = xt_clock_mono_ms(&xt_clock_system);
+    policy_state_send(s);
     xt_beat_book_send(&s->beats, xt_beat_now_ms(), beat_send, s);
     pump(s);
     report(s);
@@ -471,6 +524,12 @@ static void on_message(shipper *s, const xt_frame *frame)
         if (s->n_packed == 0)
             serials_put(s);
         break;
+    case XT_CHANNEL_POLICY_STATE:
+        on_policy_state(s, frame->payload);
+        break;
+    case XT_CHANNEL_SPOOL:
+        on_spool_bound(s, frame->payload);
+        break;
     case XT_CHANNEL_END:
         on_end(s);
         break;
@@ -523,7 +582,7 @@ static int who_are_we(shipper *s, bool *ret_token)
 
 static int prepare(shipper *s, int helper_fd)
 {
-    const xt_link_calls calls = {on_enrolled, on_hello, on_welcome, on_ack, on_writable, on_fatal, s};
+    const xt_link_calls calls = {on_enrolled, on_hello, on_welcome, on_ack, on_policy, on_writable, on_fatal, s};
     const xt_spool_settings spool = {.vfs = &xt_vfs_system,
                                      .dir = "spool",
                                      .max_bytes = s->settings->spool_bytes,
@@ -577,7 +636,8 @@ static void finish(shipper *s)
     xt_beat_book_fini(&s->beats);
     xt_mark_file_close(&s->mark_file);
     xt_short_fini(&s->form);
-    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->brief, &s->hello, &s->mark, &s->next_mark};
+    xt_buf *const bufs[] = {&s->in,   &s->pack,      &s->payload,      &s->brief,       &s->hello,
+                            &s->mark, &s->next_mark, &s->policy.order, &s->policy.state};
     for (size_t i = 0; i < XT_COUNT_OF(bufs); i++)
         xt_buf_fini(bufs[i]);
 }

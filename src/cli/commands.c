@@ -258,6 +258,26 @@ static const xt_opt forward_add_options[] = {
     END,
 };
 static const xt_opt no_options[] = {END};
+static const xt_opt why_options[] = {
+    FROM_WHERE, {.name = "why", .value = "TEXT", .help = "the reason, for those who come after"}, END};
+static const xt_opt pause_options[] = {
+    FROM_WHERE,
+    {.name = "for", .value = "TIME", .fallback = "1h", .help = "how long: 10m, 1h; at most a day"},
+    {.name = "why", .value = "TEXT", .help = "the reason, for those who come after"},
+    END,
+};
+static const xt_opt policy_show_options[] = {
+    FROM_WHERE, {.name = "version", .value = "N", .help = "this one; without it the newest"}, END};
+static const xt_opt roll_out_options[] = {
+    FROM_WHERE,
+    {.name = "version", .value = "N", .help = "this one; without it the newest"},
+    {.name = "waves", .value = "LIST", .help = "percents of the hosts that have it, growing to 100; else 1,10,50,100"},
+    {.name = "soak",
+     .value = "TIME",
+     .fallback = "10m",
+     .help = "how long each wave is watched before the next; 0: not at all"},
+    END,
+};
 
 static const xt_opt_command commands[] = {
     {"decode", "[FILE...]", 0, UINT_MAX, "audit text to one JSON document per event",
@@ -317,6 +337,32 @@ static const xt_opt_command commands[] = {
      "compared. "
      "Lists hosts that never reported, and those that it does not name.",
      list_options, xt_cmd_hosts_expect},
+    {"hosts pause", "HOST|GROUP", 1, 1, "record nothing on a host, or on the hosts of a group, for a while",
+     "The agent takes its rules away, goes on telling that it is there, and takes them up again by itself. The time is "
+     "a gap named "
+     "paused in what is proved of the host (hosts completeness), and both ends are events.",
+     pause_options, xt_cmd_hosts_pause},
+    {"hosts resume", "HOST|GROUP", 1, 1, "end a pause", NULL, why_options, xt_cmd_hosts_pause},
+    {"policy list", "", 0, 0, "policies of groups of hosts: versions, roll-outs, who has them", NULL, list_options,
+     xt_cmd_policy_list},
+    {"policy show", "GROUP", 1, 1, "the text of a policy", NULL, policy_show_options, xt_cmd_policy_show},
+    {"policy history", "GROUP", 1, 1, "the versions of a policy: when, by whom", NULL, list_options,
+     xt_cmd_policy_history},
+    {"policy set", "GROUP FILE", 2, 2, "a new version of a group's policy; it is in force when it is rolled out",
+     "FILE (- is standard input) says what the agents of the group's hosts are to do: docs/policy.md. The group all is "
+     "of the hosts "
+     "whose group has no policy.",
+     where_options, xt_cmd_policy_set},
+    {"policy roll-out", "GROUP", 1, 1, "give a version to the group's hosts, in waves",
+     "It halts by itself when hosts that have it lose records, cost more or fall silent, compared with before and with "
+     "those that do "
+     "not have it yet.",
+     roll_out_options, xt_cmd_policy_change},
+    {"policy halt", "GROUP", 1, 1, "no further wave; who has the version keeps it", NULL, why_options,
+     xt_cmd_policy_change},
+    {"policy resume", "GROUP", 1, 1, "go on with a roll-out that halted", NULL, where_options, xt_cmd_policy_change},
+    {"policy rollback", "GROUP", 1, 1, "give all hosts the version before the roll-out again", NULL, where_options,
+     xt_cmd_policy_change},
     {"ca list", "", 0, 0, "the CAs, and how many hosts have a certificate of each", NULL, list_options, xt_cmd_ca_list},
     {"ca rotate", "", 0, 0, "make a new CA; connected hosts take certificates of it, both are trusted", NULL,
      list_options, xt_cmd_ca_change},

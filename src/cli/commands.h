@@ -25,6 +25,12 @@ int xt_cmd_hosts(const xt_opt_args *args);
 int xt_cmd_hosts_group(const xt_opt_args *args);
 int xt_cmd_hosts_set(const xt_opt_args *args);
 int xt_cmd_hosts_expect(const xt_opt_args *args);
+int xt_cmd_hosts_pause(const xt_opt_args *args); /* pause, resume */
+int xt_cmd_policy_list(const xt_opt_args *args);
+int xt_cmd_policy_history(const xt_opt_args *args);
+int xt_cmd_policy_show(const xt_opt_args *args);
+int xt_cmd_policy_set(const xt_opt_args *args);
+int xt_cmd_policy_change(const xt_opt_args *args); /* roll-out, halt, resume, rollback: the command's last word */
 int xt_cmd_ca_list(const xt_opt_args *args);
 int xt_cmd_ca_change(const xt_opt_args *args);
 int xt_cmd_token_list(const xt_opt_args *args);

@@ -206,8 +206,9 @@ static void welcome(xt_agent_link *link, const xt_hello *hello, const xt_welcome
 
 static void hello(xt_agent_link *link, xt_slice payload)
 {
-    xt_welcome message = {
-        .version = XT_WIRE_VERSION, .window = XT_AGENT_WINDOW, .features = XT_FEATURE_RENEWAL | XT_FEATURE_SHORT};
+    xt_welcome message = {.version = XT_WIRE_VERSION,
+                          .window = XT_AGENT_WINDOW,
+                          .features = XT_FEATURE_RENEWAL | XT_FEATURE_SHORT | XT_FEATURE_POLICY};
     xt_app *app = link->agents->app;
     xt_tls_peer peer;
     bool other = false;
@@ -248,6 +249,7 @@ static void hello(xt_agent_link *link, xt_slice payload)
         message.dictionary = m.dictionary;
     xt_short_begin(&link->form, m.stream, &message);
     welcome(link, &m, &message);
+    xt_agent_send_policy(link);
 }
 
 bool xt_agent_is_welcome(xt_agent_link *link)
@@ -287,6 +289,33 @@ static void renew(xt_agent_link *link, xt_slice payload)
     xt_log(XT_LOG_INFO, "agent %s host %s: its certificate is renewed", link->address, link->host_id);
     xt_renewed_put(&out, &(xt_renewed){.cert_pem = xt_buf_slice(&cert)});
     xt_agent_link_send(link, XT_FRAME_RENEWED, &out);
+}
+
+void xt_agent_send_policy(xt_agent_link *link)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    xt_app *app = link->agents->app;
+    xt_problem problem = XT_PROBLEM_INIT;
+
+    link->policy_generation = xt_policies_generation(app->policies);
+    if (!(link->features & XT_FEATURE_POLICY))
+        return;
+    int r = xt_policies_order(app->policies, xt_slice_str(link->host_id), &link->policy_serial, &out, &problem);
+    if (r < 0)
+        xt_log_problem(XT_LOG_ERROR, &problem);
+    else if (r > 0)
+        xt_agent_link_send(link, XT_FRAME_POLICY, &out);
+}
+
+static void policy_state(xt_agent_link *link, xt_slice payload)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_policy_state m;
+
+    if (xt_policy_state_decode(payload, &m, NULL))
+        refuse_message(link);
+    else if (m.serial && xt_policies_stated(link->agents->app->policies, xt_slice_str(link->host_id), &m, &problem))
+        xt_log_problem(XT_LOG_ERROR, &problem);
 }
 
 static void heartbeat(xt_agent_link *link, const xt_frame *frame)
@@ -345,6 +374,8 @@ int xt_agent_frame(xt_agent_link *link, const xt_frame *frame)
         heartbeat(link, frame);
     else if (frame->type == XT_FRAME_RENEW && xt_agent_is_welcome(link))
         renew(link, frame->payload);
+    else if (frame->type == XT_FRAME_POLICY_STATE && xt_agent_is_welcome(link))
+        policy_state(link, frame->payload);
     return 0; /* a later version's message is passed over */
 }
 

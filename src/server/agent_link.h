@@ -45,10 +45,12 @@ typedef struct xt_agent_link {
     char boot_id[40], machine_id[64]; /* as its hello said */
     uint64_t features;                /* of the agent */
     xt_short_form form;
-    uint8_t ca_sha256[32]; /* of its certificate */
-    bool is_old;           /* most of its certificate's time is over */
-    int64_t renewed_ms;    /* monotonic; 0: it has not asked yet */
-    size_t n_pending;      /* batches with the writer */
+    uint8_t ca_sha256[32];      /* of its certificate */
+    bool is_old;                /* most of its certificate's time is over */
+    int64_t renewed_ms;         /* monotonic; 0: it has not asked yet */
+    size_t n_pending;           /* batches with the writer */
+    uint64_t policy_generation; /* of the policies, when its order was looked at last */
+    uint64_t policy_serial;     /* of the order that it was sent; 0: none */
     bool paused, touched;
     size_t expects; /* bytes of a message that has begun and has to end in time; 0: none has */
     uint64_t ack;   /* to send, 0: none */
@@ -78,6 +80,8 @@ void xt_agent_link_look(xt_agent_link *link, int64_t now_ms);
 XT_MUST_USE int xt_agent_frame(xt_agent_link *link, const xt_frame *frame);
 /* Tells it the CAs, and to renew its certificate where that is of use, some time within spread_ms. */
 void xt_agent_send_trust(xt_agent_link *link, uint64_t spread_ms);
+/* Sends it its order, where that is another one than it was sent. */
+void xt_agent_send_policy(xt_agent_link *link);
 /* Sends it away when its host or its CA is not welcome any more; false then. */
 bool xt_agent_is_welcome(xt_agent_link *link);
 /* A batch's outcome that is no acknowledgement. */

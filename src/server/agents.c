@@ -23,6 +23,8 @@ enum {
     MAX_NEW = 4096, /* connections without a hello */
     CROWDED_AGAIN_MS = 60000,
     FRAME_S = 30,
+    POLICY_MS = 200,
+    POLICIES_AT_ONCE = 200,
     BACKLOG = 4096,     /* a fleet that comes back at once waits here, and not half-way through its handshakes */
     ACCEPT_AT_ONCE = 8, /* then those that are there have their turn */
     RETRY_AT_ONCE = 512,
@@ -191,6 +193,25 @@ static void sweep(xt_agents *agents)
         if (link->phase == XT_AGENT_TALKING && xt_agent_is_welcome(link) && new_cas)
             xt_agent_send_trust(link, n * RENEW_MS);
     }
+}
+
+/* Orders are signed: of ten thousand hosts some at a time, so that nobody waits. */
+static void on_policy(evutil_socket_t fd, short what, void *context)
+{
+    xt_agents *agents = context;
+    uint64_t generation = xt_policies_generation(agents->app->policies);
+    unsigned n = 0;
+
+    if (agents->policy_generation == generation)
+        return;
+    for (xt_agent_link *link = agents->links; link; link = link->next) {
+        if (link->phase != XT_AGENT_TALKING || link->policy_generation == generation)
+            continue;
+        if (n++ == POLICIES_AT_ONCE)
+            return;
+        xt_agent_send_policy(link);
+    }
+    agents->policy_generation = generation;
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *context)
@@ -387,9 +408,11 @@ static int open_events(xt_agents *agents)
     agents->wake = event_new(agents->base, agents->wake_fd, EV_READ | EV_PERSIST, on_wake, agents);
     agents->retry = evtimer_new(agents->base, on_retry, agents);
     agents->look = event_new(agents->base, -1, EV_PERSIST, on_look, agents);
+    agents->policy = event_new(agents->base, -1, EV_PERSIST, on_policy, agents);
+    const struct timeval often = {.tv_usec = POLICY_MS * 1000};
     agents->piece = malloc(XT_AGENTS_PIECE_BYTES);
-    if (!agents->wake || !agents->retry || !agents->look || !agents->piece || event_add(agents->wake, NULL) ||
-        event_add(agents->look, &every))
+    if (!agents->wake || !agents->retry || !agents->look || !agents->piece || !agents->policy ||
+        event_add(agents->policy, &often) || event_add(agents->wake, NULL) || event_add(agents->look, &every))
         return xt_error_origin(-ENOMEM);
     return 0;
 }
@@ -443,6 +466,8 @@ static void close_events(xt_agents *agents)
         event_free(agents->retry);
     if (agents->look)
         event_free(agents->look);
+    if (agents->policy)
+        event_free(agents->policy);
     if (agents->wake_fd >= 0)
         close(agents->wake_fd);
 }

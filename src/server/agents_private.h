@@ -32,12 +32,14 @@ struct xt_agents {
     xt_agent_link *paused_first, *paused_last; /* the first was paused first */
     xt_agent_link *new_first, *new_last;       /* links without a hello, the oldest first */
     size_t n_new, max_new;
-    int frame_s;         /* for a message from its first byte to its last, and more for a long one */
-    int64_t crowded_ms;  /* monotonic; when it was said last that there are too many of them */
-    xt_map by_host;      /* host id -> talking link */
-    struct event *retry; /* for paused links and a listener that is out of descriptors */
-    struct event *look;  /* at what takes too long */
-    char *piece;         /* where links read to */
+    int frame_s;                /* for a message from its first byte to its last, and more for a long one */
+    int64_t crowded_ms;         /* monotonic; when it was said last that there are too many of them */
+    xt_map by_host;             /* host id -> talking link */
+    struct event *retry;        /* for paused links and a listener that is out of descriptors */
+    struct event *look;         /* at what takes too long */
+    char *piece;                /* where links read to */
+    struct event *policy;       /* looks whether orders changed, and sends some of them at a time */
+    uint64_t policy_generation; /* all links have been looked at since it was that */
 
     int wake_fd; /* eventfd: outcomes are there */
     struct event *wake;

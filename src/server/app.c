@@ -110,7 +110,8 @@ static void *keep(void *context)
 {
     xt_app *app = context;
     bool told = false;
-    int last_notes = 0, last_pki = 0, last_store = 0, last_care = 0, last_rules = 0, last_hosts = 0, last_alerts = 0;
+    int last_notes = 0, last_pki = 0, last_store = 0, last_care = 0, last_rules = 0, last_hosts = 0, last_alerts = 0,
+        last_policies = 0;
 
     for (uint64_t turn = 1; keeper_waits(app); turn++) {
         xt_problem problem = XT_PROBLEM_INIT;
@@ -132,6 +133,8 @@ static void *keep(void *context)
         problem = XT_PROBLEM_INIT;
         if (turn % HOSTS_EVERY == 0)
             report(xt_hosts_flush(app->hosts, &problem), "hosts", &problem, &last_hosts);
+        if (turn % HOSTS_EVERY == 0)
+            report(xt_policies_turn(app->policies, &problem), "policies", &problem, &last_policies);
         if (turn % HOSTS_EVERY == 0)
             keep_alerts(app, turn, &last_alerts);
     }
@@ -233,6 +236,8 @@ static int open_state(xt_app *app, xt_problem *reterr_problem)
         r = xt_notes_new(&app->notes);
     if (r == 0)
         r = xt_hosts_open(app->state, app->clock, app->notes, &app->hosts, reterr_problem);
+    if (r == 0)
+        r = xt_policies_new(app->state, app->clock, &app->pki, app->hosts, app->notes, &app->policies);
     return xt_error_trace(r);
 }
 
@@ -340,6 +345,7 @@ xt_app *xt_app_close(xt_app *app)
         write_down(app);
     xt_outbox_close(app->outbox);
     xt_rules_watch_close(app->rules);
+    xt_policies_free(app->policies);
     xt_hosts_close(app->hosts);
     xt_notes_free(app->notes);
     xt_state_close(app->state);

@@ -17,6 +17,7 @@
 #include "server/note.h"
 #include "server/outbox.h"
 #include "server/pki.h"
+#include "server/policies.h"
 #include "server/rules_watch.h"
 #include "server/state_db.h"
 #include "server/writer.h"
@@ -33,6 +34,7 @@ struct xt_app {
     xt_pki pki;
     xt_notes *notes;
     xt_hosts *hosts;
+    xt_policies *policies;
     xt_rules_watch *rules;
     xt_outbox *outbox;
     xt_forwards *forwards;

@@ -21,6 +21,7 @@
 #include "io/vfs.h"
 #include "server/secret.h"
 #include "wire/message.h"
+#include "wire/policy_order.h"
 
 enum { SERVER_DAYS = 825, RENEW_DAYS = 30, MAX_FILE_BYTES = 1 << 20 };
 
@@ -322,6 +323,14 @@ int xt_pki_sign(xt_pki *pki, xt_slice csr_der, xt_slice host_id, xt_buf *ret_pem
                                   pki->host_valid_s, ret_pem, reterr_problem);
     pthread_mutex_unlock(&pki->lock);
     return r < 0 ? xt_error_trace(r) : r;
+}
+
+int xt_pki_sign_policy(xt_pki *pki, const xt_policy_order *order, xt_buf *ret_order, xt_buf *ret_signature)
+{
+    pthread_mutex_lock(&pki->lock);
+    int r = xt_policy_order_sign(order, xt_buf_slice(&pki->cas[pki->n_cas - 1].key_pem), ret_order, ret_signature);
+    pthread_mutex_unlock(&pki->lock);
+    return xt_error_trace(r);
 }
 
 void xt_pki_pin(xt_pki *pki, uint8_t ret[static 32])

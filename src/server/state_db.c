@@ -89,6 +89,17 @@ static const xt_sqlite_migration migrations[] = {
          "  n_bytes INTEGER NOT NULL DEFAULT 0, n_refused INTEGER NOT NULL DEFAULT 0,"
          "  n_cut INTEGER NOT NULL DEFAULT 0, n_textless INTEGER NOT NULL DEFAULT 0,"
          "  sent_ms INTEGER NOT NULL DEFAULT 0, event_ms INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"},
+    {11, "CREATE TABLE policies(grp TEXT NOT NULL, version INTEGER NOT NULL, text BLOB NOT NULL, who TEXT NOT NULL,"
+         "  made_ms INTEGER NOT NULL, PRIMARY KEY(grp, version)) WITHOUT ROWID;"
+         "CREATE TABLE policy_rollouts(grp TEXT PRIMARY KEY, version INTEGER NOT NULL, previous INTEGER NOT NULL,"
+         "  waves TEXT NOT NULL, wave INTEGER NOT NULL, bound INTEGER NOT NULL, soak_ms INTEGER NOT NULL,"
+         "  wave_ms INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;"
+         "CREATE TABLE policy_orders(host TEXT PRIMARY KEY, serial INTEGER NOT NULL, grp TEXT NOT NULL,"
+         "  version INTEGER NOT NULL, until_ms INTEGER NOT NULL, body BLOB NOT NULL, signature BLOB NOT NULL,"
+         "  made_ms INTEGER NOT NULL, outcome INTEGER NOT NULL, said TEXT NOT NULL, stated_ms INTEGER NOT NULL)"
+         " WITHOUT ROWID;"
+         "CREATE TABLE policy_pauses(scope TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, who TEXT NOT NULL,"
+         "  why TEXT NOT NULL) WITHOUT ROWID;"},
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

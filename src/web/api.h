@@ -34,6 +34,16 @@ int xt_api_completeness(xt_app *app, xt_request *request, xt_response *response)
 int xt_api_host_completeness(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_quarantine(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_release(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_policies(xt_app *app, xt_request *request, xt_response *response); /* api_policy.c */
+int xt_api_policy_history(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_policy_text(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_policy_set(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_policy_roll_out(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_policy_halt(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_policy_resume(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_policy_roll_back(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_host_pause(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_host_resume(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_inventory(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_inventory_set(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_cas(xt_app *app, xt_request *request, xt_response *response);

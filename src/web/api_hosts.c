@@ -1,3 +1,4 @@
+#include "server/policies.h"
 #include "web/api.h"
 #include "web/list_writer.h"
 #include "web/request.h"
@@ -14,6 +15,7 @@ static const char *const columns[] = {"host",   "group",   "connected",   "last 
 /* The list, and what is proved of its hosts, in the same order. */
 typedef struct hosts_list {
     xt_list list;
+    xt_app *app;
     xt_buf proved; /* xt_completeness after xt_completeness */
     size_t at;
 } hosts_list;
@@ -31,7 +33,18 @@ static void put_clone(xt_json *json, const xt_host *host)
     xt_json_field_time(json, "clone_seen", host->clone_ms);
 }
 
-static void put_host(xt_json *json, const xt_host *host, const xt_completeness *of)
+static void put_policy(xt_json *json, xt_app *app, const xt_host *host)
+{
+    xt_host_policy policy;
+    if (!xt_app_host_policy(app, xt_slice_str(host->id), &policy))
+        return;
+    put_text(json, "policy", policy.policy);
+    put_text(json, "policy_state", policy.state);
+    put_text(json, "policy_said", policy.said);
+    xt_json_field_time(json, "paused_until", policy.paused_until_ms);
+}
+
+static void put_host(xt_json *json, xt_app *app, const xt_host *host, const xt_completeness *of)
 {
     put_text(json, "id", host->id);
     put_text(json, "name", host->name);
@@ -59,6 +72,7 @@ static void put_host(xt_json *json, const xt_host *host, const xt_completeness *
     put_text(json, "machine_id", host->machine_id);
     if (host->clock_known)
         xt_json_field_i64(json, "clock_offset_ms", host->clock_offset_ms);
+    put_policy(json, app, host);
     put_text(json, "ca", host->ca);
     xt_json_field_time(json, "certificate_ends", host->cert_to_ms);
     put_text(json, "refused", host->refused);
@@ -166,7 +180,7 @@ static int on_host(void *context, const xt_host *host)
     hosts_list *l = context;
     const xt_completeness *of = find_proved(l, host);
     if (xt_list_is_json(&l->list)) {
-        put_host(xt_list_json(&l->list), host, of && of->first_ms ? of : NULL);
+        put_host(xt_list_json(&l->list), l->app, host, of && of->first_ms ? of : NULL);
         xt_list_json_done(&l->list);
     } else {
         put_cells(&l->list, host, of && of->first_ms ? of : NULL);
@@ -178,7 +192,7 @@ int xt_api_hosts(xt_app *app, xt_request *request, xt_response *response)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     xt_completeness_wish wish = {.since_first = true};
-    hosts_list l = {.proved = XT_BUF_INIT};
+    hosts_list l = {.app = app, .proved = XT_BUF_INIT};
     const xt_completeness_calls calls = {.host = on_proved, .context = &l};
     int r = xt_completeness_times(app, request, &wish, &problem);
     if (r == 0)

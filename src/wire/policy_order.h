@@ -9,9 +9,10 @@
 #pragma once
 #include "wire/message.h"
 
-#define XT_POLICY_MAGIC       "exectrail-policy-1\n"
-#define XT_POLICY_ORDER_BYTES 98304
-#define XT_PAUSE_MAX_MS       UINT64_C(86400000) /* a day: no order pauses a host for longer */
+#define XT_POLICY_MAGIC         "exectrail-policy-1\n"
+#define XT_POLICY_ORDER_BYTES   98304
+#define XT_POLICY_MESSAGE_BYTES (XT_POLICY_ORDER_BYTES + 32768)
+#define XT_PAUSE_MAX_MS         UINT64_C(86400000) /* a day: no order pauses a host for longer */
 
 enum {
     XT_ORDER_E_REFUSED = 1,

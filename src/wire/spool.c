@@ -337,6 +337,11 @@ void xt_spool_set_codec(xt_spool *spool, uint64_t codec)
     spool->codec = codec;
 }
 
+void xt_spool_limit(xt_spool *spool, uint64_t max_bytes)
+{
+    spool->settings.max_bytes = max_bytes;
+}
+
 xt_hash128 xt_spool_stream(const xt_spool *spool)
 {
     return spool->stream;

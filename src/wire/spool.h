@@ -39,6 +39,8 @@ XT_MUST_USE int xt_spool_open(const xt_spool_settings *settings, xt_spool **ret,
 xt_spool *xt_spool_close(xt_spool *spool); /* accepts NULL, returns NULL */
 /* What is put from now on is packed with this codec (event/batch_codec.h); XT_CODEC_ZSTD at first. */
 void xt_spool_set_codec(xt_spool *spool, uint64_t codec);
+/* Another bound from now on; what is above it goes with the next put. */
+void xt_spool_limit(xt_spool *spool, uint64_t max_bytes);
 xt_hash128 xt_spool_stream(const xt_spool *spool);
 XT_MUST_USE int xt_spool_put(xt_spool *spool, xt_slice events, uint64_t n_events, xt_problem *reterr_problem);
 /* The payload of batch after + 1, appended to out; *ret_number 0 when there is none yet. `after` is at least what is acknowledged. */

@@ -71,5 +71,116 @@ class Groups(PolicyScene):
             self.assertIn(said, done.stderr)
 
 
+class Policies(PolicyScene):
+    def policy(self, *arguments, check=True, stdin=None):
+        return exectrail("policy", *arguments, "--data", self.server.data, check=check, stdin=stdin)
+
+    def put(self, text, group="all"):
+        self.policy("set", group, "-", stdin=text.encode())
+        self.policy("roll-out", group, "--waves", "100", "--soak", "0")
+
+    def info(self, group="all"):
+        return next(p for p in self.server.get("/api/v1/policies")["policies"] if p["group"] == group)
+
+    def host(self):
+        return next(h for h in self.server.get("/api/v1/hosts")["hosts"] if h["name"] == "testhost")
+
+    def text(self, rules, more=""):
+        return f"rules = modules,web\nexits = off\n{more}[rules web]\n{rules}\n"
+
+    def test_set_rolled_out_refused_and_taken_back(self):
+        agent = Agent(self.folder, self.server)
+        good = f"-w {self.watched} -p wa -k uploads"
+        self.put(self.text(good))
+        self.assertTrue(wait_for(lambda: "-k uploads" in self.loaded() and "init_module" in self.loaded(), 15, 0.1), agent.process.text())
+        self.touch("one")
+        self.assertTrue(self.found("key:uploads and action:(opened-file or created-file)"))
+        self.assertTrue(self.found("action:policy-applied"))
+        self.assertTrue(self.found('action:set-policy and user:*'))
+        self.assertTrue(wait_for(lambda: self.info()["applied"] == 1, 10, 0.2), self.info())
+        self.assertEqual(self.host()["policy"], "all 1")
+        # what the kernel refuses changes nothing: the rules before it in the same policy are gone again
+        self.put(self.text(f"-w {self.folder} -p wa -k not-this\n-a always,exit -F arch=b64 -S openat -F dir=/etc -F path=/etc/hosts -k bad"))
+        self.assertTrue(wait_for(lambda: self.info()["refused"] == 1, 15, 0.2), agent.process.text())
+        self.assertIn("-k uploads", self.loaded())
+        self.assertNotIn("not-this", self.loaded())
+        refused = self.found("action:policy-refused")[0]
+        self.assertIn("path=/etc/hosts", refused["message"])
+        self.assertIn("Invalid argument", refused["message"])
+        self.assertIn("path=/etc/hosts", self.host()["policy_said"])
+        self.policy("rollback", "all")
+        self.assertTrue(wait_for(lambda: self.host()["policy"] == "all 1" and self.host()["policy_state"] == "in force", 15, 0.2), self.host())
+        # the order in force stands for a start without a server
+        self.server.kill()
+        self.assertEqual(agent.stop(), 0)
+        self.assertNotIn("uploads", self.loaded())
+        agent.start(wait=False)
+        self.assertTrue(wait_for(lambda: "-k uploads" in self.loaded(), 20, 0.2), agent.process.text())
+        said = run(AGENT, "rules", "--state", agent.state, check=False).stdout.decode()
+        self.assertIn("loaded   web ", said)
+        self.assertIn("policy         policy all 1: in force", run(AGENT, "status", "--state", agent.state).stdout.decode())
+        # an order that was tampered with is of no use, and the agent goes on without it
+        agent.stop()
+        order = agent.state / "policy"
+        order.write_bytes(order.read_bytes().replace(b"uploads", b"upl0ads"))
+        agent.start(wait=False)
+        self.assertTrue(wait_for(lambda: "key=exectrail" in self.loaded(), 20, 0.2), agent.process.text())
+        self.assertNotIn("upl0ads", self.loaded())
+        self.assertIn("is of no use", agent.process.text())
+        self.server.start()
+        agent.wait_connected()
+        self.assertTrue(wait_for(lambda: "-k uploads" in self.loaded(), 20, 0.2), "the server sends it again")
+        self.assertEqual(agent.stop(), 0)
+        self.assertNotIn("exectrail", self.loaded())
+
+    def test_bad_policies_are_refused_by_the_server(self):
+        for text, said in ((f"rules = web\n[rules web]\n-a never,exit -F arch=b64 -S execve\n", "policy all:3: a rule of a policy records"),
+                           ("rules = nosuch\n", "policy all:1: there is no such group of rules"),
+                           ("exits = off\nstate = /tmp\n", "policy all:2: there is no such setting of a policy"),
+                           ("rules = w\n[rules w]\n-a always,exit\n", "policy all:3: a rule of a policy names its calls"),
+                           ("canary = 0\n", "none that the setting can have")):
+            done = self.policy("set", "all", "-", check=False, stdin=text.encode())
+            self.assertEqual(done.returncode, 1, text)
+            self.assertIn(said, done.stderr)
+
+    def test_pinned(self):
+        agent = Agent(self.folder, self.server, "--policy", "exits,pause")
+        self.put(self.text(f"-w {self.watched} -p wa -k uploads"))
+        self.assertTrue(wait_for(lambda: self.info()["applied"] == 1, 15, 0.2), agent.process.text())
+        self.assertEqual(self.host()["policy_state"], "pinned")
+        self.assertNotIn("uploads", self.loaded())
+        self.assertEqual(agent.stop(), 0)
+        agent.options = ("--policy", "off")
+        agent.start()
+        self.put(self.text(f"-w {self.watched} -p w -k uploads"))
+        self.assertTrue(wait_for(lambda: self.info()["refused"] == 1, 15, 0.2), agent.process.text())
+        self.assertEqual(agent.stop(), 0)
+
+    def test_pause_ends_by_itself_and_is_a_gap(self):
+        agent = Agent(self.folder, self.server)
+        run("/bin/true", "before the pause")
+        self.assertTrue(self.found('args:"before the pause"'))
+        exectrail("hosts", "pause", "testhost", "--for", "7s", "--why", "load test", "--data", self.server.data)
+        self.assertTrue(wait_for(lambda: "exectrail" not in self.loaded(), 10, 0.05), agent.process.text())
+        run("/bin/true", "within the pause")
+        self.assertTrue(wait_for(lambda: b"PAUSED" in run(AGENT, "status", "--state", agent.state).stdout, 5, 0.1))
+        self.assertTrue(self.host()["paused_until"])
+        self.assertTrue(wait_for(lambda: "exectrail" in self.loaded(), 20, 0.1), agent.process.text())
+        run("/bin/true", "after the pause")
+        self.assertTrue(self.found('args:"after the pause"'))
+        self.assertEqual(self.server.search('args:"within the pause"'), [])
+        paused = self.found("action:paused")[0]
+        self.assertIn("load test", paused["message"])
+        self.assertIn("paused by ", paused["message"])
+        self.assertTrue(self.found("action:resumed"))
+        self.assertTrue(self.found("action:paused-host"))
+        gap = wait_for(lambda: [e for e in self.server.search("action:gap") if "paused" in e["message"]], 20, 0.3)
+        self.assertTrue(gap)
+        self.assertEqual(self.server.search("action:exec-unaudited and reason:unknown"), [], "what was not to be recorded accuses nobody")
+        done = exectrail("verify", "--completeness", "testhost", "--data", self.server.data, "--from", "now-5m", check=False)
+        self.assertIn(b"paused", done.stdout)
+        self.assertEqual(agent.stop(), 0)
+
+
 if __name__ == "__main__":
     unittest.main()
