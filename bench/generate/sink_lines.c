@@ -5,7 +5,7 @@
 
 #include "columns.h"
 #include "event/event_json.h"
-#include "query/render_raw.h"
+#include "event/render_raw.h"
 #include "sink.h"
 
 #define PIECE_BYTES (256u << 10)

@@ -277,6 +277,22 @@ static int read_protect(const settings_source *source, xt_agent_settings *out, x
     return read_switch(source, "repair", &out->repair, problem);
 }
 
+static int read_write_log(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
+{
+    const char *mib = find(source, "write-log-mib"), *files = find(source, "write-log-files");
+    uint64_t n_mib, n_files;
+    out->write_log = find(source, "write-log");
+    if (out->write_log && out->write_log[0] != '/')
+        return option_bad(problem, "write-log", out->write_log, "it is a path from / on");
+    if (!xt_slice_parse_u64(xt_slice_str(mib), &n_mib) || n_mib < 1 || n_mib > 65536)
+        return option_bad(problem, "write-log-mib", mib, "it is a number of mebibytes from 1 to 65536");
+    if (!xt_slice_parse_u64(xt_slice_str(files), &n_files) || n_files < 1 || n_files > 999)
+        return option_bad(problem, "write-log-files", files, "it is a number from 1 to 999");
+    out->write_log_bytes = n_mib << 20;
+    out->write_log_files = (unsigned)n_files;
+    return 0;
+}
+
 /* Those of the file first: what the command line says of the same name counts. */
 static int read_labels(const settings_source *source, xt_agent_settings *out, xt_problem *problem)
 {
@@ -324,6 +340,8 @@ static int fill(const settings_source *source, xt_agent_settings *out, xt_proble
         r = read_protect(source, out, problem);
     if (r == 0)
         r = read_labels(source, out, problem);
+    if (r == 0)
+        r = read_write_log(source, out, problem);
     if (r != 0)
         return r;
     const char *spool = find(source, "spool-mib");

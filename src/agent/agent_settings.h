@@ -49,6 +49,9 @@ typedef struct xt_agent_settings {
     xt_secret_seal_key seal_key;
     bool seals; /* what is taken out is sealed to it; else it is gone */
     uint64_t spool_bytes;
+    const char *write_log; /* NULL: none */
+    uint64_t write_log_bytes;
+    unsigned write_log_files;
     uint64_t canary_ms; /* between two; 0: none */
     bool witness, exits;
     bool supervised; /* a service manager started the agent, and starts it again */

@@ -148,6 +148,8 @@ static int on_event(void *context, xt_event *event, xt_arena *arena)
         xt_serial_count_see(&c->serials, (uint32_t)xt_event_num(event, XT_F_SERIAL, 0));
     if (xt_slice_eq(action, XT_S("changed-audit-configuration")))
         xt_collector_beat_soon(c);
+    if (r >= 0 && c->log)
+        xt_log_writer_put(c->log, event);
     return r < 0 ? xt_error_trace(r) : xt_collector_emit(c, event, arena);
 }
 
@@ -415,6 +417,8 @@ static int begin(xt_collector *c, xt_problem *problem)
     if (r == 0)
         r = xt_collector_context_open(c);
     if (r == 0)
+        r = xt_collector_log_open(c, problem);
+    if (r == 0)
         r = xt_collector_input_open(c, problem);
     if (r == 0) {
         xt_collector_begin(c);
@@ -505,6 +509,7 @@ static void end_family(xt_collector *c, int signals)
 static void fini(xt_collector *c)
 {
     xt_decoder_free(c->decoder);
+    xt_log_writer_close(c->log);
     xt_collector_input_close(c);
     xt_collector_context_close(c);
     xt_collector_witness_close(c);

@@ -260,6 +260,7 @@ void xt_collector_beat(xt_collector *c)
     c->n_beats++;
     c->is_beat_due = false;
     xt_collector_context_save(c);
+    xt_collector_log_turn(c);
     compare(c);
     xt_heartbeat beat = heartbeat(c);
     status_write(c, &beat, false);

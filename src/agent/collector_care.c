@@ -7,6 +7,7 @@
  * within a session.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
@@ -37,10 +38,23 @@ static void describe(char *out, size_t n, const char *text)
     snprintf(out, n, "%s", text);
 }
 
+/* Where audit.log is written, for it is renamed there. */
+static bool log_folder(const char *path, char ret[static PATH_MAX])
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    size_t n = slash ? (size_t)(slash - path) : 0;
+    if (n == 0 || n >= PATH_MAX)
+        return false;
+    memcpy(ret, path, n);
+    ret[n] = '\0';
+    return true;
+}
+
 static int contain_files(xt_collector *c)
 {
-    const char *const writable[] = {c->settings->state};
-    int r = xt_sandbox_mounts(writable, XT_COUNT_OF(writable));
+    char folder[PATH_MAX];
+    const char *const writable[] = {c->settings->state, folder};
+    int r = xt_sandbox_mounts(writable, log_folder(c->settings->write_log, folder) ? 2 : 1);
     if (r == 0)
         describe(c->care.files, sizeof c->care.files,
                  "read-only but for the state folder (a mount namespace of its own)");

@@ -7,6 +7,7 @@
 #include "agent/collector.h"
 #include "agent/collector_input.h"
 #include "agent/cpu_brake.h"
+#include "agent/log_writer.h"
 #include "agent/name_cache.h"
 #include "agent/policy_store.h"
 #include "agent/proc_read.h"
@@ -88,6 +89,9 @@ struct xt_collector {
     xt_collector_care care;
     xt_serial_count serials; /* of the kernel's events; not counted where they come as text */
     xt_collector_input input;
+    xt_log_writer *log; /* NULL: none is written */
+    xt_log_writer_stats log_told;
+    bool log_is_bad; /* and that was said */
     xt_session_table *sessions;
     uint64_t n_saved; /* of its changes, in STATE/sessions */
     bool end, failed;
@@ -112,6 +116,10 @@ XT_MUST_USE int xt_collector_witness_finish(xt_collector *c);
 int64_t xt_collector_witness_wait_ms(const xt_collector *c);
 XT_MUST_USE int xt_collector_canary_see(xt_collector *c, xt_event *event, xt_arena *arena);
 void xt_collector_canary_answer(xt_collector *c);
+
+/* collector_log.c: audit.log beside; turn says what could not be written. */
+XT_MUST_USE int xt_collector_log_open(xt_collector *c, xt_problem *reterr_problem);
+void xt_collector_log_turn(xt_collector *c);
 
 /* collector_context.c: what events say of their host and session; save writes down what has changed. */
 XT_MUST_USE int xt_collector_context_open(xt_collector *c);

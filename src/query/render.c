@@ -8,7 +8,7 @@
 
 #include "base/utf8.h"
 #include "query/kql.h"
-#include "query/render_raw.h"
+#include "event/render_raw.h"
 
 bool xt_format_by_name(xt_slice name, xt_format *ret)
 {

@@ -5,7 +5,7 @@
  *            table: columns time, host, login>user, tty, ses, cwd, exit, command (or the fields asked for), made
  *            visible (no byte of it can move a cursor). csv: RFC 4180, header line, one column a field; cells that
  *            begin with = + - @ get a leading apostrophe (spreadsheets run them). ndjson: the ECS document, or a
- *            flat object with --fields. raw: audit.log text (query/render_raw.h).
+ *            flat object with --fields. raw: audit.log text (event/render_raw.h).
  */
 #pragma once
 #include "event/event_json.h"

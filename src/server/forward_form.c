@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "event/event_json.h"
 #include "query/render.h"
-#include "query/render_raw.h"
+#include "event/render_raw.h"
 #include "server/alerts.h"
 
 enum { FACILITY = 13, HOST_BYTES = 255, ACTION_BYTES = 32 };

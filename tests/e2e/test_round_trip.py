@@ -16,7 +16,7 @@ from actors import DATA, EXECTRAIL, PLAIN, SHARED, Scene, exectrail, run
 
 CAPTURE = DATA / "capture"
 HOST = ["--host", "web-1"]
-# Not compared in ausearch's words, see src/query/render_raw.h: pointers and titles of execs; capabilities of files that have none; ids,
+# Not compared in ausearch's words, see src/event/render_raw.h: pointers and titles of execs; capabilities of files that have none; ids,
 # whose names ausearch asks of this machine where no field holds them (the numbers are compared in the documents).
 ABOUT_ARGUMENTS = {"a0", "a1", "a2", "a3"}
 ABOUT_NO_CAPABILITIES = {"cap_fp=none", "cap_fi=none", "cap_fe=0", "cap_fver=0", "cap_frootid=0", "cap_fp=0", "cap_fi=0"}

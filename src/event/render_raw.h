@@ -1,5 +1,5 @@
 /*
- * query/render_raw - an event as the records it was made of, in the text form of auditd's audit.log
+ * event/render_raw - an event as the records it was made of, in the text form of auditd's audit.log
  *
  * Shape:     one line a record, with node= in front; names that were resolved stand behind 0x1d as auditd's ENRICHED
  *            format has them. An event that is no record (unparsed) is its original line; where records can be read in

@@ -2,7 +2,7 @@
  * RECORDS names every record in order, with the fields that no column holds. The fields of columns go to the record
  * that they came from: the system call's, or where there is none the first one of a kind that has such fields.
  */
-#include "query/render_raw.h"
+#include "event/render_raw.h"
 
 #include <inttypes.h>
 #include <linux/audit.h>
