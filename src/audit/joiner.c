@@ -476,6 +476,28 @@ void xt_joiner_finish(xt_joiner *joiner)
     }
 }
 
+void xt_joiner_finish_titled(xt_joiner *joiner)
+{
+    xt_link *next;
+    for (xt_link *link = joiner->open.next; link != &joiner->open; link = next) {
+        xt_open_group *g = XT_GROUP_OF(link, order);
+        next = link->next;
+        if (g->has_proctitle)
+            group_finish(joiner, g, 0);
+    }
+}
+
+int xt_joiner_open_each(const xt_joiner *joiner, int (*each)(void *context, const xt_record *record), void *context)
+{
+    int r = 0;
+    for (xt_link *link = joiner->open.next; link != &joiner->open && r == 0; link = link->next) {
+        const xt_open_group *g = XT_GROUP_OF(link, order);
+        for (size_t i = 0; i < g->n_records && r == 0; i++)
+            r = each(context, &g->records[i]);
+    }
+    return r;
+}
+
 bool xt_joiner_is_open(const xt_joiner *joiner, const xt_record *record)
 {
     return group_find(joiner, key_hash(joiner, record), record) != NULL;

@@ -68,6 +68,10 @@ XT_MUST_USE int xt_joiner_push(xt_joiner *joiner, const xt_record *record, int64
 const xt_group *xt_joiner_next(xt_joiner *joiner, int64_t now_ms);
 /* Finishes all that is open (end of input): then call next until NULL. */
 void xt_joiner_finish(xt_joiner *joiner);
+/* Finishes what had its PROCTITLE, behind which the kernel writes nothing more of an event. */
+void xt_joiner_finish_titled(xt_joiner *joiner);
+/* Each record of the groups that are open, in the order in which they came; non-zero ends it and is returned. */
+int xt_joiner_open_each(const xt_joiner *joiner, int (*each)(void *context, const xt_record *record), void *context);
 /* Whether the record's group is there. */
 bool xt_joiner_is_open(const xt_joiner *joiner, const xt_record *record);
 /* Whether the record's group was given out lately, so that it would be late. */

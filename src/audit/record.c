@@ -289,6 +289,27 @@ int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *reterr_probl
     return 0;
 }
 
+void xt_record_format(const xt_record *record, xt_buf *out)
+{
+    const char *name = record->type == XT_RECORD_NAMED ? NULL : xt_record_type_name(record->type);
+    if (record->node.n > 0)
+        xt_buf_printf(out, "node=%.*s ", XT_S_ARGS(record->node));
+    xt_buf_puts(out, "type=");
+    if (record->type != XT_RECORD_NAMED) { /* whose body begins with its name and the stamp */
+        if (name)
+            xt_buf_puts(out, name);
+        else
+            xt_buf_printf(out, "UNKNOWN[%u]", (unsigned)record->type);
+        xt_buf_printf(out, " msg=audit(%lld.%03d:%u): ", (long long)(record->time_ms / 1000),
+                      (int)(record->time_ms % 1000), record->serial);
+    }
+    xt_buf_put(out, record->body);
+    if (record->enriched.n > 0) {
+        xt_buf_putc(out, ENRICHED_MARK);
+        xt_buf_put(out, record->enriched);
+    }
+}
+
 /* ---- a record inside of a record ---- */
 
 /* The last `sought` in text, or NULL. */

@@ -15,6 +15,7 @@
  * Source:    linux kernel/audit.c audit_log_start, audit_log_format; auditd's text format.
  */
 #pragma once
+#include "base/buf.h"
 #include "base/problem.h"
 
 enum {
@@ -54,6 +55,8 @@ XT_MUST_USE int xt_record_parse_line(xt_slice line, xt_record *ret, xt_problem *
  * What stands in a message that a program wrote (msg='...') is never taken for a record.
  */
 bool xt_record_split(xt_record *record, xt_slice *ret_rest);
+/* The record as a line that parses to the same, without a newline. */
+void xt_record_format(const xt_record *record, xt_buf *out);
 /* Of the body of a XT_RECORD_NAMED: its name, and the fields behind the stamp. False when it has none. */
 bool xt_record_cut_name(xt_slice body, xt_slice *ret_name, xt_slice *ret_fields);
 /* payload: the bytes after the nlmsghdr by the received length; a trailing NUL or newline is dropped. */

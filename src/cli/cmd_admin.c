@@ -244,6 +244,29 @@ int xt_cmd_token_new(const xt_opt_args *args)
                         "exectrail-agent --server HOST:PORT --state DIR --token with this token, once:");
 }
 
+int xt_cmd_sender_add(const xt_opt_args *args)
+{
+    xt_call call;
+    xt_call_init(&call, "POST", "/api/v1/senders/tokens");
+    xt_call_param(&call, "name", args->operands[0]);
+    return print_secret(args, &call, "token", "", "the password of any user, or an API key, of who sends to /es:");
+}
+
+int xt_cmd_sender_list(const xt_opt_args *args)
+{
+    return list(args, "/api/v1/senders/tokens", "format");
+}
+
+int xt_cmd_sender_remove(const xt_opt_args *args)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
+    xt_call call;
+    xt_call_init(&call, "POST", "/api/v1/senders/tokens");
+    xt_call_segment(&call, args->operands[0]);
+    xt_call_segment(&call, "remove");
+    return xt_call_fetch(args, &call, &answer);
+}
+
 int xt_cmd_user_add(const xt_opt_args *args)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;

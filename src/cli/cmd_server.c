@@ -279,16 +279,20 @@ static int open_syslog(server *s, const xt_opt_args *args, xt_problem *problem)
 
 static int open_doors(server *s, const xt_opt_args *args, xt_problem *problem)
 {
-    const char *address = xt_opt_get(args, "http");
+    const char *address = xt_opt_get(args, "http"), *bulk = xt_opt_get(args, "bulk");
     int r = check_address(s, address, problem);
     if (r == 0)
         r = xt_agents_open(s->app, s->base, xt_opt_get(args, "listen"), &s->agents, problem);
-    if (r == 0 && !is_loopback(address))
+    if (r == 0 && (!is_loopback(address) || (bulk && !is_loopback(bulk))))
         r = xt_app_tls_context(s->app, &s->tls, problem);
     snprintf(s->control_path, sizeof s->control_path, "%s/control.sock", xt_app_data(s->app));
     if (r == 0)
         r = open_syslog(s, args, problem);
-    xt_door_settings settings = {.address = address, .tls = s->tls, .control_path = s->control_path};
+    xt_door_settings settings = {.address = address,
+                                 .bulk_address = bulk,
+                                 .tls = is_loopback(address) ? NULL : s->tls,
+                                 .bulk_tls = bulk && !is_loopback(bulk) ? s->tls : NULL,
+                                 .control_path = s->control_path};
     return r == 0 ? xt_door_open(s->app, s->base, &settings, &s->door, problem) : r;
 }
 

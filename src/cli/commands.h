@@ -40,6 +40,9 @@ int xt_cmd_completeness(const xt_opt_args *args); /* verify --completeness */
 int xt_cmd_hosts_completeness(const xt_opt_args *args);
 int xt_cmd_token_new(const xt_opt_args *args);
 int xt_cmd_user_add(const xt_opt_args *args);
+int xt_cmd_sender_add(const xt_opt_args *args);
+int xt_cmd_sender_list(const xt_opt_args *args);
+int xt_cmd_sender_remove(const xt_opt_args *args);
 int xt_cmd_user_list(const xt_opt_args *args);
 int xt_cmd_user_link(const xt_opt_args *args);
 int xt_cmd_secret_keygen(const xt_opt_args *args);

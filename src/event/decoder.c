@@ -687,6 +687,17 @@ size_t xt_decoder_open_bytes(const xt_decoder *d)
     return xt_joiner_open_bytes(d->joiner);
 }
 
+int xt_decoder_open_each(const xt_decoder *d, int (*each)(void *context, const xt_record *record), void *context)
+{
+    return xt_joiner_open_each(d->joiner, each, context);
+}
+
+int xt_decoder_flush_titled(xt_decoder *d)
+{
+    xt_joiner_finish_titled(d->joiner);
+    return drain(d);
+}
+
 int xt_decoder_flush(xt_decoder *d)
 {
     xt_joiner_finish(d->joiner);

@@ -63,6 +63,10 @@ XT_MUST_USE int xt_decoder_feed_line(xt_decoder *decoder, xt_slice line);
 /* Whether records of the same event were read and wait for more; the bytes of all that wait. */
 bool xt_decoder_is_open(const xt_decoder *decoder, const xt_record *record);
 size_t xt_decoder_open_bytes(const xt_decoder *decoder);
+/* Each record that waits; non-zero ends it and is returned. */
+int xt_decoder_open_each(const xt_decoder *decoder, int (*each)(void *context, const xt_record *record), void *context);
+/* What had its PROCTITLE is given out now. */
+XT_MUST_USE int xt_decoder_flush_titled(xt_decoder *decoder);
 /* What waits for more is given out now; what comes of it later is late. */
 XT_MUST_USE int xt_decoder_flush(xt_decoder *decoder);
 /* A record that came by netlink instead of text. */

@@ -18,9 +18,10 @@ typedef struct sender {
     xt_senders *of;
     xt_decoder *decoder;
     int64_t asked_ms;
-    size_t n_open_bytes; /* as last counted */
-    uint64_t last_line;  /* its hash */
-    xt_slice name;       /* behind this */
+    size_t n_open_bytes;                 /* as last counted */
+    uint64_t last_line;                  /* its hash */
+    bool is_kept, has_changed, had_open; /* since or at the last picture of what waits */
+    xt_slice name;                       /* behind this */
     char id[33];
 } sender;
 
@@ -214,7 +215,7 @@ static bool is_repeated(xt_senders *s, sender *of, xt_slice line)
     return true;
 }
 
-int xt_senders_feed(xt_senders *s, xt_slice host, xt_slice line, int64_t now_ms)
+static int feed(xt_senders *s, xt_slice host, xt_slice line, int64_t now_ms, bool keep)
 {
     sender *of = NULL;
     if (xt_slice_find(line, XT_S("audit(")) < 0) {
@@ -230,10 +231,59 @@ int xt_senders_feed(xt_senders *s, xt_slice host, xt_slice line, int64_t now_ms)
         s->stats.n_repeated++;
         return XT_SENDERS_E_REPEATED;
     }
+    of->is_kept |= keep;
+    of->has_changed = true;
     r = xt_decoder_feed_line(of->decoder, line);
     count_open(s, of);
     if (r == 0 && s->stats.n_open_bytes > XT_SENDERS_OPEN_BYTES)
         r = sender_flush(s, of);
+    return r;
+}
+
+int xt_senders_feed(xt_senders *s, xt_slice host, xt_slice line, int64_t now_ms)
+{
+    return feed(s, host, line, now_ms, false);
+}
+
+int xt_senders_feed_kept(xt_senders *s, xt_slice host, xt_slice line, int64_t now_ms)
+{
+    return feed(s, host, line, now_ms, true);
+}
+
+int xt_senders_finish_titled(xt_senders *s)
+{
+    int r = 0;
+    for (sender *of = s->newest; of && r == 0; of = of->older) {
+        if (of->n_open_bytes == 0)
+            continue;
+        r = xt_decoder_flush_titled(of->decoder);
+        count_open(s, of);
+    }
+    return r;
+}
+
+static int put_record(void *context, const xt_record *record)
+{
+    xt_record_format(record, context);
+    xt_buf_putc(context, '\n');
+    return 0;
+}
+
+int xt_senders_open_each(xt_senders *s, int (*each)(void *context, xt_slice host, xt_slice lines), void *context)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf lines = XT_BUF_INIT;
+    int r = 0;
+    for (sender *of = s->newest; of && r == 0; of = of->older) {
+        if (!of->is_kept || (!of->has_changed && !of->had_open) || (of->n_open_bytes == 0 && !of->had_open))
+            continue;
+        xt_buf_reset(&lines);
+        (void)xt_decoder_open_each(of->decoder, put_record, &lines);
+        r = xt_buf_done(&lines);
+        if (r == 0)
+            r = each(context, of->name, xt_buf_slice(&lines));
+        of->has_changed = false;
+        of->had_open = of->n_open_bytes > 0;
+    }
     return r;
 }
 

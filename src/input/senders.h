@@ -50,6 +50,16 @@ XT_MUST_USE int xt_senders_new(const xt_senders_settings *settings, xt_senders *
 xt_senders *xt_senders_free(xt_senders *senders); /* what waits is lost: finish before; accepts NULL, returns NULL */
 /* One line without its newline. now_ms: monotonic. */
 XT_MUST_USE int xt_senders_feed(xt_senders *senders, xt_slice host, xt_slice line, int64_t now_ms);
+/* The same, of a host whose records that wait are kept elsewhere too, from then on (open_each). */
+XT_MUST_USE int xt_senders_feed_kept(xt_senders *senders, xt_slice host, xt_slice line, int64_t now_ms);
+/* Gives out what had its PROCTITLE. */
+XT_MUST_USE int xt_senders_finish_titled(xt_senders *senders);
+/*
+ * Of each host that is kept and had lines, or records that waited, since the last call: the records that wait now, a line each; empty
+ * when there are none. Non-zero ends it and is returned.
+ */
+XT_MUST_USE int xt_senders_open_each(xt_senders *senders, int (*each)(void *context, xt_slice host, xt_slice lines),
+                                     void *context);
 /* Lets time pass: events whose last record came two seconds ago are given out. */
 XT_MUST_USE int xt_senders_tick(xt_senders *senders, int64_t now_ms);
 /* Gives out all that waits. */

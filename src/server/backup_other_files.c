@@ -11,8 +11,8 @@
 
 static bool is_left_out(xt_slice name)
 {
-    static const char *const names[] = {"segments",     "lock",      "reserve",      "server.json",
-                                        "control.sock", "restoring", "rules-builtin"};
+    static const char *const names[] = {"segments",     "lock",      "reserve",       "server.json",
+                                        "control.sock", "restoring", "rules-builtin", "senders.key"};
 
     for (size_t i = 0; i < XT_COUNT_OF(names); i++)
         if (xt_slice_eq(name, xt_slice_str(names[i])))

@@ -3,14 +3,13 @@
  * the disk) is done by the thread with the lock given back. Only one batch is under way, so a batch that failed is tried
  * again in its place, and what a waiter waits for is a count.
  */
-#include "server/intake.h"
+#include "server/intake_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "event/secret_redact.h"
-#include "input/recent.h"
 #include "server/app_parts.h"
 #include "server/import_known.h"
 #include "server/secret.h"
@@ -26,34 +25,6 @@ enum {
     FAR_MS = 60000, /* events that lie further apart are looked for by themselves */
 };
 
-/* What gathers, or is under way. */
-typedef struct load {
-    xt_buf events, index; /* canonical; xt_import_event each */
-    size_t n;
-    int64_t since_ms;
-} load;
-
-struct xt_intake {
-    xt_app *app;
-    pthread_t thread;
-    bool runs, stop;
-    pthread_mutex_t lock;
-    pthread_cond_t filled, settled; /* both by CLOCK_MONOTONIC */
-    xt_senders *senders;
-    xt_recent ids;
-    load due;
-    size_t n_waiters;
-    uint64_t n_put, n_settled; /* events */
-    xt_intake_stats stats;
-
-    xt_hash128 stream, chain; /* of the thread alone, from here to answered */
-    uint64_t number;
-    load under_way;
-    xt_buf payload;
-    bool answered; /* by the writer, under the lock */
-    int outcome;
-};
-
 /* ---------------------------------------------------------------------------------------------- what comes in */
 
 static bool is_late(const xt_event *event)
@@ -67,7 +38,7 @@ static bool is_late(const xt_event *event)
 }
 
 /* False: no memory; then all is as it was. */
-static bool gather(load *l, const xt_event *event, xt_import_event *entry)
+static bool gather(xt_intake_load *l, const xt_event *event, xt_import_event *entry)
 {
     size_t n_events = l->events.n, n_index = l->index.n;
     xt_event_batch_put(&l->events, event);
@@ -125,6 +96,14 @@ int xt_intake_line(xt_intake *in, xt_slice host, xt_slice line)
     int r = xt_senders_feed(in->senders, host, line, xt_clock_mono_ms(&xt_clock_system));
     pthread_mutex_unlock(&in->lock);
     return r;
+}
+
+int xt_intake_line_kept(xt_intake *in, xt_slice host, xt_slice line)
+{
+    pthread_mutex_lock(&in->lock);
+    int r = xt_senders_feed_kept(in->senders, host, line, xt_clock_mono_ms(&xt_clock_system));
+    pthread_mutex_unlock(&in->lock);
+    return r < 0 ? r : 0;
 }
 
 static int clean(const xt_intake *in, xt_event *event, xt_arena *arena)
@@ -225,7 +204,7 @@ static int mark_known(xt_intake *in, xt_import_event *sorted, size_t n, xt_probl
 }
 
 /* Closes the gaps that known events leave; index is in the order of the events. */
-static void drop_known(load *l, const xt_import_event *index)
+static void drop_known(xt_intake_load *l, const xt_import_event *index)
 {
     size_t from = 0, to = 0, kept = 0;
     for (size_t i = 0; i < l->n; i++) {
@@ -247,7 +226,7 @@ static int by_end(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static int leave_out(xt_intake *in, load *l, xt_problem *problem)
+static int leave_out(xt_intake *in, xt_intake_load *l, xt_problem *problem)
 {
     xt_import_event *index = (void *)l->index.p;
     qsort(index, l->n, sizeof *index, by_time);
@@ -310,7 +289,7 @@ static int stream_begin(xt_intake *in)
     return xt_error_trace(xt_secret_random(in->stream.b, sizeof in->stream.b));
 }
 
-static int encode(xt_intake *in, load *l, xt_problem *problem)
+static int encode(xt_intake *in, xt_intake_load *l, xt_problem *problem)
 {
     int r = leave_out(in, l, problem);
     if (r || l->n == 0)
@@ -353,7 +332,7 @@ static bool store(xt_intake *in)
 }
 
 /* All of it is stored, or known, or given up. Without the lock. */
-static void commit(xt_intake *in, load *l)
+static void commit(xt_intake *in, xt_intake_load *l)
 {
     size_t n = l->n;
     int64_t stop_ms = 0;
@@ -386,19 +365,20 @@ static void commit(xt_intake *in, load *l)
 
 static bool is_due(const xt_intake *in, int64_t now_ms)
 {
-    const load *l = &in->due;
+    const xt_intake_load *l = &in->due;
     return l->n > 0 &&
            (in->stop || in->n_waiters > 0 || l->events.n >= GATHER_BYTES || now_ms - l->since_ms >= GATHER_MS);
 }
 
-static void tick(xt_intake *in, int64_t now_ms, int64_t *last_ms)
+static bool tick(xt_intake *in, int64_t now_ms, int64_t *last_ms)
 {
     if (now_ms - *last_ms < TICK_MS)
-        return;
+        return false;
     *last_ms = now_ms;
     int r = xt_senders_tick(in->senders, now_ms);
     if (r < 0)
         xt_log(XT_LOG_ERROR, "events of other senders: %s", strerror(-r));
+    return true;
 }
 
 static void *run(void *context)
@@ -408,9 +388,9 @@ static void *run(void *context)
     pthread_mutex_lock(&in->lock);
     for (;;) {
         int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
-        tick(in, now_ms, &ticked_ms);
+        bool ticked = tick(in, now_ms, &ticked_ms);
         if (is_due(in, now_ms)) {
-            load taken = in->due;
+            xt_intake_load taken = in->due;
             in->due = in->under_way;
             in->under_way = taken;
             pthread_mutex_unlock(&in->lock);
@@ -420,6 +400,8 @@ static void *run(void *context)
         }
         if (in->stop)
             break;
+        if (ticked && in->due.n == 0)
+            xt_intake_open_sweep(in);
         struct timespec until = after(in->due.n > 0 ? GATHER_MS - (now_ms - in->due.since_ms) : TICK_MS);
         (void)pthread_cond_timedwait(&in->filled, &in->lock, &until);
     }
@@ -458,6 +440,10 @@ int xt_intake_open(xt_app *app, xt_intake **ret)
     if (r == 0)
         r = stream_begin(in);
     if (r == 0)
+        r = xt_intake_key_get(in);
+    if (r == 0)
+        r = xt_intake_open_records(in);
+    if (r == 0)
         r = -pthread_create(&in->thread, NULL, run, in);
     in->runs = r == 0;
     if (r) {
@@ -468,7 +454,7 @@ int xt_intake_open(xt_app *app, xt_intake **ret)
     return 0;
 }
 
-static void load_fini(load *l)
+static void load_fini(xt_intake_load *l)
 {
     xt_buf_fini(&l->events);
     xt_buf_fini(&l->index);
@@ -487,6 +473,8 @@ xt_intake *xt_intake_close(xt_intake *in)
     pthread_mutex_unlock(&in->lock);
     if (in->runs)
         pthread_join(in->thread, NULL);
+    if (in->runs && in->stats.n_refused == 0)
+        xt_intake_open_clear(in);
     xt_senders_free(in->senders);
     xt_recent_fini(&in->ids);
     load_fini(&in->due);

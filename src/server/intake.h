@@ -35,10 +35,17 @@ xt_intake *xt_intake_close(xt_intake *intake);
 XT_MUST_USE int xt_app_intake(xt_app *app, xt_intake **ret);
 
 XT_MUST_USE int xt_intake_line(xt_intake *intake, xt_slice host, xt_slice line);
+/* The same of one that hears of it when it is durable (keep). */
+XT_MUST_USE int xt_intake_line_kept(xt_intake *intake, xt_slice host, xt_slice line);
 /* The event is whole, but for its host's id, which is set; its secrets are taken out here. */
 XT_MUST_USE int xt_intake_event(xt_intake *intake, xt_event *event, xt_arena *arena);
 /* Nothing more should be put in now. */
 bool xt_intake_is_full(xt_intake *intake);
 /* Waits until all events given out so far are durable. 0; -ETIMEDOUT. */
 XT_MUST_USE int xt_intake_settle(xt_intake *intake, int64_t timeout_ms);
+/*
+ * The lines and events put so far are durable when this returns 0: those of whole events in the store, the records that wait
+ * for more where they are found after a kill. -ETIMEDOUT.
+ */
+XT_MUST_USE int xt_intake_keep(xt_intake *intake, int64_t timeout_ms);
 xt_intake_stats xt_intake_stats_get(xt_intake *intake);

@@ -100,6 +100,9 @@ static const xt_sqlite_migration migrations[] = {
          " WITHOUT ROWID;"
          "CREATE TABLE policy_pauses(scope TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, who TEXT NOT NULL,"
          "  why TEXT NOT NULL) WITHOUT ROWID;"},
+    {12, "CREATE TABLE senders(name TEXT PRIMARY KEY, token BLOB NOT NULL UNIQUE, made_ms INTEGER NOT NULL,"
+         "  used_ms INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+         "CREATE TABLE open_records(host TEXT PRIMARY KEY, number INTEGER NOT NULL, box BLOB NOT NULL) WITHOUT ROWID;"},
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

@@ -26,7 +26,10 @@ int xt_api_alert_ack(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_alert_close(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_alert_reopen(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_senders(xt_app *app, xt_request *request, xt_response *response); /* api_senders.c */
-int xt_api_hosts(xt_app *app, xt_request *request, xt_response *response);   /* api_hosts.c */
+int xt_api_sender_tokens(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_sender_token_new(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_sender_token_remove(xt_app *app, xt_request *request, xt_response *response);
+int xt_api_hosts(xt_app *app, xt_request *request, xt_response *response); /* api_hosts.c */
 int xt_api_host_revoke(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_group(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_host_restore(xt_app *app, xt_request *request, xt_response *response);

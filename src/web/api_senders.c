@@ -1,7 +1,10 @@
-/* What came from hosts without our agent: counters since the server's start. */
+/* What came from hosts without our agent: counters since the server's start; and the tokens of who sends over HTTP. */
 #include "server/intake.h"
+#include "server/sender_tokens.h"
 #include "server/syslog_door.h"
 #include "web/api.h"
+#include "web/list_writer.h"
+#include "web/request.h"
 #include "web/respond.h"
 
 static void put_intake(xt_json *json, const xt_intake_stats *stats)
@@ -52,4 +55,60 @@ int xt_api_senders(xt_app *app, xt_request *request, xt_response *response)
     xt_json_object_end(&json);
     xt_buf_putc(&out, '\n');
     return xt_respond_json(response, 200, &out);
+}
+
+static int on_token(void *context, const xt_sender_token *token)
+{
+    xt_list *list = context;
+    if (xt_list_is_json(list)) {
+        xt_json *json = xt_list_json(list);
+        xt_json_field_string(json, "name", xt_slice_str(token->name));
+        xt_json_field_time(json, "made", token->made_ms);
+        xt_json_field_time(json, "used", token->used_ms);
+        xt_list_json_done(list);
+    } else {
+        xt_list_cell(list, xt_slice_str(token->name));
+        xt_list_cell_time(list, token->made_ms);
+        xt_list_cell_time(list, token->used_ms);
+    }
+    return xt_buf_done(&list->out);
+}
+
+int xt_api_sender_tokens(xt_app *app, xt_request *request, xt_response *response)
+{
+    static const char *const columns[] = {"name", "made", "used"};
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_list list;
+    int r = xt_list_begin(&list, request, "senders", columns, XT_COUNT_OF(columns), &problem);
+    if (r)
+        return xt_respond_failure(response, r, 400, &problem);
+    r = xt_app_senders_list(app, on_token, &list, &problem);
+    if (r == 0)
+        return xt_list_end(&list, response);
+    xt_list_fini(&list);
+    return xt_respond_app_failure(response, r, &problem);
+}
+
+int xt_api_sender_token_new(xt_app *app, xt_request *request, xt_response *response)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT, token = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_app_sender_add(app, xt_request_get(request, "name"), &token, &problem);
+    if (r)
+        return xt_respond_app_failure(response, r, &problem);
+    xt_json json = xt_json_to(&out);
+    xt_json_object_begin(&json);
+    xt_json_field_string(&json, "token", xt_buf_slice(&token));
+    xt_json_object_end(&json);
+    xt_buf_putc(&out, '\n');
+    return xt_respond_json(response, 200, &out);
+}
+
+int xt_api_sender_token_remove(xt_app *app, xt_request *request, xt_response *response)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+    int r = xt_app_sender_remove(app, request->params[0], &problem);
+    xt_buf_puts(&out, "{}\n");
+    return r ? xt_respond_app_failure(response, r, &problem) : xt_respond_json(response, 200, &out);
 }

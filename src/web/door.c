@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "io/http/http_server.h"
+#include "web/es.h"
 #include "web/imports.h"
 #include "web/page_files.h"
 #include "web/request.h"
@@ -17,12 +18,12 @@ struct xt_door {
     xt_http_server *http;
     xt_imports *imports;
     struct event *sweep;
-    int port;
+    int port, bulk_port;
     bool is_secure;
 };
 
 /* Which listener a request came through. */
-static const char open_door, control_door;
+static const char open_door, control_door, bulk_door;
 
 static int http_begin(xt_response *response, int status, const char *content_type, const char *extra)
 {
@@ -74,6 +75,18 @@ static xt_slice find_token(xt_slice header)
     return xt_slice_starts_nocase(header, XT_S("Bearer ")) ? xt_slice_trim(xt_slice_skip(header, 7)) : XT_S_NULL;
 }
 
+/* At the bulk door's / stands what is /es elsewhere, and nothing else. */
+static xt_slice bulk_path(xt_slice path, xt_arena *arena)
+{
+    xt_slice prefix = XT_S(XT_ES_PREFIX);
+    char *to = xt_arena_alloc(arena, prefix.n + path.n + 1);
+    if (!to)
+        return prefix;
+    memcpy(to, prefix.p, prefix.n);
+    memcpy(to + prefix.n, path.p, path.n);
+    return xt_slice_of(to, prefix.n + path.n);
+}
+
 static void on_request(void *context, xt_http_exchange *exchange)
 {
     xt_door *door = context;
@@ -85,6 +98,8 @@ static void on_request(void *context, xt_http_exchange *exchange)
         .path = xt_http_path(exchange),
         .query = xt_query_parse(xt_http_query(exchange), &arena),
         .read_body = http_read,
+        .authorization = xt_http_header(exchange, "Authorization"),
+        .content_encoding = xt_http_header(exchange, "Content-Encoding"),
         .cookie = find_cookie(xt_http_header(exchange, "Cookie")),
         .api_token = find_token(xt_http_header(exchange, "Authorization")),
         .origin = xt_http_header(exchange, "Origin"),
@@ -101,6 +116,8 @@ static void on_request(void *context, xt_http_exchange *exchange)
         .imports = door->imports,
         .door = exchange,
     };
+    if (xt_http_door(exchange) == &bulk_door)
+        request.path = bulk_path(request.path, &arena);
     if (is_control)
         memcpy(request.user, XT_LOCAL_USER, sizeof XT_LOCAL_USER);
     xt_response response = {.begin = http_begin, .write = http_write, .end = http_end, .door = exchange};
@@ -132,17 +149,17 @@ static int on_user(void *context, const char *name, xt_role role, int64_t last_l
 }
 
 /* What other machines can reach wants TLS and somebody who may log in. */
-static int check_address(xt_app *app, const xt_door_settings *settings, xt_problem *reterr_problem)
+static int check_address(xt_app *app, const xt_door_settings *settings, const char *address, xt_problem *reterr_problem)
 {
     bool has_user = false;
-    if (xt_http_address_is_loopback(settings->address))
+    if (xt_http_address_is_loopback(address))
         return 0;
     int r = xt_app_users_list(app, on_user, &has_user, reterr_problem);
     if (r)
         return r < 0 ? r : xt_error_fold(r);
     if (settings->tls && has_user)
         return 0;
-    xt_problem_set(reterr_problem, "%s is not this machine alone: that needs %s", settings->address,
+    xt_problem_set(reterr_problem, "%s is not this machine alone: that needs %s", address,
                    settings->tls ? "a user" : "TLS");
     xt_problem_hint(reterr_problem, "%s",
                     settings->tls ? "add one with: exectrail user add NAME --role admin"
@@ -154,10 +171,16 @@ static int listen_on(xt_door *door, const xt_door_settings *settings, xt_problem
 {
     int r = 0;
     if (settings->address) {
-        r = check_address(door->app, settings, reterr_problem);
+        r = check_address(door->app, settings, settings->address, reterr_problem);
         if (r == 0)
             r = xt_http_server_listen(door->http, settings->address, settings->tls, &open_door, &door->port,
                                       reterr_problem);
+    }
+    if (r == 0 && settings->bulk_address) {
+        r = check_address(door->app, settings, settings->bulk_address, reterr_problem);
+        if (r == 0)
+            r = xt_http_server_listen(door->http, settings->bulk_address, settings->bulk_tls, &bulk_door,
+                                      &door->bulk_port, reterr_problem);
     }
     if (r == 0 && settings->control_path)
         r = xt_http_server_listen_unix(door->http, settings->control_path, &control_door, reterr_problem);
@@ -201,6 +224,11 @@ int xt_door_open(xt_app *app, struct event_base *base, const xt_door_settings *s
 int xt_door_port(const xt_door *door)
 {
     return door->port;
+}
+
+int xt_door_bulk_port(const xt_door *door)
+{
+    return door->bulk_port;
 }
 
 xt_door *xt_door_close(xt_door *door)

@@ -19,7 +19,9 @@ enum {
 
 typedef struct xt_door_settings {
     const char *address;      /* HOST:PORT, port 0 takes a free one; NULL: none */
+    const char *bulk_address; /* HOST:PORT where / is /es of the address; NULL: none */
     SSL_CTX *tls;             /* for the address; borrowed until close; NULL: plain */
+    SSL_CTX *bulk_tls;        /* the same for the bulk door */
     const char *control_path; /* DIR/control.sock; NULL: none */
 } xt_door_settings;
 
@@ -27,4 +29,5 @@ typedef struct xt_door xt_door;
 XT_MUST_USE int xt_door_open(xt_app *app, struct event_base *base, const xt_door_settings *settings, xt_door **ret,
                              xt_problem *reterr_problem);
 int xt_door_port(const xt_door *door); /* of the address, 0 without one */
+int xt_door_bulk_port(const xt_door *door);
 xt_door *xt_door_close(xt_door *door); /* ends running requests; accepts NULL, returns NULL */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "web/es.h"
 #include "web/request.h"
 #include "web/respond.h"
 
@@ -135,6 +136,8 @@ static int run(xt_app *app, const xt_route *route, xt_request *request, xt_respo
 int xt_route_run(xt_app *app, xt_request *request, xt_response *response)
 {
     const char *allow = NULL;
+    if (xt_es_is(request->path))
+        return xt_es_run(app, request, response);
     for (const xt_route *route = xt_routes; route->method; route++) {
         xt_slice params[4] = {XT_S_NULL, XT_S_NULL, XT_S_NULL, XT_S_NULL};
         if (!fits(route->pattern, request->path, params))

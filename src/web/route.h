@@ -33,6 +33,7 @@ typedef struct xt_request {
     /* The body in pieces; 0 at the end, <0 errno. */
     ssize_t (*read_body)(struct xt_request *request, void *p, size_t n);
     xt_slice cookie, api_token;
+    xt_slice authorization, content_encoding;               /* headers, p NULL when not sent */
     xt_slice origin, host, fetch_site;                      /* headers, p NULL when not sent */
     xt_slice accept_encoding, if_none_match, last_event_id; /* headers, p NULL when not sent */
     bool is_secure;                                         /* came over TLS */

@@ -222,6 +222,75 @@ static void test_hosts_are_bounded(void **state)
     xt_buf_fini(&got.lines);
 }
 
+static int keep_lines(void *context, xt_slice host, xt_slice lines)
+{
+    sink *to = context;
+    assert_true(xt_slice_eq(host, XT_S("h1")));
+    to->n++;
+    xt_buf_reset(&to->lines);
+    xt_buf_put(&to->lines, lines);
+    return 0;
+}
+
+/* At any place where the log is cut: what waits, given to others who go on, makes the same events. */
+static void test_what_waits_can_be_carried_on(void **state)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    sink want = {.n = 0};
+    (void)state;
+    read_capture("tamper.log", &text);
+    decode(xt_buf_slice(&text), "h1", &want);
+    char **expected = calloc(4096, sizeof *expected);
+    size_t n_expected = sorted(&want.lines, expected, 4096);
+    for (size_t cut = 1; cut < 40; cut += 3) {
+        sink got = {.n = 0}, open = {.n = 0};
+        xt_slice rest = xt_buf_slice(&text), line;
+        xt_senders *first = open_senders(&got), *second = open_senders(&got);
+        for (size_t i = 0; xt_slice_cut(&rest, '\n', &line); i++) {
+            if (i == cut) {
+                assert_int_equal(xt_senders_finish_titled(first), 0);
+                assert_int_equal(xt_senders_open_each(first, keep_lines, &open), 0);
+                xt_slice lines = xt_buf_slice(&open.lines), kept;
+                while (xt_slice_cut(&lines, '\n', &kept))
+                    if (kept.n > 0)
+                        assert_int_equal(xt_senders_feed_kept(second, XT_S("h1"), kept, 1), 0);
+            }
+            if (line.n > 0)
+                assert_int_equal(xt_senders_feed_kept(i < cut ? first : second, XT_S("h1"), line, 1), 0);
+        }
+        assert_int_equal(xt_senders_finish(second), 0);
+        xt_senders_free(first);
+        xt_senders_free(second);
+        assert_int_equal(got.n, want.n);
+        xt_buf_fini(&got.lines);
+        xt_buf_fini(&open.lines);
+    }
+    assert_true(n_expected > 10);
+    free(expected);
+    xt_buf_fini(&want.lines);
+}
+
+static void test_a_picture_is_taken_of_what_changed(void **state)
+{
+    sink got = {.n = 0}, open = {.n = 0};
+    (void)state;
+    xt_senders *senders = open_senders(&got);
+    assert_int_equal(xt_senders_feed(senders, XT_S("other"), XT_S("type=LOGIN msg=audit(1.000:1): pid=1"), 1), 0);
+    assert_int_equal(xt_senders_feed_kept(senders, XT_S("h1"), XT_S("type=LOGIN msg=audit(1.000:1): pid=1"), 1), 0);
+    assert_int_equal(xt_senders_open_each(senders, keep_lines, &open), 0);
+    assert_int_equal(open.n, 1); /* not of the host that nobody keeps */
+    assert_true(xt_slice_eq(xt_buf_slice(&open.lines), XT_S("type=LOGIN msg=audit(1.000:1): pid=1\n")));
+    assert_int_equal(xt_senders_tick(senders, 4000), 0);
+    assert_int_equal(xt_senders_open_each(senders, keep_lines, &open), 0);
+    assert_int_equal(open.n, 2); /* nothing waits any more: that is said once */
+    assert_int_equal(open.lines.n, 0);
+    assert_int_equal(xt_senders_open_each(senders, keep_lines, &open), 0);
+    assert_int_equal(open.n, 2);
+    xt_senders_free(senders);
+    xt_buf_fini(&got.lines);
+    xt_buf_fini(&open.lines);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +299,8 @@ int main(void)
         cmocka_unit_test(test_what_is_no_record),
         cmocka_unit_test(test_node_names_the_host_and_a_log_escapes),
         cmocka_unit_test(test_hosts_are_bounded),
+        cmocka_unit_test(test_what_waits_can_be_carried_on),
+        cmocka_unit_test(test_a_picture_is_taken_of_what_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
