@@ -344,11 +344,14 @@ static int fill(const settings_source *source, xt_agent_settings *out, xt_proble
         r = read_write_log(source, out, problem);
     if (r != 0)
         return r;
-    const char *spool = find(source, "spool-mib");
-    uint64_t mib;
+    const char *spool = find(source, "spool-mib"), *spare = find(source, "spool-free-mib");
+    uint64_t mib, spare_mib = 0;
     if (!xt_slice_parse_u64(xt_slice_str(spool), &mib) || mib < 1 || mib > 1 << 20)
         return option_bad(problem, "spool-mib", spool, "it is a number of mebibytes from 1 to 1048576");
     out->spool_bytes = mib << 20;
+    if (spare && (!xt_slice_parse_u64(xt_slice_str(spare), &spare_mib) || spare_mib < 1 || spare_mib > 1 << 20))
+        return option_bad(problem, "spool-free-mib", spare, "it is a number of mebibytes from 1 to 1048576");
+    out->spool_free_bytes = spare_mib << 20;
     const char *host = find(source, "host");
     if (host && (!host[0] || strlen(host) >= sizeof out->host_name))
         return option_bad(problem, "host", host, "it is a name of 1 to 255 bytes");

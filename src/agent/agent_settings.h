@@ -49,6 +49,7 @@ typedef struct xt_agent_settings {
     xt_secret_seal_key seal_key;
     bool seals; /* what is taken out is sealed to it; else it is gone */
     uint64_t spool_bytes;
+    uint64_t spool_free_bytes; /* of its disk, that stay free; 0: agent/disk_room.h says */
     const char *write_log; /* NULL: none */
     uint64_t write_log_bytes;
     unsigned write_log_files;

@@ -195,9 +195,10 @@ static void put_server(xt_buf *out, const xt_state_file *file)
     }
     xt_buf_puts(out, "\nlast ack       ");
     put_time(out, number(file, "acked_ms"));
-    xt_buf_printf(out, ", batch %llu\nspool          %llu batches, %llu events, %llu bytes; %llu events dropped\n",
-                  number(file, "acked_number"), number(file, "spool_batches"), number(file, "spool_events"),
-                  number(file, "spool_bytes"), number(file, "spool_dropped_events"));
+    xt_buf_printf(out, ", batch %llu\nspool          ", number(file, "acked_number"));
+    put_text(out, file, "spool");
+    xt_buf_printf(out, "; %llu batches, %llu events, %llu bytes; %llu events dropped\n", number(file, "spool_batches"),
+                  number(file, "spool_events"), number(file, "spool_bytes"), number(file, "spool_dropped_events"));
 }
 
 static void put_status(xt_buf *out, const xt_state_file *file)

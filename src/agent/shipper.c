@@ -16,6 +16,7 @@
 
 #include "agent/beat_book.h"
 #include "agent/channel.h"
+#include "agent/disk_room.h"
 #include "agent/identity.h"
 #include "agent/link.h"
 #include "agent/mark_file.h"
@@ -24,6 +25,7 @@
 #include "agent/serial_count.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/timestamp.h"
 #include "base/utf8.h"
 #include "io/tls_trust.h"
 #include "wire/policy_order.h"
@@ -32,6 +34,7 @@
 
 #define PACK_BYTES    196608
 #define PACK_EVENTS   1500
+#define HELD_BYTES    ((size_t)2 << 20) /* that wait in memory when the disk does not take them */
 #define QUEUE_BYTES   ((size_t)4 << 20) /* handed to TLS and not yet gone */
 #define END_MS        5000
 #define REPORT_MS     2000
@@ -69,8 +72,12 @@ typedef struct shipper {
     int64_t acked_ms;    /* wall; 0: never */
     int64_t progress_ms; /* mono: an acknowledgement, or nothing was waited for */
     xt_serial_file *serials;
-    xt_serial_count told; /* by the collector, of what stands in pack; max 0: nothing */
-    uint64_t n_unspooled; /* events that found no place on the disk */
+    xt_serial_count told;    /* by the collector, of what stands in pack; max 0: nothing */
+    xt_spool_loss unspooled; /* what found no place on the disk, and is not told of yet */
+    uint64_t n_unspooled;    /* all such since the start */
+    bool disk_refuses;       /* it was said */
+    bool says_hello_again;   /* when the disk may have come right */
+    uint64_t n_last_waiting; /* batches, when it was last looked at */
     bool ending, failed;
     bool is_collector_stopped; /* it was said */
 } shipper;
@@ -96,16 +103,42 @@ static xt_event_origin origin_of(const shipper *s)
     };
 }
 
-static void put_dropped(void *context, uint64_t n_batches, uint64_t n_events, xt_buf *out)
+static uint64_t spool_room(void *context)
+{
+    const shipper *s = context;
+    return xt_disk_room(".", s->settings->spool_free_bytes);
+}
+
+/* The disk, or memory: said once, and once when it is right again. */
+static void on_disk(shipper *s, const xt_problem *problem)
+{
+    if (problem && !s->disk_refuses)
+        xt_log_problem(XT_LOG_ERROR, problem);
+    else if (!problem && s->disk_refuses)
+        xt_log(XT_LOG_INFO, "the spool can be written again");
+    s->disk_refuses = problem != NULL;
+}
+
+static void put_dropped(void *context, const xt_spool_loss *loss, xt_buf *out)
 {
     const shipper *s = context;
     const xt_event_origin origin = origin_of(s);
-    char text[256];
+    char text[512], from[25], to[25];
     xt_buf message = XT_BUF_ON(text);
+    uint64_t n = loss->n_unknown;
+    for (unsigned i = 0; i < XT_N_RANKS; i++)
+        n += loss->n_events[i];
     xt_buf_printf(&message,
-                  "%llu events in %llu batches were dropped before the server had them: the spool of %llu MiB was full",
-                  (unsigned long long)n_events, (unsigned long long)n_batches,
-                  (unsigned long long)(s->settings->spool_bytes >> 20));
+                  "%llu events were dropped before the server had them: %llu ends of processes, %llu executions, "
+                  "%llu others, %llu of which that is not known",
+                  (unsigned long long)n, (unsigned long long)loss->n_events[XT_RANK_END],
+                  (unsigned long long)loss->n_events[XT_RANK_EXEC], (unsigned long long)loss->n_events[XT_RANK_FIRST],
+                  (unsigned long long)loss->n_unknown);
+    xt_timestamp_format((int64_t)loss->from_ms, from);
+    xt_timestamp_format((int64_t)loss->to_ms, to);
+    if (loss->from_ms)
+        xt_buf_printf(&message, "; from %s to %s", from, to);
+    xt_buf_puts(&message, loss->n_damaged == n ? "; the spool was damaged on the disk" : "; the spool had no room");
     xt_own_event_put(out, &origin, xt_clock_wall_ms(&xt_clock_system), "dropped", xt_buf_slice(&message));
 }
 
@@ -118,18 +151,37 @@ static int64_t certificate_end(const shipper *s)
     return to_ms;
 }
 
+/* How the spool is, in words. */
+static void put_spool_state(const shipper *s, const xt_spool_stats *stats, xt_buf *out)
+{
+    uint64_t percent = stats->max_bytes ? stats->n_bytes * 100 / stats->max_bytes : 100;
+    if (s->disk_refuses)
+        xt_buf_printf(out, "the disk does not take it: %llu events wait in memory", (unsigned long long)s->n_packed);
+    else if (stats->n_batches == 0)
+        xt_buf_puts(out, "empty");
+    else if (stats->is_shedding)
+        xt_buf_puts(out, "full: the least important and oldest events go");
+    else
+        xt_buf_printf(out, "%llu %% of %llu MiB in use", (unsigned long long)percent,
+                      (unsigned long long)(stats->max_bytes >> 20));
+    if (stats->max_bytes < s->settings->spool_bytes)
+        xt_buf_puts(out, "; its disk has room for no more");
+}
+
 static void report(shipper *s)
 {
-    char text[2560], server[300], state[800];
-    xt_buf out = XT_BUF_ON(text), a = XT_BUF_ON(server), b = XT_BUF_ON(state);
+    char text[2560], server[300], state[800], spool[200];
+    xt_buf out = XT_BUF_ON(text), a = XT_BUF_ON(server), b = XT_BUF_ON(state), c = XT_BUF_ON(spool);
     xt_spool_stats stats = xt_spool_stats_get(s->spool);
     xt_text_visible_head(&a, xt_slice_str(xt_link_server(s->link)));
     xt_text_visible_head(&b, xt_slice_str(xt_link_state(s->link)));
+    put_spool_state(s, &stats, &c);
     xt_buf_printf(&out,
-                  "host_id=%s\nserver=%.*s\nconnection=%.*s\nspool_batches=%llu\nspool_events=%llu\nspool_bytes=%llu\n"
+                  "host_id=%s\nserver=%.*s\nconnection=%.*s\nspool=%.*s\nspool_batches=%llu\nspool_events=%llu\nspool_"
+                  "bytes=%llu\n"
                   "spool_dropped_events=%llu\nacked_number=%llu\nacked_ms=%lld\nretry_ms=%lld\ncertificate_ms=%lld\n",
                   s->identity.host_id, XT_S_ARGS(xt_buf_slice(&a)), XT_S_ARGS(xt_buf_slice(&b)),
-                  (unsigned long long)stats.n_batches, (unsigned long long)stats.n_events,
+                  XT_S_ARGS(xt_buf_slice(&c)), (unsigned long long)stats.n_batches, (unsigned long long)stats.n_events,
                   (unsigned long long)stats.n_bytes, (unsigned long long)stats.n_dropped_events + s->n_unspooled,
                   (unsigned long long)stats.acked_number, (long long)s->acked_ms, (long long)xt_link_retry_ms(s->link),
                   (long long)certificate_end(s));
@@ -168,12 +220,11 @@ static void pump(shipper *s)
         uint64_t number = 0;
         xt_buf_reset(&s->payload);
         int r = xt_spool_next(s->spool, s->sent, &number, &s->payload, &problem);
-        if (r < 0) {
-            xt_log_problem(XT_LOG_ERROR, &problem);
-            stop(s, true);
-            return;
-        }
-        if (number == 0)
+        if (r == XT_SPOOL_E_RENEWED)
+            xt_link_restart(s->link);
+        if (r < 0)
+            on_disk(s, &problem); /* tried again with the next report */
+        if (r != 0 || number == 0)
             break;
         if (!send_batch(s))
             break;
@@ -215,26 +266,64 @@ static void serials_put(shipper *s)
     s->told.max = 0;
 }
 
+/* Takes events up to that rank out of what is packed; they are counted. */
+static void pack_thin(shipper *s, unsigned rank)
+{
+    xt_slice rest = xt_buf_slice(&s->pack), bytes;
+    xt_buf left = XT_BUF_INIT;
+    uint64_t n_left = 0, n = s->n_packed;
+    while (xt_event_batch_next(&rest, &bytes)) {
+        xt_event event;
+        xt_event_rank of = xt_event_decode(bytes, &event, NULL) == 0 ? xt_event_rank_get(&event) : XT_RANK_FIRST;
+        if (of <= rank) {
+            s->unspooled.n_events[of]++;
+        } else {
+            xt_buf_put_block(&left, bytes);
+            n_left++;
+        }
+    }
+    if (xt_buf_done(&left) < 0) {
+        s->unspooled.n_unknown += n_left;
+        xt_buf_reset(&left);
+        n_left = 0;
+    }
+    s->n_unspooled += n - n_left;
+    xt_buf_fini(&s->pack);
+    s->pack = left;
+    s->n_packed = n_left;
+}
+
+/* The disk does not take it: it waits here, and when that is too much the least of it goes. */
+static void pack_hold(shipper *s, const xt_problem *problem)
+{
+    on_disk(s, problem);
+    for (unsigned rank = 0; rank < XT_N_RANKS && (s->pack.n > HELD_BYTES || s->pack.failed); rank++)
+        pack_thin(s, rank);
+}
+
 static void pack_flush(shipper *s)
 {
     xt_problem problem = XT_PROBLEM_INIT;
+    const xt_spool_loss none = {0};
     if (s->n_packed == 0)
         return;
-    if (s->n_unspooled > 0)
-        put_dropped(s, 0, s->n_unspooled, &s->pack);
+    size_t n_bytes = s->pack.n;
+    bool lost = memcmp(&s->unspooled, &none, sizeof none) != 0;
+    if (lost)
+        put_dropped(s, &s->unspooled, &s->pack);
     int r = xt_buf_done(&s->pack);
     if (r == 0)
-        r = xt_spool_put(s->spool, xt_buf_slice(&s->pack), s->n_packed + (s->n_unspooled > 0), &problem);
+        r = xt_spool_put(s->spool, xt_buf_slice(&s->pack), s->n_packed + lost, &problem);
     if (r < 0) {
-        if (s->n_unspooled == 0)
-            xt_log_problem(XT_LOG_ERROR, &problem);
-        s->n_unspooled += s->n_packed;
-    } else {
-        s->n_unspooled = 0;
-        s->n_batches++;
-        s->n_put++;
-        mark_write(s);
+        s->pack.n = n_bytes; /* what was lost is told when it is taken */
+        pack_hold(s, &problem);
+        return;
     }
+    on_disk(s, NULL);
+    s->unspooled = none;
+    s->n_batches++;
+    s->n_put++;
+    mark_write(s);
     xt_buf_reset(&s->pack);
     s->n_packed = 0;
     serials_put(s);
@@ -267,6 +356,16 @@ static void look_at_collector(shipper *s)
     pack_flush(s);
 }
 
+/* What waits longer than a moment is to survive a power failure. */
+static void sync_waiting(shipper *s)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    uint64_t n = xt_spool_stats_get(s->spool).n_batches;
+    if (n > 0 && s->n_last_waiting > 0 && xt_spool_sync(s->spool, &problem) < 0)
+        on_disk(s, &problem);
+    s->n_last_waiting = n;
+}
+
 static void on_report_timer(evutil_socket_t fd, short what, void *context)
 {
     shipper *s = context;
@@ -276,6 +375,13 @@ static void on_report_timer(evutil_socket_t fd, short what, void *context)
         s->progress_ms = now_ms;
     else if (now_ms - s->progress_ms > UNANSWERED_MS)
         xt_link_restart(s->link);
+    if (s->says_hello_again && xt_link_is_up(s->link))
+        xt_link_restart(s->link);
+    s->says_hello_again = false;
+    sync_waiting(s);
+    if (s->disk_refuses)
+        pack_flush(s);
+    pump(s);
     report(s);
 }
 
@@ -424,8 +530,9 @@ static void on_welcome(void *context, const xt_welcome *welcome)
         r = put < 0 ? put : r;
     }
     if (r < 0) {
-        xt_log_problem(XT_LOG_ERROR, &problem);
-        stop(s, true);
+        on_disk(s, &problem);
+        s->says_hello_again = true;
+        s->window = 0;
         return;
     }
     if (r == XT_SPOOL_E_RENEWED) {
@@ -452,9 +559,11 @@ static void on_ack(void *context, uint64_t number)
 {
     shipper *s = context;
     xt_problem problem = XT_PROBLEM_INIT;
-    if (xt_spool_ack(s->spool, number < s->sent ? number : s->sent, &problem) < 0) {
-        xt_log_problem(XT_LOG_ERROR, &problem);
-        stop(s, true);
+    int r = xt_spool_ack(s->spool, number < s->sent ? number : s->sent, &problem);
+    if (r < 0)
+        on_disk(s, &problem); /* what is not noted is sent again at worst, and known there */
+    if (r == XT_SPOOL_E_RENEWED) {
+        xt_link_restart(s->link);
         return;
     }
     s->acked_ms = xt_clock_wall_ms(&xt_clock_system);
@@ -586,6 +695,7 @@ static int prepare(shipper *s, int helper_fd)
     const xt_spool_settings spool = {.vfs = &xt_vfs_system,
                                      .dir = "spool",
                                      .max_bytes = s->settings->spool_bytes,
+                                     .room = spool_room,
                                      .tombstone = put_dropped,
                                      .context = s};
     xt_problem problem = XT_PROBLEM_INIT;

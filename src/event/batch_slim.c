@@ -14,7 +14,7 @@
 #include "event/pack.h"
 
 #define N_KINDS     3
-#define SLACK       (XT_F_END * (2 + XT_PACK_MAX_VARINT) + 16) /* what xt_event_batch_put may reserve too much */
+#define N_IDS       128 /* of fields: later versions have more than ours, and are read all the same */
 #define LONGEST_HEX 64
 #define MATCH_MS    8 /* how far the kernel's coarse clock and the connector's may be apart */
 
@@ -22,7 +22,7 @@ typedef enum id_form { ID_BLOCK, ID_HEX, ID_UUID, ID_OF, ID_AS_PARENT } id_form;
 
 typedef enum coding { AS_IS, STEP, NEAR, MICROS, ID } coding;
 
-static coding coding_of(xt_field f)
+static coding coding_of(unsigned f)
 {
     switch (f) {
     case XT_F_TIME:
@@ -48,54 +48,112 @@ static coding coding_of(xt_field f)
     }
 }
 
-static bool is_always(xt_field f)
+/* A field as it stands in the canonical event: numbers of TIME and INT are zigzag there. */
+typedef struct slim_event {
+    uint64_t present[N_IDS / 64], is_bytes[N_IDS / 64];
+    xt_value values[N_IDS];
+} slim_event;
+
+static bool has(const slim_event *event, unsigned f)
+{
+    return event->present[f / 64] >> (f % 64) & 1;
+}
+
+static bool is_bytes(const slim_event *event, unsigned f)
+{
+    return event->is_bytes[f / 64] >> (f % 64) & 1;
+}
+
+static void reset(slim_event *event)
+{
+    memset(event->present, 0, sizeof event->present);
+    memset(event->is_bytes, 0, sizeof event->is_bytes);
+}
+
+static void put_away(slim_event *event, unsigned f)
+{
+    event->present[f / 64] &= ~(UINT64_C(1) << (f % 64));
+}
+
+static void set_num(slim_event *event, unsigned f, uint64_t num)
+{
+    event->present[f / 64] |= UINT64_C(1) << (f % 64);
+    event->is_bytes[f / 64] &= ~(UINT64_C(1) << (f % 64));
+    event->values[f].num = num;
+}
+
+static void set_bytes(slim_event *event, unsigned f, xt_slice bytes)
+{
+    event->present[f / 64] |= UINT64_C(1) << (f % 64);
+    event->is_bytes[f / 64] |= UINT64_C(1) << (f % 64);
+    event->values[f].bytes = bytes;
+}
+
+static xt_slice bytes_of(const slim_event *event, unsigned f)
+{
+    return has(event, f) && is_bytes(event, f) ? event->values[f].bytes : XT_S_NULL;
+}
+
+static uint64_t num_of(const slim_event *event, unsigned f, uint64_t otherwise)
+{
+    return has(event, f) && !is_bytes(event, f) ? event->values[f].num : otherwise;
+}
+
+static uint64_t time_of(const slim_event *event)
+{
+    return (uint64_t)xt_pack_unzigzag(num_of(event, XT_F_TIME, 0));
+}
+
+static bool is_always(unsigned f)
 {
     return coding_of(f) == STEP || f == XT_F_OF;
 }
 
 typedef struct slim_state {
-    xt_event last[N_KINDS];
-    xt_event now; /* slimming: what is compared */
+    slim_event last[N_KINDS];
+    slim_event now; /* slimming: what is compared */
     uint64_t time, serial, pid;
     char hex[N_KINDS][8][LONGEST_HEX]; /* expanding: ids written out, by hex_slot */
 } slim_state;
 
-static uint64_t *step_of(slim_state *s, xt_field f)
+static uint64_t *step_of(slim_state *s, unsigned f)
 {
     return f == XT_F_TIME ? &s->time : f == XT_F_SERIAL ? &s->serial : &s->pid;
 }
 
 /* What a NEAR number is told against. `last` is the last event of the kind. */
-static uint64_t near_of(const xt_event *last, const xt_event *now, xt_field f)
+static uint64_t near_of(const slim_event *last, const slim_event *now, unsigned f)
 {
-    return xt_event_num(last, f, xt_event_num(now, f == XT_F_LEADER ? XT_F_PPID : XT_F_PID, 0));
+    return num_of(last, f, num_of(now, f == XT_F_LEADER ? XT_F_PPID : XT_F_PID, 0));
 }
 
-static bool is_bytes(const xt_field_info *info)
+/* Whether a field of that kind may have that id. */
+static bool may_be(uint64_t id, bool bytes)
 {
-    return info->type > XT_INT;
+    return id > 0 && id < N_IDS && (coding_of((unsigned)id) == AS_IS || bytes == (coding_of((unsigned)id) == ID));
 }
 
 /* ------------------------------------------------------------------------------------------------ ids */
 
-static bool of_matches(const xt_event *event, uint64_t exec_ms)
+/* The id of the exec that long before this event, with its host and serial. */
+static void of_format(const slim_event *event, int64_t ms, char ret[static 33])
 {
-    char text[33];
-    xt_hash128_format(xt_event_id_of(xt_event_bytes(event, XT_F_HOST_ID), (int64_t)exec_ms,
-                                     (uint32_t)xt_event_num(event, XT_F_SERIAL, 0)),
-                      text);
-    return xt_slice_eq(event->values[XT_F_OF].bytes, xt_slice_of(text, 32));
+    xt_hash128_format(xt_event_id_of(bytes_of(event, XT_F_HOST_ID), (int64_t)(time_of(event) - (uint64_t)ms),
+                                     (uint32_t)num_of(event, XT_F_SERIAL, 0)),
+                      ret);
 }
 
 /* How long before this event the exec was that its OF names; false when it is not to be found. */
-static bool of_find(const xt_event *event, int64_t *ret_ms)
+static bool of_find(const slim_event *event, int64_t *ret_ms)
 {
-    int64_t guess = (int64_t)(xt_event_num(event, XT_F_DURATION, 0) / 1000000);
-    if (!xt_event_has(event, XT_F_SERIAL) || !xt_event_has(event, XT_F_DURATION))
+    int64_t guess = (int64_t)(num_of(event, XT_F_DURATION, 0) / 1000000);
+    if (!has(event, XT_F_SERIAL) || !has(event, XT_F_DURATION))
         return false;
     for (int64_t i = 0; i <= 2 * MATCH_MS; i++) {
         int64_t ms = guess + (i & 1 ? (i + 1) / 2 : -(i / 2));
-        if (of_matches(event, xt_event_num(event, XT_F_TIME, 0) - (uint64_t)ms)) {
+        char text[33];
+        of_format(event, ms, text);
+        if (xt_slice_eq(event->values[XT_F_OF].bytes, xt_slice_of(text, 32))) {
             *ret_ms = ms;
             return true;
         }
@@ -136,12 +194,12 @@ static bool uuid_pack(xt_slice text, char out[static 16])
     return hex_pack(xt_slice_of(digits, n), out);
 }
 
-static void put_id(const xt_event *event, xt_field f, xt_buf *out)
+static void put_id(const slim_event *event, unsigned f, xt_buf *out)
 {
     xt_slice text = event->values[f].bytes;
     char bytes[LONGEST_HEX / 2];
     int64_t ms;
-    if (f == XT_F_LEADER_ENTITY && xt_event_has(event, XT_F_PARENT_ENTITY) && text.n <= LONGEST_HEX &&
+    if (f == XT_F_LEADER_ENTITY && has(event, XT_F_PARENT_ENTITY) && text.n <= LONGEST_HEX &&
         xt_slice_eq(text, event->values[XT_F_PARENT_ENTITY].bytes)) {
         xt_buf_put_u8(out, ID_AS_PARENT);
     } else if (f == XT_F_OF && of_find(event, &ms)) {
@@ -159,9 +217,9 @@ static void put_id(const xt_event *event, xt_field f, xt_buf *out)
     }
 }
 
-static unsigned hex_slot(xt_field f)
+static unsigned hex_slot(unsigned f)
 {
-    static const xt_field fields[] = {XT_F_EVENT_ID,      XT_F_HOST_ID,       XT_F_BOOT_ID,   XT_F_ENTITY,
+    static const unsigned fields[] = {XT_F_EVENT_ID,      XT_F_HOST_ID,       XT_F_BOOT_ID,   XT_F_ENTITY,
                                       XT_F_PARENT_ENTITY, XT_F_LEADER_ENTITY, XT_F_CONTAINER, XT_F_OF};
     unsigned i = 0;
     while (fields[i] != f)
@@ -189,9 +247,9 @@ static size_t uuid_unpack(xt_slice bytes, char *out)
 }
 
 /* False: no such form, or of a field that cannot have it. */
-static bool get_id(slim_state *s, unsigned kind, xt_field f, xt_reader *reader)
+static bool get_id(slim_state *s, unsigned kind, unsigned f, xt_reader *reader)
 {
-    xt_event *event = &s->last[kind];
+    slim_event *event = &s->last[kind];
     char *room = s->hex[kind][hex_slot(f)];
     uint8_t form = xt_reader_u8(reader);
     xt_slice bytes = form == ID_UUID                      ? xt_reader_bytes(reader, 16)
@@ -200,7 +258,7 @@ static bool get_id(slim_state *s, unsigned kind, xt_field f, xt_reader *reader)
     int64_t ms = form == ID_OF ? xt_reader_zigzag(reader) : 0;
     if (reader->failed || form > ID_AS_PARENT || (form == ID_HEX && bytes.n > LONGEST_HEX / 2) ||
         (form == ID_OF && f != XT_F_OF) ||
-        (form == ID_AS_PARENT && (f != XT_F_LEADER_ENTITY || !xt_event_has(event, XT_F_PARENT_ENTITY))))
+        (form == ID_AS_PARENT && (f != XT_F_LEADER_ENTITY || !has(event, XT_F_PARENT_ENTITY))))
         return false;
     if (form == ID_HEX)
         bytes = xt_slice_of(room, hex_unpack(bytes, room));
@@ -210,124 +268,107 @@ static bool get_id(slim_state *s, unsigned kind, xt_field f, xt_reader *reader)
         bytes = xt_slice_of(room, xt_slice_head(event->values[XT_F_PARENT_ENTITY].bytes, LONGEST_HEX).n);
     if (form == ID_AS_PARENT && bytes.n > 0)
         memcpy(room, event->values[XT_F_PARENT_ENTITY].bytes.p, bytes.n);
-    xt_event_set_bytes(event, f, bytes);
     if (form == ID_OF) {
         char text[33];
-        xt_hash128_format(xt_event_id_of(xt_event_bytes(event, XT_F_HOST_ID),
-                                         (int64_t)(xt_event_num(event, XT_F_TIME, 0) - (uint64_t)ms),
-                                         (uint32_t)xt_event_num(event, XT_F_SERIAL, 0)),
-                          text);
+        of_format(event, ms, text);
         memcpy(room, text, 32);
-        xt_event_set_bytes(event, f, xt_slice_of(room, 32));
+        bytes = xt_slice_of(room, 32);
     }
+    set_bytes(event, f, bytes);
     return true;
 }
 
 /* ------------------------------------------------------------------------------------------------ slimming */
 
 /* The fields of a canonical event as they are; false when slimming it would not give it back byte for byte. */
-static bool parse(xt_slice bytes, xt_event *ret)
+static bool parse(xt_slice bytes, slim_event *ret)
 {
     xt_reader reader = xt_reader_of(bytes);
     size_t n = 1;
     uint64_t last = 0;
-    xt_event_reset(ret);
+    reset(ret);
     if (xt_reader_u8(&reader) != XT_EVENT_VERSION)
         return false;
     while (xt_reader_left(&reader) > 0) {
         uint64_t key = xt_reader_varint(&reader), id = key >> 1;
-        const xt_field_info *info = id < XT_F_END ? xt_field_find((unsigned)id) : NULL;
-        if (!info || id <= last || (info->flags & XT_VIRTUAL) || is_bytes(info) != (key & 1))
+        if (id <= last || !may_be(id, key & 1))
             return false;
         last = id;
         n += xt_pack_varint_size(key);
         if (key & 1) {
             xt_slice block = xt_reader_block(&reader);
-            xt_event_set_bytes(ret, info->id, block);
+            set_bytes(ret, (unsigned)id, block);
             n += xt_pack_block_size(block);
         } else {
             uint64_t num = xt_reader_varint(&reader);
-            xt_event_set_num(ret, info->id, info->type == XT_UINT ? num : (uint64_t)xt_pack_unzigzag(num));
+            set_num(ret, (unsigned)id, num);
             n += xt_pack_varint_size(num);
         }
         if (reader.failed)
             return false;
     }
-    return n == bytes.n && xt_event_num(ret, XT_F_DURATION, 0) >> 63 == 0;
+    return n == bytes.n && num_of(ret, XT_F_DURATION, 0) >> 63 == 0;
 }
 
-static bool is_same(const xt_event *last, const xt_event *now, const xt_field_info *info)
+static bool is_same(const slim_event *last, const slim_event *now, unsigned f)
 {
-    if (is_always(info->id) || !xt_event_has(last, info->id))
+    if (is_always(f) || !has(last, f) || is_bytes(last, f) != is_bytes(now, f))
         return false;
-    return is_bytes(info) ? xt_slice_eq(last->values[info->id].bytes, now->values[info->id].bytes)
-                          : last->values[info->id].num == now->values[info->id].num;
+    return is_bytes(now, f) ? xt_slice_eq(last->values[f].bytes, now->values[f].bytes)
+                            : last->values[f].num == now->values[f].num;
 }
 
-static void put_field(slim_state *s, const xt_event *last, const xt_field_info *info, xt_buf *out)
+static void put_field(slim_state *s, const slim_event *last, unsigned f, xt_buf *out)
 {
-    const xt_event *now = &s->now;
-    uint64_t num = now->values[info->id].num, *step;
-    xt_buf_put_varint(out, (uint64_t)info->id << 1 | is_bytes(info));
-    switch (coding_of(info->id)) {
+    const slim_event *now = &s->now;
+    uint64_t num = now->values[f].num, *step;
+    xt_buf_put_varint(out, (uint64_t)f << 1 | is_bytes(now, f));
+    switch (coding_of(f)) {
     case STEP:
-        step = step_of(s, info->id);
+        num = f == XT_F_TIME ? time_of(now) : num;
+        step = step_of(s, f);
         xt_buf_put_zigzag(out, (int64_t)(num - *step));
         *step = num;
         break;
     case NEAR:
-        xt_buf_put_zigzag(out, (int64_t)(num - near_of(last, now, info->id)));
+        xt_buf_put_zigzag(out, (int64_t)(num - near_of(last, now, f)));
         break;
     case MICROS:
         xt_buf_put_varint(out, num % 1000 == 0 ? num / 1000 << 1 : num << 1 | 1);
         break;
     case ID:
-        put_id(now, info->id, out);
+        put_id(now, f, out);
         break;
     case AS_IS:
-        if (is_bytes(info))
-            xt_buf_put_block(out, now->values[info->id].bytes);
+        if (is_bytes(now, f))
+            xt_buf_put_block(out, now->values[f].bytes);
         else
-            xt_buf_put_varint(out, info->type == XT_UINT ? num : xt_pack_zigzag((int64_t)num));
+            xt_buf_put_varint(out, num);
     }
 }
 
-static unsigned kind_of(const xt_event *event)
+static unsigned kind_of(const slim_event *event)
 {
-    xt_slice action = xt_event_bytes(event, XT_F_ACTION);
+    xt_slice action = bytes_of(event, XT_F_ACTION);
     return xt_slice_eq(action, XT_S("executed")) ? 0 : xt_slice_eq(action, XT_S("exited")) ? 1 : 2;
-}
-
-static void put_removed(const xt_event *last, const xt_event *now, xt_buf *out)
-{
-    xt_field ids[XT_F_END];
-    unsigned n = 0;
-    for (unsigned f = 1; f < XT_F_END; f++)
-        if (xt_event_has(last, f) && !xt_event_has(now, f) && !is_always(f))
-            ids[n++] = f;
-    xt_buf_put_varint(out, n);
-    for (unsigned i = 0; i < n; i++)
-        xt_buf_put_varint(out, ids[i]);
 }
 
 static void put_event(slim_state *s, xt_buf *out)
 {
-    unsigned kind = kind_of(&s->now), n = 0;
-    xt_event *last = &s->last[kind];
-    const xt_field_info *changed[XT_F_END];
-    bool removed = false;
-    for (unsigned f = 1; f < XT_F_END; f++) {
-        if (xt_event_has(&s->now, f)) {
-            const xt_field_info *info = xt_field_find(f);
-            if (!is_same(last, &s->now, info))
-                changed[n++] = info;
-        } else {
-            removed |= xt_event_has(last, f) && !is_always(f);
-        }
+    unsigned kind = kind_of(&s->now), n = 0, n_removed = 0;
+    slim_event *last = &s->last[kind];
+    uint8_t changed[N_IDS], removed[N_IDS];
+    for (unsigned f = 1; f < N_IDS; f++) {
+        if (has(&s->now, f) && !is_same(last, &s->now, f))
+            changed[n++] = (uint8_t)f;
+        else if (!has(&s->now, f) && has(last, f) && !is_always(f))
+            removed[n_removed++] = (uint8_t)f;
     }
-    xt_buf_put_varint(out, (uint64_t)n << 3 | (uint64_t)removed << 2 | kind);
-    if (removed)
-        put_removed(last, &s->now, out);
+    xt_buf_put_varint(out, (uint64_t)n << 3 | (uint64_t)(n_removed > 0) << 2 | kind);
+    if (n_removed > 0)
+        xt_buf_put_varint(out, n_removed);
+    for (unsigned i = 0; i < n_removed; i++)
+        xt_buf_put_varint(out, removed[i]);
     for (unsigned i = 0; i < n; i++)
         put_field(s, last, changed[i], out);
     *last = s->now;
@@ -338,7 +379,7 @@ int xt_batch_slim(xt_slice events, xt_buf *out)
     slim_state s;
     xt_slice bytes;
     for (unsigned i = 0; i < N_KINDS; i++)
-        xt_event_reset(&s.last[i]);
+        reset(&s.last[i]);
     s.time = s.serial = s.pid = 0;
     while (events.n > 0) {
         size_t before = events.n;
@@ -352,16 +393,17 @@ int xt_batch_slim(xt_slice events, xt_buf *out)
 
 /* ------------------------------------------------------------------------------------------------ expanding */
 
-static bool get_number(slim_state *s, xt_event *event, const xt_field_info *info, xt_reader *reader)
+static bool get_number(slim_state *s, slim_event *event, unsigned f, xt_reader *reader)
 {
     uint64_t num, *step;
-    switch (coding_of(info->id)) {
+    switch (coding_of(f)) {
     case STEP:
-        step = step_of(s, info->id);
+        step = step_of(s, f);
         num = *step += (uint64_t)xt_reader_zigzag(reader);
+        num = f == XT_F_TIME ? xt_pack_zigzag((int64_t)num) : num;
         break;
     case NEAR:
-        num = near_of(event, event, info->id) + (uint64_t)xt_reader_zigzag(reader);
+        num = near_of(event, event, f) + (uint64_t)xt_reader_zigzag(reader);
         break;
     case MICROS:
         num = xt_reader_varint(reader);
@@ -369,35 +411,33 @@ static bool get_number(slim_state *s, xt_event *event, const xt_field_info *info
         break;
     default:
         num = xt_reader_varint(reader);
-        num = info->type == XT_UINT ? num : (uint64_t)xt_pack_unzigzag(num);
     }
-    xt_event_set_num(event, info->id, num);
+    set_num(event, f, num);
     return !reader->failed;
 }
 
 static bool get_field(slim_state *s, unsigned kind, xt_reader *reader, uint64_t *last_id)
 {
     uint64_t key = xt_reader_varint(reader), id = key >> 1;
-    const xt_field_info *info = id < XT_F_END ? xt_field_find((unsigned)id) : NULL;
-    if (reader->failed || !info || id <= *last_id || (info->flags & XT_VIRTUAL) || is_bytes(info) != (key & 1))
+    if (reader->failed || id <= *last_id || !may_be(id, key & 1))
         return false;
     *last_id = id;
     if (!(key & 1))
-        return get_number(s, &s->last[kind], info, reader);
-    if (coding_of(info->id) == ID)
-        return get_id(s, kind, info->id, reader);
-    xt_event_set_bytes(&s->last[kind], info->id, xt_reader_block(reader));
+        return get_number(s, &s->last[kind], (unsigned)id, reader);
+    if (coding_of((unsigned)id) == ID)
+        return get_id(s, kind, (unsigned)id, reader);
+    set_bytes(&s->last[kind], (unsigned)id, xt_reader_block(reader));
     return !reader->failed;
 }
 
-static bool get_removed(xt_event *event, xt_reader *reader)
+static bool get_removed(slim_event *event, xt_reader *reader)
 {
     uint64_t n = xt_reader_varint(reader);
     for (uint64_t i = 0; i < n; i++) {
         uint64_t id = xt_reader_varint(reader);
-        if (reader->failed || id >= XT_F_END || !xt_field_find((unsigned)id))
+        if (reader->failed || id >= N_IDS)
             return false;
-        xt_field_set_remove(&event->present, (xt_field)id);
+        put_away(event, (unsigned)id);
     }
     return true;
 }
@@ -406,12 +446,12 @@ static bool get_event(slim_state *s, xt_reader *reader, unsigned *ret_kind)
 {
     uint64_t head = xt_reader_varint(reader), last_id = 0;
     unsigned kind = head & 3;
-    if (reader->failed || kind >= N_KINDS || head >> 3 >= XT_F_END)
+    if (reader->failed || kind >= N_KINDS || head >> 3 >= N_IDS)
         return false;
-    xt_event *event = &s->last[kind];
-    static const xt_field always[] = {XT_F_TIME, XT_F_SERIAL, XT_F_PID, XT_F_OF};
+    slim_event *event = &s->last[kind];
+    static const unsigned always[] = {XT_F_TIME, XT_F_SERIAL, XT_F_PID, XT_F_OF};
     for (size_t i = 0; i < XT_COUNT_OF(always); i++)
-        xt_field_set_remove(&event->present, always[i]);
+        put_away(event, always[i]);
     if (head & 4 && !get_removed(event, reader))
         return false;
     for (uint64_t i = head >> 3; i > 0; i--)
@@ -421,32 +461,55 @@ static bool get_event(slim_state *s, xt_reader *reader, unsigned *ret_kind)
     return true;
 }
 
-/* At most what encoding it may take. */
-static size_t bound_of(const xt_event *event)
+static size_t key_size(const slim_event *event, unsigned f)
 {
-    size_t n = SLACK;
-    for (unsigned f = 1; f < XT_F_END; f++)
-        if (xt_event_has(event, f) && is_bytes(xt_field_find(f)))
-            n += event->values[f].bytes.n;
+    return xt_pack_varint_size((uint64_t)f << 1 | is_bytes(event, f));
+}
+
+static size_t size_of(const slim_event *event)
+{
+    size_t n = 1;
+    for (unsigned f = 1; f < N_IDS; f++)
+        if (has(event, f))
+            n += key_size(event, f) + (is_bytes(event, f) ? xt_pack_block_size(event->values[f].bytes)
+                                                          : xt_pack_varint_size(event->values[f].num));
     return n;
+}
+
+static char *write_event(char *p, const slim_event *event)
+{
+    *p++ = XT_EVENT_VERSION;
+    for (unsigned f = 1; f < N_IDS; f++) {
+        if (!has(event, f))
+            continue;
+        p = xt_pack_varint(p, (uint64_t)f << 1 | is_bytes(event, f));
+        p = is_bytes(event, f) ? xt_pack_block(p, event->values[f].bytes) : xt_pack_varint(p, event->values[f].num);
+    }
+    return p;
 }
 
 int xt_batch_expand(xt_slice slim, size_t raw_bytes, xt_buf *out)
 {
     slim_state s;
     xt_reader reader = xt_reader_of(slim);
-    size_t end = out->n + raw_bytes;
     unsigned kind;
     for (unsigned i = 0; i < N_KINDS; i++)
-        xt_event_reset(&s.last[i]);
+        reset(&s.last[i]);
     s.time = s.serial = s.pid = 0;
-    if (!xt_buf_reserve(out, raw_bytes + SLACK))
+    char *p = xt_buf_reserve(out, raw_bytes + 1);
+    if (!p)
         return xt_error_origin(-ENOMEM);
+    const char *end = p + raw_bytes;
     while (xt_reader_left(&reader) > 0) {
-        if (!get_event(&s, &reader, &kind) || bound_of(&s.last[kind]) > end + SLACK - out->n)
+        if (!get_event(&s, &reader, &kind))
             return XT_SLIM_E_CORRUPT;
-        xt_event_batch_put(out, &s.last[kind]);
+        size_t n = size_of(&s.last[kind]);
+        if (xt_pack_varint_size(n) + n > (size_t)(end - p))
+            return XT_SLIM_E_CORRUPT;
+        p = write_event(xt_pack_varint(p, n), &s.last[kind]);
     }
-    int r = xt_buf_done(out);
-    return r < 0 ? r : out->n == end ? 0 : XT_SLIM_E_CORRUPT;
+    if (p != end)
+        return XT_SLIM_E_CORRUPT;
+    out->n += raw_bytes;
+    return 0;
 }

@@ -13,7 +13,8 @@
  *              ids                u8 form: 0 a block as it is, 1 hex: a block of bytes, 2 UUID: 16 bytes, 3 OF: zigzag
  *                                 TIME less that of the exec with this event's host id and serial, 4 as PARENT_ENTITY
  *              other numbers and bytes as in the canonical event
- * Limits:    fields that the table does not know, and numbers not in their shortest form, cannot be slimmed.
+ *            So a field that a later version adds needs nothing here.
+ * Limits:    fields of id 128 and more, and numbers not in their shortest form, cannot be slimmed.
  * Errors:    XT_SLIM_E_NOT: this batch stays as it is. XT_SLIM_E_CORRUPT: these bytes are no slim batch, or are longer than told.
  * Threads:   no state between calls.
  */
@@ -27,5 +28,5 @@ enum {
 
 /* Appends to out; on XT_SLIM_E_NOT what was appended means nothing. */
 XT_MUST_USE int xt_batch_slim(xt_slice events, xt_buf *out);
-/* Appends exactly raw_bytes to out, which has no other owner of its memory meanwhile. */
+/* Appends exactly raw_bytes to out, or nothing. */
 XT_MUST_USE int xt_batch_expand(xt_slice slim, size_t raw_bytes, xt_buf *out);

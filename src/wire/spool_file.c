@@ -5,6 +5,7 @@
 
 #define FILE_MAGIC  "xtspool1"
 #define RECORD_HEAD 24
+#define LOST_BITS   40
 
 void xt_spool_file_put_head(xt_buf *out)
 {
@@ -16,7 +17,7 @@ void xt_spool_record_put(xt_buf *out, const xt_spool_record *record)
     xt_buf body = XT_BUF_INIT;
     xt_buf_put_u32(&body, 0);
     xt_buf_put_u32(&body, record->n_events);
-    xt_buf_put_u64(&body, record->n_lost);
+    xt_buf_put_u64(&body, record->drop << LOST_BITS | record->n_lost);
     xt_buf_put_varint(&body, record->codec);
     xt_buf_put_varint(&body, record->raw_bytes);
     xt_buf_put(&body, record->data);
@@ -46,8 +47,11 @@ int xt_spool_record_read(const xt_vfs *vfs, int fd, uint64_t offset, uint64_t en
     uint64_t hash = xt_reader_u64(&reader);
     uint32_t n = xt_reader_u32(&reader);
     xt_spool_record record = {.n_bytes = RECORD_HEAD + (uint64_t)n, .n_events = xt_reader_u32(&reader)};
-    record.n_lost = xt_reader_u64(&reader);
-    if (record.n_bytes > end - offset || n > XT_BATCH_MAX_RAW_BYTES + 20)
+    uint64_t lost = xt_reader_u64(&reader);
+    record.n_lost = lost & ((UINT64_C(1) << LOST_BITS) - 1);
+    record.drop = lost >> LOST_BITS;
+    bool sane = n > 2 && record.n_events > 0 && (lost == 0 || record.n_events == 1);
+    if (!sane || record.n_bytes > end - offset || n > XT_BATCH_MAX_RAW_BYTES + 20)
         return XT_SPOOL_FILE_E_TORN;
     if (bytes) {
         size_t n_hashed = RECORD_HEAD - 8 + (size_t)n;

@@ -1,8 +1,8 @@
 /*
  * wire/spool_file - the files of a spool: a head of 8 bytes, then records
  *
- * Format:    record: u64 XXH3-64 of all behind it, u32 body bytes, u32 n_events, u64 n_lost (a tombstone: events that
- *            went), body: varint codec, varint raw_bytes, data. Little endian.
+ * Format:    record: u64 XXH3-64 of all behind it, u32 body bytes, u32 n_events, u64 of a tombstone: number of the drop << 40
+ *            | events that went; else 0, body: varint codec, varint raw_bytes, data. Little endian.
  * Errors:    XT_SPOOL_FILE_E_END: the file ends here. XT_SPOOL_FILE_E_TORN: what follows is no whole record.
  */
 #pragma once
@@ -19,7 +19,7 @@ enum {
 typedef struct xt_spool_record {
     uint64_t n_bytes; /* in the file, head included */
     uint32_t n_events;
-    uint64_t n_lost;
+    uint64_t n_lost, drop; /* of a tombstone: events, and the drop that it tells of (0: of a version before) */
     uint64_t codec, raw_bytes;
     xt_slice data;
 } xt_spool_record;

@@ -29,7 +29,7 @@ static void put_event(xt_buf *out, const char *text)
     xt_event_batch_put(out, &event);
 }
 
-static void tombstone(void *context, uint64_t n_batches, uint64_t n_events, xt_buf *out)
+static void tombstone(void *context, const xt_spool_loss *loss, xt_buf *out)
 {
     put_event(out, "dropped");
 }

@@ -26,10 +26,11 @@ static void put_event(xt_buf *out, xt_slice text)
     xt_event_batch_put(out, &event);
 }
 
-static void tombstone(void *context, uint64_t n_batches, uint64_t n_events, xt_buf *out)
+static void tombstone(void *context, const xt_spool_loss *loss, xt_buf *out)
 {
     char text[32];
-    snprintf(text, sizeof text, "dropped %llu", (unsigned long long)n_events);
+    snprintf(text, sizeof text, "dropped %llu",
+             (unsigned long long)(loss->n_events[0] + loss->n_events[1] + loss->n_events[2] + loss->n_unknown));
     put_event(out, xt_slice_str(text));
 }
 
@@ -244,6 +245,160 @@ static void test_bound(void **state)
     xt_spool_close(spool);
 }
 
+/* Event i of that action, of bytes that do not pack. */
+static void put_action(xt_spool *spool, const char *action, unsigned n, unsigned *next)
+{
+    static char noise[3000];
+    static uint32_t x = 7;
+    xt_buf events = XT_BUF_INIT;
+    for (unsigned i = 0; i < n; i++) {
+        xt_event event;
+        xt_event_reset(&event);
+        for (unsigned k = 0; k < sizeof noise; k++)
+            noise[k] = (char)((x = x * 1103515245 + 12345) >> 16);
+        xt_event_set_bytes(&event, XT_F_ACTION, xt_slice_str(action));
+        xt_event_set_num(&event, XT_F_PID, ++*next);
+        xt_event_set_bytes(&event, XT_F_ORIGINAL, xt_slice_of(noise, sizeof noise));
+        xt_event_batch_put(&events, &event);
+    }
+    assert_int_equal(xt_spool_put(spool, xt_buf_slice(&events), n, NULL), 0);
+    xt_buf_fini(&events);
+}
+
+/* What is there, in the order in which it goes: of each action the pids; events that tombstones count. */
+typedef struct held {
+    unsigned n_exited, n_executed, n_others, first_exited, first_executed, last;
+    uint64_t n_lost;
+} held;
+
+static held take_all(xt_spool *spool)
+{
+    held h = {0};
+    for (uint64_t number = 0;;) {
+        xt_buf payload = XT_BUF_INIT, events = XT_BUF_INIT;
+        xt_batch batch;
+        xt_event event;
+        xt_slice rest, bytes;
+        assert_int_equal(xt_spool_next(spool, number, &number, &payload, NULL), 0);
+        if (!number) {
+            xt_buf_fini(&payload);
+            return h;
+        }
+        assert_int_equal(xt_batch_decode(xt_buf_slice(&payload), &batch, NULL), 0);
+        assert_int_equal(xt_batch_events(&batch, &events, NULL), 0);
+        for (rest = xt_buf_slice(&events); xt_event_batch_next(&rest, &bytes);) {
+            assert_int_equal(xt_event_decode(bytes, &event, NULL), 0);
+            xt_slice action = xt_event_bytes(&event, XT_F_ACTION), text = xt_event_bytes(&event, XT_F_MESSAGE);
+            unsigned pid = (unsigned)xt_event_num(&event, XT_F_PID, 0);
+            if (xt_slice_starts(text, XT_S("dropped "))) {
+                uint64_t n;
+                assert_true(xt_slice_parse_u64(xt_slice_skip(text, 8), &n));
+                h.n_lost += n;
+                continue;
+            }
+            assert_true(pid > 0 && pid != h.last);
+            h.last = pid;
+            if (xt_slice_eq(action, XT_S("exited"))) {
+                h.first_exited = h.n_exited++ ? h.first_exited : pid;
+            } else if (xt_slice_eq(action, XT_S("executed"))) {
+                h.first_executed = h.n_executed++ ? h.first_executed : pid;
+            } else {
+                h.n_others++;
+            }
+        }
+        xt_buf_fini(&payload);
+        xt_buf_fini(&events);
+    }
+}
+
+/* Ends go before executions, executions before logins; of each the oldest. */
+static void test_ranks(void **state)
+{
+    xt_spool *spool = open_spool(1 << 20);
+    unsigned next = 0;
+    for (unsigned i = 0; i < 40; i++) { /* 600 KiB: all fits */
+        put_action(spool, "exited", 2, &next);
+        put_action(spool, "executed", 2, &next);
+        put_action(spool, "logged-in", 1, &next);
+    }
+    assert_int_equal(xt_spool_stats_get(spool).n_dropped_events, 0);
+    for (unsigned i = 0; i < 50; i++) /* what is still too much is ends */
+        put_action(spool, "executed", 4, &next);
+    held h = take_all(spool);
+    assert_int_equal(h.n_others, 40);
+    assert_int_equal(h.n_executed, 280);
+    assert_true(h.n_exited < 80 && h.n_exited > 0 && h.first_exited > 10);
+    assert_int_equal(h.n_exited + h.n_lost, 80);
+    xt_spool_close(spool);
+    remove_dir(NULL);
+    make_dir(NULL);
+
+    spool = open_spool(1 << 20);
+    next = 0;
+    for (unsigned i = 0; i < 250; i++) {
+        put_action(spool, "exited", 1, &next);
+        put_action(spool, "executed", 4, &next);
+        if (i % 10 == 0)
+            put_action(spool, "ran-sudo", 1, &next);
+    }
+    h = take_all(spool);
+    assert_int_equal(h.n_others, 25);
+    assert_true(h.n_executed > 200 && h.n_executed < 1000 && h.first_executed > 100);
+    assert_int_equal(h.n_exited + h.n_executed + h.n_others + h.n_lost, next);
+    assert_int_equal(h.n_lost, xt_spool_stats_get(spool).n_dropped_events);
+    xt_spool_close(spool);
+}
+
+static uint64_t disk_used;
+
+static void add_size(const char *path)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    disk_used += (uint64_t)st.st_size;
+}
+
+static uint64_t disk_room(void *context)
+{
+    const uint64_t all = 300000;
+    disk_used = 0;
+    each_file(add_size);
+    return disk_used < all ? all - disk_used : 0;
+}
+
+static uint64_t no_room(void *context)
+{
+    return 0;
+}
+
+/* The last of a disk is not ours: less than max_bytes is taken, and with nothing left nothing is. */
+static void test_room_of_the_disk(void **state)
+{
+    xt_spool *spool = NULL;
+    unsigned next = 0;
+    xt_spool_settings settings = {.vfs = &xt_vfs_system, .dir = dir, .max_bytes = 8 << 20, .tombstone = tombstone};
+    assert_int_equal(xt_spool_open(&settings, &spool, NULL), 0);
+    put_action(spool, "executed", 1, &next);
+    xt_spool_close(spool);
+    settings.room = disk_room;
+    assert_int_equal(xt_spool_open(&settings, &spool, NULL), 0);
+    for (unsigned i = 0; i < 300; i++) {
+        put_action(spool, "executed", 1, &next);
+        assert_true(xt_spool_stats_get(spool).n_bytes < 310000);
+    }
+    held h = take_all(spool);
+    assert_int_equal(h.n_executed + h.n_lost, 301);
+    assert_int_equal(h.last, next); /* the newest stay */
+    xt_spool_close(spool);
+    settings.room = no_room;
+    assert_int_equal(xt_spool_open(&settings, &spool, NULL), 0);
+    xt_buf events = XT_BUF_INIT;
+    put_event(&events, XT_S("x"));
+    assert_int_equal(xt_spool_put(spool, xt_buf_slice(&events), 1, NULL), -ENOSPC);
+    xt_buf_fini(&events);
+    xt_spool_close(spool);
+}
+
 static void test_welcome(void **state)
 {
     xt_spool *spool = open_spool(1 << 20);
@@ -306,6 +461,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ack_and_reopen, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_torn_tail, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_bound, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_ranks, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_room_of_the_disk, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_welcome, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_full_disk, make_dir, remove_dir),
     };

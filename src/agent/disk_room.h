@@ -1,0 +1,10 @@
+/*
+ * agent/disk_room - how much of a disk the spool may still take
+ *
+ * Limits:    the last of a disk stays free for others: so many bytes, or where 0 is given 5 % and at most 1 GiB.
+ */
+#pragma once
+#include <stdint.h>
+
+/* Of the disk that the folder is on; UINT64_MAX when that cannot be told. */
+uint64_t xt_disk_room(const char *folder, uint64_t keep_bytes);
