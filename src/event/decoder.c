@@ -114,6 +114,7 @@ int xt_decoder_new(const xt_decoder_settings *settings, xt_decoder **ret)
     xt_joiner_settings joining = {.max_bytes = max_memory(d)};
     if (settings->is_one_of_many)
         joining = (xt_joiner_settings){.max_groups = FEW_GROUPS, .max_bytes = FEW_BYTES, .max_recent = FEW_RECENT};
+    joining.timeout_ms = settings->timeout_ms;
     d->problem = XT_PROBLEM_INIT;
     d->settings.secrets = NULL;
     xt_decoder_set_secrets(d, settings->secrets, settings->seal_to);

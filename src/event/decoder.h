@@ -33,6 +33,7 @@ typedef struct xt_decoder_settings {
     bool is_logged;           /* lines came through a system log, which writes 0x1d as #035 */
     bool is_one_of_many;      /* there is one a host: smaller bounds (Limits) */
     bool follows_sessions;    /* events get the FROM of their session */
+    int64_t timeout_ms;       /* since the last record of an event; 0: the joiner's */
     bool leaves_parents;      /* whoever takes the events knows processes better: no process table */
     const char *source;       /* file name for problems */
     size_t max_memory_bytes;  /* 0: 64 MiB */

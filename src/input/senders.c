@@ -121,7 +121,7 @@ static int on_event(void *context, xt_event *event, xt_arena *arena)
     return of->of->settings.on_event(of->of->settings.context, event);
 }
 
-static int sender_open(xt_senders *s, xt_slice name, int64_t now_ms, sender **ret)
+static int sender_open(xt_senders *s, xt_slice name, int64_t now_ms, bool keep, sender **ret)
 {
     sender *of = calloc(1, sizeof *of + name.n);
     if (!of)
@@ -136,6 +136,7 @@ static int sender_open(xt_senders *s, xt_slice name, int64_t now_ms, sender **re
         .live = true,
         .is_logged = true,
         .is_one_of_many = true,
+        .timeout_ms = keep ? XT_SENDERS_KEPT_MS : 0,
         .secrets = s->settings.secrets,
         .seal_to = s->settings.seal_to,
         .on_event = on_event,
@@ -159,23 +160,24 @@ static int sender_open(xt_senders *s, xt_slice name, int64_t now_ms, sender **re
 /* The host may have enrolled since: what comes from now on is of its other id. */
 static int ask_again(xt_senders *s, sender **of, xt_slice name, int64_t now_ms)
 {
+    bool keep = (*of)->is_kept;
     char id[33];
     (*of)->asked_ms = now_ms;
     s->settings.host_id(s->settings.context, name, id);
     if (strcmp(id, (*of)->id) == 0)
         return 0;
     int r = sender_forget(s, *of);
-    return r ? r : sender_open(s, name, now_ms, of);
+    return r ? r : sender_open(s, name, now_ms, keep, of);
 }
 
-static int sender_get(xt_senders *s, xt_slice name, int64_t now_ms, sender **ret)
+static int sender_get(xt_senders *s, xt_slice name, int64_t now_ms, bool keep, sender **ret)
 {
     sender *of = s->newest && xt_slice_eq(s->newest->name, name) ? s->newest : xt_map_find(&s->map, name);
     int r = 0;
     if (!of && s->stats.n_hosts == XT_SENDERS_HOSTS)
         r = sender_forget(s, s->oldest);
     if (r == 0 && !of)
-        r = sender_open(s, name, now_ms, &of);
+        r = sender_open(s, name, now_ms, keep, &of);
     else if (r == 0 && now_ms - of->asked_ms > ASK_AGAIN_MS)
         r = ask_again(s, &of, name, now_ms);
     if (r)
@@ -222,7 +224,7 @@ static int feed(xt_senders *s, xt_slice host, xt_slice line, int64_t now_ms, boo
         s->stats.n_other++;
         return XT_SENDERS_E_OTHER;
     }
-    int r = sender_get(s, name_of(host, line), now_ms, &of);
+    int r = sender_get(s, name_of(host, line), now_ms, keep, &of);
     if (r == 0)
         r = xt_decoder_tick(of->decoder, now_ms);
     if (r)

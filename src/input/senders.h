@@ -23,6 +23,7 @@
 #define XT_SENDERS_LINES      (1u << 18)
 #define XT_SENDERS_OPEN_BYTES ((size_t)128 << 20)
 #define XT_SENDERS_MAX_NAME   255
+#define XT_SENDERS_KEPT_MS    10000 /* that records wait of a host whose lines come in requests, which follow slowly */
 
 enum {
     XT_SENDERS_E_OTHER = 1,
@@ -60,7 +61,7 @@ XT_MUST_USE int xt_senders_finish_titled(xt_senders *senders);
  */
 XT_MUST_USE int xt_senders_open_each(xt_senders *senders, int (*each)(void *context, xt_slice host, xt_slice lines),
                                      void *context);
-/* Lets time pass: events whose last record came two seconds ago are given out. */
+/* Lets time pass: events whose last record came two seconds ago are given out; of hosts that began as kept XT_SENDERS_KEPT_MS. */
 XT_MUST_USE int xt_senders_tick(xt_senders *senders, int64_t now_ms);
 /* Gives out all that waits. */
 XT_MUST_USE int xt_senders_finish(xt_senders *senders);

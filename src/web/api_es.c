@@ -80,28 +80,29 @@ static xt_slice from_base64(xt_slice text, xt_arena *arena)
     return xt_slice_of(out, out ? n : 0);
 }
 
-/* The token is what stands behind the colon of `user:token` or `id:token`; an ApiKey or a Bearer may be the token alone. */
-static xt_slice token_of(const xt_request *request)
+/* What stands behind the colon of `user:token` or `id:token`, packed; p NULL: it is no such text. */
+static xt_slice packed_token(xt_slice text, xt_arena *arena)
 {
-    xt_slice header = request->authorization, scheme = XT_S_NULL, id, decoded;
-    if (!xt_slice_cut(&header, ' ', &scheme))
-        return XT_S_NULL;
-    header = xt_slice_trim(header);
-    if (xt_slice_eq_nocase(scheme, XT_S("Bearer")))
-        return header;
-    bool is_key = xt_slice_eq_nocase(scheme, XT_S("ApiKey"));
-    if (!is_key && !xt_slice_eq_nocase(scheme, XT_S("Basic")))
-        return XT_S_NULL;
-    decoded = from_base64(header, request->arena);
+    xt_slice id, decoded = from_base64(text, arena);
     if (xt_slice_find_byte(decoded, ':') < 0)
-        return is_key ? header : XT_S_NULL;
+        return XT_S_NULL;
     (void)xt_slice_cut(&decoded, ':', &id);
     return decoded;
 }
 
+/* A Bearer, and an ApiKey too, may be the token alone, which by chance can look packed. */
 static bool may_send(xt_app *app, const xt_request *request)
 {
-    return request->role == XT_ROLE_ADMIN || xt_app_may_send(app, token_of(request));
+    xt_slice text = request->authorization, scheme = XT_S_NULL;
+    if (request->role == XT_ROLE_ADMIN)
+        return true;
+    if (!xt_slice_cut(&text, ' ', &scheme))
+        return false;
+    text = xt_slice_trim(text);
+    bool is_basic = xt_slice_eq_nocase(scheme, XT_S("Basic")), is_key = xt_slice_eq_nocase(scheme, XT_S("ApiKey"));
+    if ((is_basic || is_key) && xt_app_may_send(app, packed_token(text, request->arena)))
+        return true;
+    return (is_key || xt_slice_eq_nocase(scheme, XT_S("Bearer"))) && xt_app_may_send(app, text);
 }
 
 static int refuse(const xt_request *request, xt_response *response)
