@@ -242,12 +242,12 @@ int xt_policies_stated(xt_policies *p, xt_slice host_id, const xt_policy_state *
     if (sample)
         sample->is_refused = state->outcome == XT_POLICY_REFUSED;
     pthread_mutex_unlock(&p->lock);
-    return xt_error_trace(
-        xt_state_run(p->state, reterr_problem, NULL,
-                     "UPDATE policy_orders SET outcome = ?, said = ?, stated_ms = ? WHERE host = ? AND "
-                     "serial = ?",
-                     "isisi", (int64_t)state->outcome, xt_slice_head(state->sentence, 400), xt_clock_wall_ms(p->clock),
-                     host_id, (int64_t)state->serial));
+    return xt_error_trace(xt_state_run(
+        p->state, reterr_problem, NULL,
+        "UPDATE policy_orders SET outcome = ?, said = ?, stated_ms = ? WHERE host = ? AND "
+        "serial = ?",
+        "isisi", (int64_t)state->outcome, state->sentence.n ? xt_slice_head(state->sentence, 400) : XT_S(""),
+        xt_clock_wall_ms(p->clock), host_id, (int64_t)state->serial));
 }
 
 void xt_policies_note(xt_policies *p, const char *action, xt_slice who, const char *message)

@@ -371,7 +371,7 @@ int xt_app_pause(xt_app *app, xt_slice what, int64_t for_ms, xt_slice why, xt_sl
         xt_buf_printf(&out, "group:%.*s", XT_S_ARGS(what));
     r = xt_state_run(p->state, reterr_problem, NULL,
                      "INSERT OR REPLACE INTO policy_pauses(scope, until_ms, who, why) VALUES(?, ?, ?, ?)", "siss",
-                     xt_buf_slice(&out), for_ms ? now_ms + for_ms : 0, who, xt_slice_head(why, 200));
+                     xt_buf_slice(&out), for_ms ? now_ms + for_ms : 0, who, why.n ? xt_slice_head(why, 200) : XT_S(""));
     if (r)
         return xt_error_trace(r);
     xt_buf text = XT_BUF_ON(note);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #define MAX_INVENTORY_BYTES (64u << 20)
+#define MAX_CLOCK_MS        2000 /* further from the server's, events of two hosts cannot be put in an order any more */
 
 static const char *const columns[] = {"host",   "group",   "connected",   "last seen",   "audit",   "complete",
                                       "lost",   "dropped", "streams",     "unwatched s", "backlog", "spool",
@@ -31,6 +32,11 @@ static void put_clone(xt_json *json, const xt_host *host)
     put_text(json, "clone_machine_id", host->clone_machine_id);
     put_text(json, "clone_boot_id", host->clone_boot_id);
     xt_json_field_time(json, "clone_seen", host->clone_ms);
+}
+
+static bool clock_is_wrong(const xt_host *host)
+{
+    return host->clock_known && (host->clock_offset_ms > MAX_CLOCK_MS || host->clock_offset_ms < -MAX_CLOCK_MS);
 }
 
 static void put_policy(xt_json *json, xt_app *app, const xt_host *host)
@@ -72,6 +78,7 @@ static void put_host(xt_json *json, xt_app *app, const xt_host *host, const xt_c
     put_text(json, "machine_id", host->machine_id);
     if (host->clock_known)
         xt_json_field_i64(json, "clock_offset_ms", host->clock_offset_ms);
+    xt_json_field_bool(json, "clock_off", clock_is_wrong(host));
     put_policy(json, app, host);
     put_text(json, "ca", host->ca);
     xt_json_field_time(json, "certificate_ends", host->cert_to_ms);
@@ -106,15 +113,23 @@ static void put_clock(xt_list *list, const xt_host *host)
     xt_list_cell(list, xt_slice_str(text));
 }
 
-/* The clone, else the last refusal. */
-static void put_trouble(xt_list *list, const xt_host *host)
+/* The clone, else the last refusal, a pause, a policy that was refused, a clock that is off. */
+static void put_trouble(xt_list *list, xt_app *app, const xt_host *host)
 {
     char text[128] = "";
+    xt_host_policy policy;
+    bool has_policy = xt_app_host_policy(app, xt_slice_str(host->id), &policy);
 
     if (host->cloned)
         snprintf(text, sizeof text, "cloned-host: %s is refused", host->clone_address);
-    else
+    else if (host->refused[0])
         snprintf(text, sizeof text, "%s", host->refused);
+    else if (has_policy && policy.paused_until_ms)
+        snprintf(text, sizeof text, "paused");
+    else if (has_policy && strcmp(policy.state, "refused") == 0)
+        snprintf(text, sizeof text, "policy-refused");
+    else if (clock_is_wrong(host))
+        snprintf(text, sizeof text, "clock-off");
     put_word(list, text);
 }
 
@@ -134,7 +149,7 @@ static void put_proved(xt_list *list, const xt_completeness *of)
                                1000);
 }
 
-static void put_cells(xt_list *list, const xt_host *host, const xt_completeness *of)
+static void put_cells(xt_list *list, xt_app *app, const xt_host *host, const xt_completeness *of)
 {
     const char *connected = host->revoked       ? "revoked"
                             : host->quarantined ? "quarantined"
@@ -155,7 +170,7 @@ static void put_cells(xt_list *list, const xt_host *host, const xt_completeness 
         xt_list_cell_time(list, host->cert_to_ms);
     else
         put_word(list, "");
-    put_trouble(list, host);
+    put_trouble(list, app, host);
     put_word(list, host->agent_version);
     put_word(list, host->blind);
 }
@@ -183,7 +198,7 @@ static int on_host(void *context, const xt_host *host)
         put_host(xt_list_json(&l->list), l->app, host, of && of->first_ms ? of : NULL);
         xt_list_json_done(&l->list);
     } else {
-        put_cells(&l->list, host, of && of->first_ms ? of : NULL);
+        put_cells(&l->list, l->app, host, of && of->first_ms ? of : NULL);
     }
     return xt_buf_done(&l->list.out);
 }
