@@ -22,7 +22,7 @@ int xt_cmd_search(const xt_opt_args *args)
     xt_call call;
     xt_call_init(&call, "GET", "/api/v1/search");
     xt_call_param(&call, "q", operand(args));
-    xt_call_options(&call, args, "from,to,fields,sort,by,after,noise,format,timeout,memory");
+    xt_call_options(&call, args, "from,to,fields,sort,by,after,noise,ends,format,timeout,memory");
     if (xt_opt_has(args, "explain"))
         xt_call_param(&call, "explain", "1");
     const char *limit = xt_opt_get(args, "limit");

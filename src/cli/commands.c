@@ -121,6 +121,11 @@ static const xt_opt search_options[] = {
     NOISE,
     {.name = "timeout", .value = "S", .help = "seconds of work, then what was found until then, marked as partial"},
     {.name = "memory", .value = "MIB", .fallback = "256", .help = "for groups and their values, else the same"},
+    {.name = "ends",
+     .value = "E",
+     .help = "ends of processes in a table: fold (on the row of their exec; the default, unless the query or --fields "
+             "asks for "
+             "them), or rows"},
     {.name = "explain", .help = "print on standard error what was read and skipped, and why"},
     {.name = "format", .value = "F", .fallback = "table", .help = "table, ndjson, csv or raw (audit.log text)"},
     END,

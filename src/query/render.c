@@ -24,8 +24,8 @@ bool xt_format_by_name(xt_slice name, xt_format *ret)
 
 /* ------------------------------------------------------------------------------------------------ fields */
 
-static const xt_field table_fields[] = {XT_F_TIME, XT_F_HOST, XT_F_USER, XT_F_TTY,
-                                        XT_F_SES,  XT_F_CWD,  XT_F_EXIT, XT_F_CMD};
+static const xt_field table_fields[] = {XT_F_TIME, XT_F_HOST, XT_F_USER,      XT_F_TTY, XT_F_SES,
+                                        XT_F_CWD,  XT_F_EXIT, XT_F_EXIT_CODE, XT_F_CMD};
 static const xt_field csv_fields[] = {XT_F_TIME, XT_F_HOST, XT_F_LOGIN,  XT_F_USER,    XT_F_TTY,
                                       XT_F_SES,  XT_F_PID,  XT_F_PPID,   XT_F_EXE,     XT_F_CWD,
                                       XT_F_EXIT, XT_F_CMD,  XT_F_ACTION, XT_F_EVENT_ID};
@@ -58,7 +58,8 @@ xt_field_set xt_render_fields(const xt_render *render)
     for (size_t i = 0; i < c.n; i++)
         xt_field_set_add_all(&set, xt_field_sources(c.fields[i]));
     if (!render->fields && render->format == XT_FORMAT_TABLE) { /* what stands in for a name or a command */
-        static const xt_field more[] = {XT_F_LOGIN, XT_F_AUID, XT_F_UID, XT_F_EXE, XT_F_ACTION, XT_F_MESSAGE};
+        static const xt_field more[] = {XT_F_LOGIN,  XT_F_AUID,    XT_F_UID,     XT_F_EXE,
+                                        XT_F_ACTION, XT_F_MESSAGE, XT_F_DURATION};
         for (size_t i = 0; i < XT_COUNT_OF(more); i++)
             xt_field_set_add(&set, more[i]);
     }
@@ -111,6 +112,8 @@ static unsigned width_of(xt_field field)
         return 32;
     case XT_F_TTY:
         return 6;
+    case XT_F_EXIT_CODE:
+        return 10;
     case XT_F_CMD:
     case XT_F_PARENT_CMD:
     case XT_F_MESSAGE:
@@ -128,6 +131,8 @@ static const char *title_of(const xt_render *render, xt_field field)
         return "login>user";
     if (!render->fields && field == XT_F_CMD)
         return "command";
+    if (!render->fields && field == XT_F_EXIT_CODE)
+        return "ended";
     return info->alias[0] ? info->alias : info->name;
 }
 
@@ -198,12 +203,34 @@ static void put_command(const xt_event *event, xt_buf *out)
     put_first_of(event, (const xt_field[]){XT_F_MESSAGE, XT_F_EXE}, 2, out);
 }
 
+/* How the process ended and what it took, where that is known: "0 12ms", "137 2h05m". */
+static void put_end(const xt_event *event, xt_buf *out)
+{
+    uint64_t ms = xt_event_num(event, XT_F_DURATION, 0) / 1000000;
+
+    if (!xt_event_has(event, XT_F_EXIT_CODE))
+        return;
+    xt_event_field_text(event, XT_F_EXIT_CODE, out);
+    if (!xt_event_has(event, XT_F_DURATION))
+        return;
+    if (ms < 1000)
+        xt_buf_printf(out, " %llums", (unsigned long long)ms);
+    else if (ms < 60000)
+        xt_buf_printf(out, " %llu.%llus", (unsigned long long)ms / 1000, (unsigned long long)ms % 1000 / 100);
+    else if (ms < 3600000)
+        xt_buf_printf(out, " %llum%02llus", (unsigned long long)ms / 60000, (unsigned long long)ms / 1000 % 60);
+    else
+        xt_buf_printf(out, " %lluh%02llum", (unsigned long long)ms / 3600000, (unsigned long long)ms / 60000 % 60);
+}
+
 static void cell_text(const xt_render *render, const xt_event *event, xt_field field, xt_buf *out)
 {
     if (!render->fields && render->format == XT_FORMAT_TABLE && field == XT_F_USER)
         put_who(event, out);
     else if (!render->fields && render->format == XT_FORMAT_TABLE && field == XT_F_CMD)
         put_command(event, out);
+    else if (!render->fields && render->format == XT_FORMAT_TABLE && field == XT_F_EXIT_CODE)
+        put_end(event, out);
     else
         xt_event_field_text(event, field, out);
 }

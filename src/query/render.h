@@ -2,7 +2,8 @@
  * query/render - rows as a table, NDJSON, CSV or audit text
  *
  * Shape:     begin, rows, end; the page's download, the API and the command line print through this.
- *            table: columns time, host, login>user, tty, ses, cwd, exit, command (or the fields asked for), made
+ *            table: columns time, host, login>user, tty, ses, cwd, exit, ended (code and duration of the process, where
+ *            they are known), command (or the fields asked for), made
  *            visible (no byte of it can move a cursor). csv: RFC 4180, header line, one column a field; cells that
  *            begin with = + - @ get a leading apostrophe (spreadsheets run them). ndjson: the ECS document, or a
  *            flat object with --fields. raw: audit.log text (event/render_raw.h).

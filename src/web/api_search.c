@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "query/ends.h"
 #include "web/api.h"
 #include "web/respond.h"
 #include "web/search_params.h"
@@ -13,6 +14,8 @@
 #define JSON_MAX_BYTES (256u << 20)
 #define PIECE_BYTES    (64u << 10)
 #define ROW_ARENA      (64u << 20)
+#define FOLD_ROWS      1000 /* rows that wait until the ends of their processes are looked for together */
+#define FOLD_BYTES     (8u << 20)
 
 typedef struct rows_out {
     xt_request *request;
@@ -26,6 +29,12 @@ typedef struct rows_out {
     xt_buf row;     /* JSON: one row */
     xt_buf last;    /* cursor of the last row */
     uint64_t n_rows;
+    /* where ends are folded: rows that wait (event and cursor, each a block), and the execs among them */
+    xt_store *store; /* NULL: they are not */
+    xt_buf waiting;
+    xt_buf ends; /* xt_end after xt_end */
+    uint64_t n_waiting;
+    xt_arena id_arena;
 } rows_out;
 
 static int begin_rows(rows_out *rows)
@@ -74,14 +83,80 @@ static int put_json_row(rows_out *rows, xt_event *event, xt_slice cursor)
     return xt_buf_done(&rows->out);
 }
 
-static int on_row(void *context, xt_event *event, xt_slice cursor)
+static int put_row(rows_out *rows, xt_event *event, xt_slice cursor)
 {
-    rows_out *rows = context;
     int r = rows->is_json ? put_json_row(rows, event, cursor) : xt_render_row(&rows->render, event, &rows->arena);
     xt_arena_reset(&rows->arena);
     rows->n_rows++;
     if (r == 0 && !rows->is_json && rows->out.n >= PIECE_BYTES)
         r = send_rows(rows);
+    return r;
+}
+
+/* event.id, derived; its bytes live until the next call. */
+static int id_of(rows_out *rows, xt_event *event)
+{
+    xt_field_set id = {{0, 0}};
+
+    xt_arena_reset(&rows->id_arena);
+    xt_field_set_add(&id, XT_F_EVENT_ID);
+    return xt_event_derive(event, id, &rows->id_arena);
+}
+
+static int put_waiting(rows_out *rows, const xt_end *ends, size_t n_ends, xt_reader *reader)
+{
+    xt_slice bytes = xt_reader_block(reader), cursor = xt_reader_block(reader);
+    xt_event event;
+    xt_end wish;
+    int r = xt_event_decode(bytes, &event, NULL);
+
+    if (r)
+        return r > 0 ? xt_error_origin(-EBADMSG) : xt_error_trace(r);
+    xt_event named = event;
+    r = id_of(rows, &named);
+    const xt_end *end = r == 0 && xt_end_init(&wish, &named) ? xt_ends_of(ends, n_ends, wish.of, wish.serial) : NULL;
+    if (end)
+        xt_end_apply(end, &event);
+    return r ? r : put_row(rows, &event, cursor);
+}
+
+/* The rows that wait, each exec with its end. */
+static int flush_waiting(rows_out *rows)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    size_t n = rows->ends.n / sizeof(xt_end);
+    xt_end *ends = n ? (xt_end *)(void *)rows->ends.p : NULL;
+    xt_reader reader = xt_reader_of(xt_buf_slice(&rows->waiting));
+    int r = xt_ends_find(rows->store, ends, n, rows->request->cancelled, &problem);
+
+    r = r > 0 ? -EPIPE : r;
+    for (uint64_t i = 0; r == 0 && i < rows->n_waiting; i++)
+        r = put_waiting(rows, ends, n, &reader);
+    rows->n_waiting = 0;
+    xt_buf_reset(&rows->waiting);
+    xt_buf_reset(&rows->ends);
+    return r;
+}
+
+static int on_row(void *context, xt_event *event, xt_slice cursor)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf encoded = XT_BUF_INIT;
+    rows_out *rows = context;
+    xt_end end;
+
+    if (!rows->store)
+        return put_row(rows, event, cursor);
+    xt_event_encode(event, &encoded);
+    xt_buf_put_block(&rows->waiting, xt_buf_slice(&encoded));
+    xt_buf_put_block(&rows->waiting, cursor);
+    int r = encoded.failed ? xt_error_origin(-ENOMEM) : id_of(rows, event);
+    if (r == 0 && xt_end_init(&end, event))
+        xt_buf_put(&rows->ends, xt_slice_of(&end, sizeof end));
+    rows->n_waiting++;
+    if (r == 0 && (rows->waiting.failed || rows->ends.failed))
+        r = xt_error_origin(-ENOMEM);
+    if (r == 0 && (rows->n_waiting >= FOLD_ROWS || rows->waiting.n >= FOLD_BYTES))
+        r = flush_waiting(rows);
     return r;
 }
 
@@ -187,6 +262,8 @@ static int plan_rows(rows_out *rows, const xt_pipe *pipe, xt_query_rows *spec, x
     rows->render.n_fields = rows->n_fields;
     rows->render.out = &rows->out;
     spec->fields = xt_render_fields(&rows->render);
+    if (rows->store)
+        xt_field_set_add_all(&spec->fields, xt_end_fields());
     spec->after = xt_request_get(rows->request, "after");
     spec->on_row = on_row;
     spec->context = rows;
@@ -222,21 +299,51 @@ static int run_rows(xt_app *app, rows_out *rows, const xt_pipe *pipe, const xt_q
         return -EPIPE;
     if (r)
         return r > 0 ? XT_REQUEST_E_BAD : r;
+    r = rows->n_waiting ? flush_waiting(rows) : 0;
+    if (r)
+        return r;
     return rows->is_json ? end_json(rows, &answer) : end_stream(rows, &answer);
 }
 
-static int search_rows(xt_app *app, xt_request *request, xt_response *response, const xt_search_params *params)
+/* In a table an exec and its end are one row, unless somebody asks for ends; in JSON when it is asked for, else never. */
+static int plan_ends(xt_app *app, rows_out *rows, xt_search_params *params, xt_problem *problem)
+{
+    bool is_table = !rows->is_json && rows->render.format == XT_FORMAT_TABLE;
+    xt_field_set shown = {{0, 0}};
+
+    if (!rows->is_json && !is_table)
+        return 0;
+    xt_field asked[XT_SEARCH_MAX_FIELDS];
+    size_t n;
+    int r = xt_search_fields(rows->request, "fields", asked, XT_COUNT_OF(asked), &n, problem);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if (asked[i] == XT_F_ACTION || asked[i] == XT_F_OF)
+            xt_field_set_add(&shown, asked[i]);
+    if (r == 0)
+        r = xt_search_params_fold(params, rows->request, is_table && !xt_ends_are_asked(&shown), problem);
+    if (r == 0 && params->folds)
+        rows->store = xt_app_store(app);
+    return r;
+}
+
+static int search_rows(xt_app *app, xt_request *request, xt_response *response, xt_search_params *params)
 {
     xt_problem problem = XT_PROBLEM_INIT;
     rows_out rows = {.request = request, .response = response};
-    xt_query_rows spec = {.query = params->query};
     xt_arena_init(&rows.arena, ROW_ARENA);
+    xt_arena_init(&rows.id_arena, ROW_ARENA);
     int r = find_format(&rows, &problem);
+    if (r == 0)
+        r = plan_ends(app, &rows, params, &problem);
+    xt_query_rows spec = {.query = params->query};
     if (r == 0)
         r = plan_rows(&rows, params->pipe, &spec, &problem);
     if (r == 0)
         r = run_rows(app, &rows, params->pipe, &spec, &problem);
     xt_arena_fini(&rows.arena);
+    xt_arena_fini(&rows.id_arena);
+    xt_buf_fini(&rows.waiting);
+    xt_buf_fini(&rows.ends);
     xt_buf_fini(&rows.out);
     xt_buf_fini(&rows.row);
     xt_buf_fini(&rows.last);

@@ -4,6 +4,7 @@
 
 #include "base/json_out.h"
 #include "base/timestamp.h"
+#include "query/ends.h"
 
 #define MAX_SECONDS 86400
 #define MAX_MIB     4096
@@ -83,6 +84,30 @@ int xt_search_params_init_pipe(xt_search_params *params, xt_app *app, const xt_r
                                xt_problem *reterr_problem)
 {
     return init(params, app, request, XT_S_NULL, true, reterr_problem);
+}
+
+int xt_search_params_fold(xt_search_params *params, const xt_request *request, bool otherwise,
+                          xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf kql = XT_BUF_INIT;
+    xt_slice ends = xt_request_get(request, "ends"), q = xt_slice_trim(xt_request_get(request, "q"));
+    bool fold = ends.n ? xt_slice_eq(ends, XT_S("fold")) : otherwise;
+
+    if (ends.n && !fold && !xt_slice_eq(ends, XT_S("rows"))) {
+        xt_problem_source(reterr_problem, "ends");
+        xt_problem_set(reterr_problem, "ends must be rows or fold");
+        return XT_REQUEST_E_BAD;
+    }
+    xt_field_set fields = xt_filter_fields(params->query.filter);
+    if (!fold || xt_pipe_stages(params->pipe) > 0 || xt_ends_are_asked(&fields) || params->query.noise == XT_NOISE_ONLY)
+        return 0;
+    xt_buf_printf(&kql, q.n ? "(%.*s) and not action:exited" : "%.*snot action:exited", XT_S_ARGS(q));
+    if (xt_buf_done(&kql))
+        return xt_error_origin(-ENOMEM);
+    params->pipe = xt_pipe_free(params->pipe);
+    params->filter = xt_filter_free(params->filter);
+    params->folds = true;
+    return compile(params, xt_buf_slice(&kql), true, reterr_problem);
 }
 
 void xt_search_params_fini(xt_search_params *params)

@@ -17,6 +17,7 @@ typedef struct xt_search_params {
     xt_query query;
     int64_t now_ms;
     bool has_from, has_to;
+    bool folds; /* the query leaves ends of processes out: they belong on the rows of their execs (query/ends.h) */
 } xt_search_params;
 
 /* kql p NULL: the parameter q, which has no stages. What is compiled is freed by fini. */
@@ -25,6 +26,12 @@ XT_MUST_USE int xt_search_params_init(xt_search_params *params, xt_app *app, con
 /* The parameter q, which may have stages: pipe is set. */
 XT_MUST_USE int xt_search_params_init_pipe(xt_search_params *params, xt_app *app, const xt_request *request,
                                            xt_problem *reterr_problem);
+/*
+ * ends=rows|fold: fold leaves `exited` events out, unless the query asks for them or has stages; without the parameter what
+ * otherwise says. The filter is another one then.
+ */
+XT_MUST_USE int xt_search_params_fold(xt_search_params *params, const xt_request *request, bool otherwise,
+                                      xt_problem *reterr_problem);
 /* Answers a search whose stages make a table: api_table.c. */
 int xt_api_table(xt_app *app, xt_request *request, xt_response *response, const xt_search_params *params);
 void xt_search_params_fini(xt_search_params *params);

@@ -44,7 +44,8 @@ const complaints = [];
 let dialogs = 0;
 page.on("console", (m) => m.type() === "error" && complaints.push(m.text()));
 page.on("pageerror", (e) => complaints.push(String(e)));
-page.on("dialog", (d) => (dialogs++, d.dismiss()));
+let answers = []; // to the dialogs that are expected
+page.on("dialog", (d) => (answers.length ? d.accept(answers.shift()) : (dialogs++, d.dismiss())));
 const shot = async (name) => orders.shots && (await page.screenshot({ path: join(orders.shots, `${name}.png`) }));
 const row = (text) => page.locator(".rows .row", { hasText: text }).first();
 
@@ -75,12 +76,30 @@ try {
   });
   await shot("drawer");
 
-  await check("a click on its session lists it", async () => {
+  await check("an exec and its end are one row", async () => {
+    await page.locator(".drawer p.ended", { hasText: /^ended with code 0 after/ }).waitFor({ timeout: 1 }).catch(async () => {
+      await page.locator(".drawer .close").click(); // it had not ended when it was clicked
+      await row(orders.shown).locator(".ended", { hasText: /^0 / }).waitFor();
+      await row(orders.shown).click();
+      await page.locator(".drawer p.ended", { hasText: /^ended with code 0 after/ }).waitFor();
+    });
+    equal(await page.locator(".rows .row .command", { hasText: /^exited/ }).count(), 0, "rows of ends");
+  });
+
+  await check("a click on its session shows its processes as a tree, and as a list", async () => {
     await page.locator(".drawer .session-link").click();
     await page.getByRole("heading", { name: /^Session \d+ on/ }).waitFor();
-    await row(orders.shown).waitFor();
-    await shot("session");
-    await page.goBack();
+    try {
+      const process = page.locator(".tree .process", { hasText: orders.inTree }).first();
+      await process.waitFor();
+      if (!/exit 0/.test(await process.textContent())) throw new Error(`no end: ${await process.textContent()}`);
+      await page.locator(".tree .step.executed", { hasText: orders.inTree }).first().waitFor();
+      await shot("session");
+      await page.getByRole("button", { name: "as a list" }).click();
+      await row(orders.shown).waitFor();
+    } finally {
+      await page.goBack();
+    }
   });
 
   await check("hostile command lines are harmless visible text", async () => {
@@ -156,8 +175,23 @@ try {
 
   await check("hosts say how they listen and what that can claim", async () => {
     await page.getByRole("link", { name: "Hosts" }).click();
-    await page.locator("tr.connected", { hasText: orders.host }).waitFor();
+    const host = page.locator("tr.connected", { hasText: orders.host });
+    await host.waitFor();
     await shot("hosts");
+    await host.locator(".proved button", { hasText: /complete$/ }).click();
+    await page.locator("tr.evidence", { hasText: /No gap| to / }).waitFor();
+  });
+
+  await check("a host is put into a group, quarantined and released", async () => {
+    const host = page.locator("tr[data-host]", { hasText: orders.host });
+    answers = ["web-servers", ""];
+    await host.locator("button.group").click();
+    await host.locator("button.group", { hasText: "web-servers" }).waitFor();
+    await host.getByRole("button", { name: "Quarantine" }).click();
+    await page.locator("tr.quarantined", { hasText: orders.host }).waitFor();
+    await host.getByRole("button", { name: "Release" }).click();
+    await page.locator("tr.quarantined", { hasText: orders.host }).waitFor({ state: "detached" });
+    equal(answers, [], "questions asked");
   });
 
   await check("the browser complained of nothing", async () => {

@@ -59,7 +59,7 @@ class Page(Scene):
         exact = ["/usr/bin/printf", "%s", "a b", "", "it's", '"quoted"']
         self.browser({
             "address": self.link(server, "&live=1&q=login:xtalice"),
-            "exec": exact, "execVia": by_alice(*exact), "shown": "it'\\''s",
+            "exec": exact, "execVia": by_alice(*exact), "shown": "it'\\''s", "inTree": "/usr/bin/printf",
             "hostile": [by_alice("/bin/true", "<img src=x onerror=alert(1)>"), by_alice("/bin/true", "\u202egnp.exe"),
                         by_alice("/bin/true", "\x1b]0;owned\x07\x1b[2J")],
             "noise": {"query": "login:xtalice"}, "alert": "www-data", "host": "testhost",

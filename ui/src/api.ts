@@ -26,7 +26,7 @@ export interface AuditPath {
 /** One event as an ECS document; only what the page itself reads is named here. */
 export interface AuditEvent {
   "@timestamp": string;
-  event: { id: string; action?: string; outcome?: string; code?: string; sequence?: number };
+  event: { id: string; action?: string; outcome?: string; code?: string; sequence?: number; duration?: number };
   host?: { name?: string; id?: string };
   user?: { id?: string; name?: string; audit?: { id?: string; name?: string }; effective?: { name?: string } };
   process?: {
@@ -36,13 +36,15 @@ export interface AuditEvent {
     args?: string[];
     command_line?: string;
     working_directory?: string;
+    exit_code?: number;
+    exit_signal?: number;
     parent?: { pid?: number; executable?: string; command_line?: string };
   };
   auditd?: { session?: string; data?: Record<string, unknown>; paths?: AuditPath[] };
   source?: { ip?: string };
   message?: string;
   rule?: { id?: string[]; level?: string };
-  exectrail?: { noise?: string; flags?: string[]; cursor?: string };
+  exectrail?: { noise?: string; flags?: string[]; cursor?: string; of?: string };
   [key: string]: unknown;
 }
 
@@ -110,6 +112,30 @@ export interface Host {
   spool_dropped: number;
   agent_version: string;
   events: number;
+  group: string;
+  revoked: boolean;
+  refused: string;
+  quarantined: boolean;
+  cloned: boolean;
+  clone_address?: string;
+  proved?: Proved;
+}
+
+/** What heartbeats prove of a host and a time; counts of what they do not. */
+export interface Proved {
+  from: string;
+  to: string;
+  complete: boolean;
+  waiting: boolean;
+  [count: string]: number | string | boolean | null;
+}
+
+export interface Gap {
+  kind: string;
+  what: string;
+  from: string;
+  to: string;
+  n: number;
 }
 
 export interface Status {
@@ -136,6 +162,53 @@ export interface Session {
   n_hidden: number;
   n_alerts: number;
   rows: AuditEvent[];
+}
+
+export interface Who {
+  uid?: number;
+  user?: string;
+  euid?: number;
+  euser?: string;
+}
+
+export interface Step {
+  did: "executed" | "failed" | "became" | "reported" | "exited";
+  time: string;
+  id: string;
+  action?: string;
+  cmd?: string;
+  exe?: string;
+  error?: number;
+  refused?: boolean;
+  alert?: unknown;
+  noise?: unknown;
+  to?: Who;
+  by?: string;
+}
+
+/** A process of a session's tree (docs/sessions.md). */
+export interface Process {
+  process: number;
+  parent: number | null;
+  depth: number;
+  pid: number;
+  unseen: boolean;
+  guessed: boolean;
+  start: string;
+  end: string | null;
+  duration_ms: number | null;
+  exit_code: number | null;
+  exe?: string;
+  cmd?: string;
+  who?: Who;
+  steps: Step[];
+}
+
+export interface Tree {
+  n_processes: number;
+  partial: boolean;
+  truncated: boolean;
+  processes: Process[];
 }
 
 export type Params = Record<string, string | number | undefined>;

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { ApiError, get, type AuditEvent } from "./api";
 import { look, view } from "./state";
-import { clock, commandOf, Visible, who } from "./text";
+import { clock, commandOf, lasted, Visible, who } from "./text";
 
 const shown = signal<AuditEvent | null>(null);
 const problem = signal("");
@@ -112,6 +112,12 @@ export function Drawer() {
           <p class="dim">
             {clock(event["@timestamp"])} on <Visible text={event.host?.name ?? ""} /> by <Visible text={who(event)} />
           </p>
+          {event.process?.exit_code !== undefined && (
+            <p class={event.process.exit_code ? "ended bad" : "ended"}>
+              {event.process.exit_signal !== undefined ? `ended by signal ${event.process.exit_signal}` : `ended with code ${event.process.exit_code}`}
+              {event.event.duration !== undefined && ` after ${lasted(event.event.duration)}`}
+            </p>
+          )}
           <Actions event={event} />
           {event.rule?.id && <p class={`alert-line ${event.rule.level ?? ""}`}>Rule: <Visible text={event.rule.id.join(", ")} /> ({event.rule.level})</p>}
           {event.process?.args && (

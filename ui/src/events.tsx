@@ -9,6 +9,7 @@ import { StatsTable } from "./stats";
 import { EventTable } from "./table";
 
 const PAGE_ROWS = 200;
+const LIVE_ENDS = 300; // of the newest rows it is asked whether they have ended
 const LIVE_ROWS = 2000; // newest kept while live
 
 const rows = signal<AuditEvent[]>([]);
@@ -47,7 +48,7 @@ async function search(more = false): Promise<void> {
   const { q, from, to, noise } = view.value;
   busy.value = true;
   try {
-    const params = { q, from, to, noise, format: "json", limit: q.includes("|") ? undefined : PAGE_ROWS, after: more ? (next.value ?? undefined) : undefined };
+    const params = { q, from, to, noise, ends: q.includes("|") ? undefined : "fold", format: "json", limit: q.includes("|") ? undefined : PAGE_ROWS, after: more ? (next.value ?? undefined) : undefined };
     let answer = await get<SearchAnswer | TableAnswer>("search", params, mine.signal);
     const empty = !more && answer.rows.length === 0 && from !== "";
     if (empty) answer = await get<SearchAnswer | TableAnswer>("search", { ...params, from: "", to: "" }, mine.signal);
@@ -78,6 +79,21 @@ async function search(more = false): Promise<void> {
   }
 }
 
+/** Whether a query asks for the ends of processes themselves, as the server decides it (docs/api.md): then they are rows. */
+const ASKS_FOR_ENDS = /(^|[\s(])(action|event\.action|event\.type|of|exectrail\.of|code|process\.exit_code|duration|event\.duration|signal|process\.exit_signal)\s*[:<>=]/i;
+
+const endsAreRows = (q: string) => q.includes("|") || ASKS_FOR_ENDS.test(q);
+
+/** Puts what has ended meanwhile on the newest rows: ends come later than their execs, and are hidden as noise. */
+async function loadEnds(): Promise<void> {
+  const { q, noise } = view.value;
+  if (endsAreRows(q) || !rows.value.slice(0, LIVE_ENDS).some((e) => e.event.action === "executed" && e.process?.exit_code === undefined)) return;
+  const fields = { from: rows.value[Math.min(rows.value.length, LIVE_ENDS) - 1]["@timestamp"], limit: LIVE_ENDS };
+  const answer = await get<SearchAnswer>("search", { q, noise, ends: "fold", format: "json", ...fields });
+  const ended = new Map(answer.rows.filter((e) => e.process?.exit_code !== undefined).map((e) => [e.event.id, e]));
+  rows.value = rows.value.map((e) => (e.process?.exit_code === undefined && ended.get(e.event.id)) || e);
+}
+
 /** Live: what arrives slides in at the top; the histogram follows every few seconds. */
 function follow(): () => void {
   const { q, noise } = view.value;
@@ -90,13 +106,15 @@ function follow(): () => void {
     batch(() => {
       const known = new Set(rows.value.slice(0, 500).map((e) => e.event.id));
       const added = fresh.filter((e) => !known.has(e.event.id));
-      rows.value = [...added, ...rows.value].slice(0, LIVE_ROWS);
       total.value += added.length;
+      const shown = endsAreRows(q) ? added : added.filter((e) => e.event.action !== "exited");
+      rows.value = [...shown, ...rows.value].slice(0, LIVE_ROWS);
     });
   };
   source.addEventListener("row", (e) => waiting.push(JSON.parse((e as MessageEvent).data)));
   source.addEventListener("hidden", (e) => (hidden.value += Number((e as MessageEvent).data) || 0));
   const paint = setInterval(flush, 100);
+  const ends = setInterval(() => void loadEnds().catch(() => undefined), 2000); // the next turn tries again
   const bars = setInterval(async () => {
     const { from, to } = view.value;
     try {
@@ -108,6 +126,7 @@ function follow(): () => void {
   return () => {
     source.close();
     clearInterval(paint);
+    clearInterval(ends);
     clearInterval(bars);
   };
 }

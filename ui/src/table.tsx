@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { AuditEvent } from "./api";
 import { look, view } from "./state";
-import { clock, commandOf, ttyOf, visible, Visible, who } from "./text";
+import { clock, commandOf, endOf, ttyOf, visible, Visible, who } from "./text";
 
 const ROW = 24; // pixels, as in main.css
 const SPARE = 12; // rows above and below what is in sight
@@ -28,6 +28,7 @@ function Row({ event, top }: { event: AuditEvent; top: number }) {
       {cell("who", who(event))}
       {cell("tty", ttyOf(event))}
       {cell("cwd", event.process?.working_directory ?? "")}
+      <span class={event.process?.exit_code ? "ended bad" : "ended"} role="cell" title="exit code and duration">{endOf(event)}</span>
       <span class="command" role="cell">
         {event.rule?.id && <b class={`mark ${event.rule.level ?? ""}`} title={visible(event.rule.id.join(", "))}>{event.rule.level ?? "alert"}</b>}
         <Visible text={commandOf(event).slice(0, 2000)} />
@@ -55,7 +56,7 @@ export function EventTable({ rows, onEnd }: { rows: AuditEvent[]; onEnd?: () => 
   return (
     <div class="table" role="table" aria-rowcount={rows.length}>
       <div class="row head" role="row">
-        {["time", "host", "who", "tty", "cwd", "command"].map((name) => (
+        {["time", "host", "who", "tty", "cwd", "ended", "command"].map((name) => (
           <span key={name} class={name} role="columnheader">
             {{ who: "login → user" }[name] ?? name}
           </span>

@@ -37,6 +37,22 @@ export function commandOf(event: AuditEvent): string {
   return event.event.action === "executed" ? what : `${event.event.action ?? event.event.code ?? ""} ${what}`.trim();
 }
 
+/** Nanoseconds as a person says them. */
+export function lasted(ns: number): string {
+  const ms = ns / 1e6;
+  if (ms < 1000) return `${Math.floor(ms)} ms`;
+  if (ms < 60000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 3600000) return `${Math.floor(ms / 60000)} m ${Math.floor((ms / 1000) % 60)} s`;
+  return `${Math.floor(ms / 3600000)} h ${Math.floor((ms / 60000) % 60)} m`;
+}
+
+/** How a process ended and what it took, where that is known. */
+export function endOf(event: AuditEvent): string {
+  const code = event.process?.exit_code;
+  if (code === undefined) return "";
+  return event.event.duration === undefined ? String(code) : `${code}  ${lasted(event.event.duration)}`;
+}
+
 export function who(event: AuditEvent): string {
   const user = event.user?.name ?? event.user?.id ?? "";
   const login = event.user?.audit?.name ?? event.user?.audit?.id;

@@ -67,9 +67,9 @@ static void test_table(void **state)
     render_is(
         XT_FORMAT_TABLE, NULL, 0,
         "time                     host             login>user       tty    ses     cwd                      exit    "
-        "command\n"
+        "ended      command\n"
         "2026-11-23T02:30:43.120Z a-host-with-a-l\xe2\x80\xa6 alice>root       pts0   5       =cmd|x      "
-        "             -13     sh -c echo \"a,b\" \\x1b[31m\\u{202e}x\\x0a\n");
+        "             -13                sh -c echo \"a,b\" \\x1b[31m\\u{202e}x\\x0a\n");
     render_is(XT_FORMAT_TABLE, fields, 4,
               "user             exit    cmd                                      ses\n"
               "root             -13     sh -c echo \"a,b\" \\x1b[31m\\u{202e}x\\x0a   5\n");
