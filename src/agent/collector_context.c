@@ -5,6 +5,7 @@
 #include "agent/collector_private.h"
 
 #include "agent/own_event.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 int xt_collector_context_open(xt_collector *c)
@@ -18,6 +19,25 @@ int xt_collector_context_open(xt_collector *c)
     return 0;
 }
 
+static void put_text(xt_event *event, xt_field f, const char *text)
+{
+    if (text[0])
+        xt_event_set_bytes(event, f, xt_slice_str(text));
+}
+
+/* Its texts live until the next event. */
+static void put_container(xt_collector *c, xt_event *event)
+{
+    const xt_container_info *info =
+        xt_container_find(&c->containers, xt_event_bytes(event, XT_F_CONTAINER), xt_clock_mono_ms(&xt_clock_system));
+    if (!info || !info->is_known)
+        return;
+    put_text(event, XT_F_IMAGE, info->image);
+    put_text(event, XT_F_CONTAINER_NAME, info->name);
+    put_text(event, XT_F_POD, info->pod);
+    put_text(event, XT_F_NAMESPACE, info->namespace);
+}
+
 int xt_collector_context_put(xt_collector *c, xt_event *event, xt_arena *arena)
 {
     const xt_agent_settings *s = c->settings;
@@ -27,6 +47,8 @@ int xt_collector_context_put(xt_collector *c, xt_event *event, xt_arena *arena)
         xt_event_set_bytes(event, XT_F_OS, xt_slice_str(s->os));
     if (!s->is_text && s->kernel[0])
         xt_event_set_bytes(event, XT_F_KERNEL, xt_slice_str(s->kernel));
+    if (xt_event_has(event, XT_F_CONTAINER))
+        put_container(c, event);
     int r = c->sessions ? xt_session_table_apply(c->sessions, event, arena) : 0;
     return r == XT_SESSION_E_INFERRED ? xt_own_event_flag(event, XT_S("source-inferred"), arena) : r;
 }
@@ -44,4 +66,5 @@ void xt_collector_context_close(xt_collector *c)
 {
     xt_collector_context_save(c);
     c->sessions = xt_session_table_free(c->sessions);
+    xt_container_set_fini(&c->containers);
 }

@@ -6,6 +6,7 @@
 #include "agent/canary.h"
 #include "agent/collector.h"
 #include "agent/collector_input.h"
+#include "agent/container_info.h"
 #include "agent/cpu_brake.h"
 #include "agent/log_writer.h"
 #include "agent/name_cache.h"
@@ -92,6 +93,7 @@ struct xt_collector {
     xt_log_writer *log; /* NULL: none is written */
     xt_log_writer_stats log_told;
     bool log_is_bad; /* and that was said */
+    xt_container_set containers;
     xt_session_table *sessions;
     uint64_t n_saved; /* of its changes, in STATE/sessions */
     bool end, failed;

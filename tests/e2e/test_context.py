@@ -1,5 +1,7 @@
 """What each event says beside its records: where its session came from, the labels and the system of its host."""
+import json
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -39,6 +41,31 @@ class Context(Scene):
         self.assertEqual(refused.returncode, 2)
         self.assertIn("db_password", refused.stderr)
         self.assertNotIn("hunter22x", refused.stderr)
+
+    def test_container(self):
+        number = os.urandom(32).hex()
+        groups = next((p for p in map(pathlib.Path, ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/pids")) if (p / "cgroup.procs").exists()), None)
+        if not groups:
+            self.skipTest("there are no control groups here")
+        group = groups / f"docker-{number}.scope"
+        kept = pathlib.Path(f"/run/containers/storage/overlay-containers/{number}/userdata")
+        try:
+            group.mkdir()
+        except OSError as error:
+            self.skipTest(f"no control group can be made here: {error}")
+        self.addCleanup(group.rmdir)
+        made = next(p for p in [*reversed(kept.parents), kept] if not p.exists())
+        self.addCleanup(shutil.rmtree, made)
+        kept.mkdir(parents=True)
+        (kept / "config.json").write_text(json.dumps({"ociVersion": "1", "process": {"args": ["}"]}, "annotations": {
+            "io.kubernetes.cri-o.ImageName": "quay.io/a/b:1", "io.kubernetes.pod.name": "web-1", "io.kubernetes.pod.namespace": "shop",
+            "io.kubernetes.container.name": "app"}}))
+        agent = Agent(self.folder, self.server)
+        run("/bin/sh", "-c", f"echo $$ > {group}/cgroup.procs; /bin/sleep 1.91; exit 0")
+        [event] = self.found('args:"1.91" and exe:*sleep and pod:web-1')
+        self.assertEqual(event["container"], {"id": number, "image": {"name": "quay.io/a/b:1"}, "name": "app"})
+        self.assertEqual(event["orchestrator"], {"resource": {"name": "web-1"}, "namespace": "shop"})
+        self.assertEqual(agent.stop(), 0)
 
     def test_session_source(self):
         if not shutil.which("sshd") and not os.path.exists("/usr/sbin/sshd"):

@@ -45,7 +45,7 @@ static int listen(xt_slice bytes, size_t piece, heard *ret)
     xt_problem problem = XT_PROBLEM_INIT;
     const xt_audisp_calls calls = {hear_text, hear_record, ret};
     int r = 0;
-    ret->is_binary = bytes.n >= 8 && (uint8_t)bytes.p[0] <= 1 && bytes.p[4] == 16;
+    ret->is_binary = bytes.n >= 8 && (uint8_t)bytes.p[0] <= 1 && memcmp(bytes.p + 1, "\0\0\0\x10\0\0\0", 7) == 0;
     for (; r == 0 && bytes.n > 0; bytes = xt_slice_skip(bytes, piece))
         r = xt_audisp_stream_feed(&stream, xt_slice_head(bytes, piece), &calls, &problem);
     require(r == 0 || r == XT_AUDISP_E_CORRUPT);

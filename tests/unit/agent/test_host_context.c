@@ -9,8 +9,10 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <utmp.h>
 
+#include "agent/container_info.h"
 #include "agent/host_context.h"
 #include "agent/session_source.h"
 #include "unit/folder.h"
@@ -106,12 +108,102 @@ static void test_sessions_survive(void **state)
     remove_folder(folder);
 }
 
+/* ---- containers ---- */
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void put_file(const char *root, const char *path, const char *text)
+{
+    char name[512];
+    snprintf(name, sizeof name, "%s%s", root, path);
+    for (char *slash = name + strlen(root) + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        (void)mkdir(name, 0755);
+        *slash = '/';
+    }
+    FILE *file = fopen(name, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void check_container(const char *path, const char *text, const char *image, const char *name, const char *pod,
+                            const char *namespace)
+{
+    char folder[] = "/tmp/exectrail-context-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    put_file(folder, path, text);
+    xt_container_set set = {.root = folder};
+    const xt_container_info *info = xt_container_find(&set, XT_S(ID), 1000);
+    assert_non_null(info);
+    assert_true(info->is_known);
+    assert_string_equal(info->image, image);
+    assert_string_equal(info->name, name);
+    assert_string_equal(info->pod, pod);
+    assert_string_equal(info->namespace, namespace);
+    xt_container_set_fini(&set);
+    remove_folder(folder);
+}
+
+static void test_containers(void **state)
+{
+    check_container(
+        "/run/containerd/io.containerd.runtime.v2.task/k8s.io/" ID "/config.json",
+        "{\"process\":{\"args\":[\"x\",\"}]\"]},\"annotations\":{\"io.kubernetes.cri.container-name\":\"app\",\"io."
+        "kubernetes.cri.image-name\":"
+        "\"docker.io/library/"
+        "nginx:1.25\",\"io.kubernetes.cri.sandbox-name\":\"web-7\",\"io.kubernetes.cri.sandbox-namespace\":\"shop\"}}",
+        "docker.io/library/nginx:1.25", "app", "web-7", "shop");
+    check_container("/var/lib/docker/containers/" ID "/config.v2.json",
+                    "{\"State\":{\"Name\":\"no\"},\"Config\":{\"Env\":[\"A=\\\"}\"],\"Image\":\"nginx:latest\","
+                    "\"Labels\":{}},\"Name\":\"/web\"}",
+                    "nginx:latest", "web", "", "");
+    check_container("/run/containers/storage/overlay-containers/" ID "/userdata/config.json",
+                    "{ \"annotations\" : { \"io.kubernetes.cri-o.ImageName\" : \"quay.io\\/x\", "
+                    "\"io.kubernetes.pod.name\" : \"p\\u00e4\" } }",
+                    "quay.io/x", "", "p\xc3\xa4", "");
+}
+
+static void test_containers_hostile(void **state)
+{
+    char folder[] = "/tmp/exectrail-context-XXXXXX", text[2048], path[512];
+    static const char file[] = "/var/lib/docker/containers/" ID "/config.v2.json";
+    assert_non_null(mkdtemp(folder));
+    xt_container_set set = {.root = folder};
+    assert_null(xt_container_find(&set, XT_S("../../../../etc/passwd"), 0));
+    assert_null(xt_container_find(&set, XT_S(""), 0));
+    assert_false(xt_container_find(&set, XT_S(ID), 0)->is_known);
+    snprintf(text, sizeof text, "{\"Config\":{\"Image\":\"%01000d\"},\"Name\":\"/x\"}", 7); /* too long: left out */
+    put_file(folder, file, text);
+    assert_false(xt_container_find(&set, XT_S(ID), XT_CONTAINER_RETRY_MS - 1)->is_known);
+    const xt_container_info *info = xt_container_find(&set, XT_S(ID), XT_CONTAINER_RETRY_MS);
+    assert_true(info->is_known);
+    assert_string_equal(info->image, "");
+    assert_string_equal(info->name, "x");
+    xt_container_set_fini(&set);
+    snprintf(path, sizeof path, "%s%s", folder, file);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0); /* nothing is waited for */
+    set = (xt_container_set){.root = folder};
+    assert_false(xt_container_find(&set, XT_S(ID), 0)->is_known);
+    char id[65];
+    for (unsigned i = 0; i < 3 * XT_CONTAINER_MAX; i++) {
+        snprintf(id, sizeof id, "%064x", i);
+        assert_non_null(xt_container_find(&set, xt_slice_str(id), 0));
+        assert_in_range(set.map.n, 1, XT_CONTAINER_MAX);
+    }
+    xt_container_set_fini(&set);
+    remove_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_last_label_counts),
         cmocka_unit_test(test_sessions_survive),
+        cmocka_unit_test(test_containers),
+        cmocka_unit_test(test_containers_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
