@@ -33,6 +33,7 @@ typedef struct family_sockets {
     int helper[2];    /* collector, helper */
     int canary[2];    /* collector, helper */
     int addresses[2]; /* shipper, helper */
+    int inherited[2]; /* the collector's, from the agent before */
 } family_sockets;
 
 static int open_sockets(family_sockets *s)
@@ -54,11 +55,13 @@ static void become_child(const char *name, const int *closing, size_t n)
     if (null > STDERR_FILENO)
         close(null);
     for (size_t i = 0; i < n; i++)
-        close(closing[i]);
+        if (closing[i] >= 0)
+            close(closing[i]);
     prctl(PR_SET_NAME, name);
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
 }
 
 /* What cannot be had here is left; the collector's status says what each has (agent/agent_status). */
@@ -81,7 +84,8 @@ static int contain_child(const xt_privilege_user *user, xt_sandbox_role role, in
 
 static int run_helper(const family_sockets *s, const xt_privilege_user *user)
 {
-    const int closing[] = {s->shipper[0], s->shipper[1], s->helper[0], s->canary[0], s->addresses[0]};
+    const int closing[] = {s->shipper[0],   s->shipper[1],   s->helper[0],   s->canary[0],
+                           s->addresses[0], s->inherited[0], s->inherited[1]};
     const int mine[] = {s->helper[1], s->canary[1], s->addresses[1]};
     become_child("exectrail-help", closing, XT_COUNT_OF(closing));
     if (chdir("/") < 0 || contain_child(user, XT_SANDBOX_HELPER, -1, 64) < 0)
@@ -93,7 +97,8 @@ static int run_helper(const family_sockets *s, const xt_privilege_user *user)
 static int run_shipper(const xt_agent_settings *settings, const family_sockets *s, const xt_privilege_user *user,
                        int folder)
 {
-    const int closing[] = {s->shipper[0], s->helper[0], s->helper[1], s->canary[0], s->canary[1], s->addresses[1]};
+    const int closing[] = {s->shipper[0], s->helper[0],    s->helper[1],    s->canary[0],
+                           s->canary[1],  s->addresses[1], s->inherited[0], s->inherited[1]};
     become_child("exectrail-ship", closing, XT_COUNT_OF(closing));
     if (fchdir(folder) < 0 || contain_child(user, XT_SANDBOX_SHIPPER, folder, 256) < 0)
         return 1;
@@ -104,7 +109,7 @@ static int run_shipper(const xt_agent_settings *settings, const family_sockets *
 static int fork_family(const xt_agent_settings *settings, const xt_privilege_user *user, int folder,
                        xt_collector_family *ret, bool *ret_child)
 {
-    family_sockets s;
+    family_sockets s = {.inherited = {ret->inherited.audit_fd, ret->inherited.connector_fd}};
     *ret_child = true;
     if (open_sockets(&s) < 0)
         return -errno;
@@ -140,6 +145,7 @@ static int run(xt_agent_settings *settings, xt_problem *problem)
     if (xt_notify_open(&family.notify) < 0)
         xt_log(XT_LOG_WARN, "the service manager cannot be told anything: %s", strerror(errno));
     settings->supervised = family.notify.fd >= 0;
+    xt_handover_receive(&family.inherited);
     if (r == 0)
         r = xt_privilege_user_find(settings->user, &user, problem);
     if (r == 0)

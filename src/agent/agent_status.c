@@ -172,7 +172,9 @@ static void put_containment(xt_buf *out, const xt_state_file *file)
                       number(file, "watchdog_ms"));
     else
         xt_buf_puts(out, "none: the agent was not started by a service manager that asks for it\n");
-    xt_buf_puts(out, "alarm          ");
+    xt_buf_puts(out, "hand-over      ");
+    put_text(out, file, "handover");
+    xt_buf_puts(out, "\nalarm          ");
     put_text(out, file, "alarm");
     xt_buf_puts(out, xt_state_file_text(file, "alarm").n ? "\n" : "none\n");
 }

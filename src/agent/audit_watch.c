@@ -107,6 +107,23 @@ static bool owner_lives(const xt_audit_status *status)
     return status->pid != 0 && (kill((pid_t)status->pid, 0) == 0 || errno == EPERM);
 }
 
+bool xt_watch_is_owner(const xt_watch *watch)
+{
+    return watch->owner != 0 && watch->status.pid == (uint32_t)watch->owner;
+}
+
+/* The socket is ours already: who told the kernel of it has ended, and it takes no other owner while the socket is open. */
+static int adopt(xt_watch *watch, int fd, pid_t owner)
+{
+    bool wanted = watch->settings->audit == XT_AUDIT_AUTO || watch->settings->audit == XT_AUDIT_OWN;
+    if (fd < 0 || !wanted || watch->settings->input != XT_INPUT_KERNEL || watch->status.pid != (uint32_t)owner)
+        return 0;
+    int r = xt_netlink_adopt(fd, &watch->records);
+    watch->adopted = watch->owned = r == 0;
+    watch->owner = r == 0 ? owner : 0;
+    return r;
+}
+
 static int choose_mode(xt_watch *watch, xt_problem *reterr_problem)
 {
     xt_agent_audit asked = watch->settings->audit;
@@ -123,7 +140,7 @@ static int choose_mode(xt_watch *watch, xt_problem *reterr_problem)
         return XT_WATCH_E_REFUSED;
     }
     watch->mode = asked == XT_AUDIT_MULTICAST ? XT_WATCH_MULTICAST : XT_WATCH_OWNER;
-    if (asked != XT_AUDIT_AUTO)
+    if (asked != XT_AUDIT_AUTO || watch->adopted)
         return 0;
     if (status->enabled == 2) {
         watch->mode = XT_WATCH_MULTICAST;
@@ -284,13 +301,15 @@ static int take_over(xt_watch *watch, xt_problem *reterr_problem)
 {
     bool locked = watch->status.enabled == 2;
     int r = locked ? 0 : remember(watch, reterr_problem);
-    if (r == 0 && watch->mode == XT_WATCH_OWNER)
+    if (r == 0 && watch->mode == XT_WATCH_OWNER && !watch->adopted)
         r = xt_netlink_open(&watch->records, reterr_problem);
     else if (r == 0 && watch->mode == XT_WATCH_MULTICAST)
         r = xt_netlink_open_multicast(&watch->records, reterr_problem);
-    if (r == 0 && watch->mode == XT_WATCH_OWNER)
+    if (r == 0 && watch->mode == XT_WATCH_OWNER && !watch->adopted) {
         r = own(watch, reterr_problem);
-    watch->owned = r == 0 && watch->mode == XT_WATCH_OWNER;
+        watch->owned = r == 0;
+        watch->owner = r == 0 ? getpid() : 0;
+    }
     if (r == 0 && !locked)
         r = status_change(watch, backlog_mask(watch) | (watch->status.enabled == 0 ? AUDIT_STATUS_ENABLED : 0),
                           reterr_problem);
@@ -302,7 +321,8 @@ static int take_over(xt_watch *watch, xt_problem *reterr_problem)
     return r != 0 ? r : xt_watch_status(watch, reterr_problem);
 }
 
-static int begin(xt_watch *watch, const xt_rule_book *groups, xt_problem *reterr_problem)
+static int begin(xt_watch *watch, const xt_rule_book *groups, int adopt_fd, pid_t adopt_owner,
+                 xt_problem *reterr_problem)
 {
     int r = xt_netlink_open(&watch->control, reterr_problem);
     if (r == 0)
@@ -315,12 +335,14 @@ static int begin(xt_watch *watch, const xt_rule_book *groups, xt_problem *reterr
     if (r == 0)
         r = xt_watch_rules(watch, reterr_problem);
     if (r == 0)
+        r = adopt(watch, adopt_fd, adopt_owner);
+    if (r == 0)
         r = choose_mode(watch, reterr_problem);
     return r == 0 ? take_over(watch, reterr_problem) : r;
 }
 
-int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups, xt_watch *ret,
-                  xt_problem *reterr_problem)
+int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups, int adopt_fd, pid_t adopt_owner,
+                  xt_watch *ret, xt_problem *reterr_problem)
 {
     *ret = (xt_watch){.settings = settings, .limits = xt_protect_limits_get(settings->protect)};
     xt_rule_book_init(&ret->book);
@@ -328,7 +350,7 @@ int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups,
         ret->mode = XT_WATCH_TEXT; /* text from anywhere: the kernel here is none of its business */
         return 0;
     }
-    int r = begin(ret, groups, reterr_problem);
+    int r = begin(ret, groups, adopt_fd, adopt_owner, reterr_problem);
     if (r != 0) {
         xt_watch_restore(ret);
         xt_watch_close(ret);
@@ -438,7 +460,7 @@ bool xt_watch_has_drifted(const xt_watch *watch, xt_watch_drift what)
     case XT_WATCH_SWITCH:
         return watch->status.enabled == 0;
     case XT_WATCH_SOCKET:
-        return watch->owned && watch->status.pid != (uint32_t)getpid();
+        return watch->owned && !xt_watch_is_owner(watch);
     case XT_WATCH_RULES:
         return count_missing(watch) > 0;
     default:
@@ -468,8 +490,11 @@ static int own_again(xt_watch *watch, xt_problem *reterr_problem)
         r = xt_watch_status(watch, reterr_problem);
     if (r != 0)
         return r;
-    if (watch->status.pid == (uint32_t)getpid())
+    if (watch->status.pid == (uint32_t)getpid()) {
+        watch->owner = getpid();
+        watch->adopted = false;
         return 0;
+    }
     xt_problem_set(reterr_problem, "process %u has it and keeps it", watch->status.pid);
     return XT_WATCH_E_REFUSED;
 }
@@ -505,7 +530,7 @@ void xt_watch_restore(xt_watch *watch)
     if (watch->mode == XT_WATCH_OWNER)
         mask |= AUDIT_STATUS_BACKLOG_LIMIT | AUDIT_STATUS_BACKLOG_WAIT_TIME;
     complain(xt_netlink_status_set(watch->control, mask, &back, &problem), &problem);
-    if (watch->owned)
+    if (watch->owned && !watch->adopted)
         complain(xt_netlink_disown(watch->records, &problem), &problem);
     watch->changed = false;
     xt_audit_before_remove(watch->settings);
@@ -514,6 +539,9 @@ void xt_watch_restore(xt_watch *watch)
 void xt_watch_close(xt_watch *watch)
 {
     watch->records = xt_netlink_close(watch->records);
+    /* Of a socket that is closed everywhere the kernel lets go when anybody asks. */
+    if (watch->adopted && watch->control && !watch->changed)
+        (void)!xt_netlink_status_set(watch->control, AUDIT_STATUS_PID, &(xt_audit_status){.pid = 0}, NULL);
     watch->control = xt_netlink_close(watch->control);
     xt_buf_fini(&watch->blind);
     xt_rule_book_fini(&watch->book);

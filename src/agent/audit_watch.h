@@ -8,6 +8,8 @@
  * Threads:   one at a time; the socket of the records may be read by another thread.
  */
 #pragma once
+#include <sys/types.h>
+
 #include "agent/agent_settings.h"
 #include "agent/rule_book.h"
 #include "audit/netlink.h"
@@ -49,6 +51,8 @@ typedef struct xt_watch {
     xt_protect_limits limits; /* what `protect` wants on this host */
     bool changed;             /* there is something to give back */
     bool owned;               /* the socket too */
+    bool adopted;             /* and an agent before this one told the kernel so */
+    pid_t owner;              /* what the kernel's status calls the owner while it is us; 0: it is not */
     xt_audit_status status;   /* as last read */
     xt_buf blind;             /* rules that hide execs, one a line */
     char rules_hash[33];
@@ -56,9 +60,15 @@ typedef struct xt_watch {
 
 /* Can the kernel be asked at all? Nothing is changed. */
 XT_MUST_USE int xt_watch_probe(xt_problem *reterr_problem);
-/* groups: the optional rules, may be NULL; one that the kernel refuses is named in the log and left out. */
-XT_MUST_USE int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups, xt_watch *ret,
-                              xt_problem *reterr_problem);
+/*
+ * groups: the optional rules, may be NULL; one that the kernel refuses is named in the log and left out.
+ * adopt_fd: the audit socket of an agent before this one, which adopt_owner told the kernel of, or -1. It is taken as the own one
+ * when the kernel still says so; watch->adopted tells.
+ */
+XT_MUST_USE int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups, int adopt_fd,
+                              pid_t adopt_owner, xt_watch *ret, xt_problem *reterr_problem);
+/* Whether the kernel's status, as last read, says that the records come here. */
+bool xt_watch_is_owner(const xt_watch *watch);
 /*
  * Other optional rules from now on; without_exec: not the exec rules either (a pause). strict: when the kernel refuses one,
  * everything is as it was, and the problem names it; else it is left out. Rules for what is not there are left out in any case.

@@ -91,6 +91,15 @@ int xt_beat_book_take(xt_beat_book *book, const xt_heartbeat *beat, uint64_t own
     return 0;
 }
 
+void xt_beat_book_resume(xt_beat_book *book, uint64_t run, int64_t from_ms, int64_t at_ms)
+{
+    book->run = run;
+    book->run_from_ms = from_ms;
+    book->last.at_ms = at_ms;
+    book->last_sent = true;
+    book->state = XT_BEAT_WATCHING;
+}
+
 static void send_one(const xt_kept_beat *kept, int64_t now_ms, void (*send)(void *context, xt_heartbeat *beat),
                      void *context)
 {

@@ -38,6 +38,8 @@ int64_t xt_beat_now_ms(void);
  */
 XT_MUST_USE int xt_beat_book_take(xt_beat_book *book, const xt_heartbeat *beat, uint64_t owner_pid, bool connected,
                                   int64_t now_ms);
+/* An agent before this one watched without a break, from from_ms to at_ms in that run; it goes on. */
+void xt_beat_book_resume(xt_beat_book *book, uint64_t run, int64_t from_ms, int64_t at_ms);
 /* Calls those that were kept and the last one, each with its age; they need not be kept any more. */
 void xt_beat_book_send(xt_beat_book *book, int64_t now_ms, void (*send)(void *context, xt_heartbeat *beat),
                        void *context);

@@ -15,9 +15,11 @@ typedef enum xt_channel_type {
     XT_CHANNEL_HEARTBEAT = 34, /* xt_heartbeat without what the shipper knows */
     XT_CHANNEL_END = 35,       /* send what is there, then end */
     XT_CHANNEL_SERIALS = 36,   /* xt_serial_count as it is: of all events that were sent until now */
+    XT_CHANNEL_LEAVE = 40,     /* keep what is there for the next agent, and end at once */
     XT_CHANNEL_MARK = 37,      /* to be written down once the EVENTS that follow are in the spool (collector_input.c) */
     XT_CHANNEL_POLICY_STATE = 38, /* xt_policy_state: the answer to every XT_CHANNEL_POLICY, and when it changes */
     XT_CHANNEL_SPOOL = 39,        /* varint: the spool's bound in bytes from now on */
+    XT_CHANNEL_RESUME = 41, /* u64 run, from_ms, at_ms: the heartbeats of the agent before go on (agent/beat_book) */
     /* shipper to collector */
     XT_CHANNEL_IDENTITY = 48, /* the host id: the host is enrolled */
     XT_CHANNEL_REPORT = 49,   /* lines of name=value for STATE/status */

@@ -83,6 +83,8 @@ int xt_collector_flush(xt_collector *c)
         r = c->out_fd >= 0 ? write_all(c->out_fd, xt_buf_slice(&c->out)) : send_events(c);
     if (r == 0)
         r = xt_collector_input_hand_on(c, false);
+    if (r == -EPIPE && c->settings->supervised)
+        return r; /* the next agent's shipper gets them */
     xt_buf_reset(&c->out);
     c->n_out = 0;
     return r;
@@ -227,13 +229,24 @@ static int on_shipper(xt_collector *c)
 static bool child_ended(xt_collector *c, pid_t *pid, const char *name, bool expected)
 {
     int status;
-    if (*pid <= 0 || waitpid(*pid, &status, WNOHANG) != *pid)
+    pid_t which = *pid;
+    if (which <= 0 || waitpid(which, &status, WNOHANG) != which)
         return false;
+    const char *then =
+        xt_collector_can_leave(c) ? "the agent is started anew" : "the audit state is given back and the agent ends";
     if (WIFSIGNALED(status))
-        xt_log(XT_LOG_ERROR, "the %s process was killed by signal %d: the audit state is given back and the agent ends",
-               name, WTERMSIG(status));
+        xt_log(XT_LOG_ERROR, "the %s process was killed by signal %d: %s", name, WTERMSIG(status), then);
     else if (!expected && WEXITSTATUS(status) == 0)
-        xt_log(XT_LOG_ERROR, "the %s process ended by itself: the audit state is given back and the agent ends", name);
+        xt_log(XT_LOG_ERROR, "the %s process ended by itself: %s", name, then);
+    if (!expected && xt_collector_can_leave(c)) {
+        c->leaves = true;
+        c->is_whole = pid == &c->family.helper; /* which holds nothing */
+        snprintf(c->reason, sizeof c->reason, "its %s process %d %s %d", name, which,
+                 WIFSIGNALED(status) ? "was killed by signal" : "ended by itself with",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        *pid = 0;
+        xt_collector_say(c, "agent-process-ended", "%s; the agent is started anew", c->reason);
+    }
     c->failed |= !expected || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
     *pid = 0;
     return true;
@@ -246,6 +259,10 @@ static void on_signal(xt_collector *c, int fd)
         return;
     if (info.ssi_signo != SIGCHLD)
         c->end = true;
+    if (info.ssi_signo == SIGUSR2 && xt_collector_can_leave(c)) {
+        c->leaves = c->is_whole = true;
+        snprintf(c->reason, sizeof c->reason, "it is started anew");
+    }
     if (child_ended(c, &c->family.shipper, "shipper", false) || child_ended(c, &c->family.helper, "helper", false))
         c->end = true;
 }
@@ -394,20 +411,29 @@ static int send_ready(xt_collector *c)
 
 static int begin(xt_collector *c, xt_problem *problem)
 {
+    xt_handover *from = &c->family.inherited;
     xt_rule_book groups;
     xt_rule_book_init(&groups);
     int r = xt_collector_policy_open(c, &groups, problem);
     if (r == 0)
-        r = xt_watch_open(c->settings, &groups, &c->watch, problem);
+        r = xt_watch_open(c->settings, &groups, from->audit_fd, from->owner, &c->watch, problem);
     xt_rule_book_fini(&groups);
     if (r != 0)
         return r;
     c->watching = true;
+    if (c->watch.adopted)
+        from->audit_fd = -1;
+    else if (from->audit_fd >= 0)
+        xt_handover_drop(&c->family.notify, from->owner);
     c->started_ms = xt_clock_wall_ms(&xt_clock_system);
     c->turn_ms = xt_clock_mono_ms(&xt_clock_system);
     c->lost_at_start = c->watch.status.lost;
     c->reader.secrets = c->settings->secrets;
     r = xt_collector_witness_open(c);
+    if (r == 0)
+        xt_collector_keep(c);
+    if (r == 0 && c->watch.adopted)
+        from->connector_fd = c->connector ? -1 : from->connector_fd;
     if (r == 0 && (c->watch.records || c->connector))
         r = xt_ring_open(&c->ring);
     if (r == 0 && c->ring)
@@ -422,8 +448,10 @@ static int begin(xt_collector *c, xt_problem *problem)
         r = xt_collector_input_open(c, problem);
     if (r == 0) {
         xt_collector_begin(c);
-        r = xt_collector_flush(c);
+        r = xt_collector_adopt(c);
     }
+    if (r == 0)
+        r = xt_collector_flush(c);
     if (r == 0)
         r = send_ready(c);
     if (r == 0) {
@@ -457,21 +485,25 @@ static void wind_up(xt_collector *c)
     int r = 0;
     if (c->decoder)
         xt_collector_beat(c);
-    if (c->watching)
+    if (c->watching && !c->leaves) {
         xt_watch_restore(&c->watch);
+        xt_collector_drop(c);
+    }
     r = take_last(c);
     c->receiver = xt_receiver_stop(c->receiver);
     if (c->decoder && c->ring && r == 0)
         r = decoder_tick(c, xt_clock_mono_ms(&xt_clock_system));
     if (c->decoder && c->ring && r == 0)
         r = take_ring(c);
-    if (c->decoder && r == 0 && !c->input.marks) /* of a file, what is open is read again */
+    if (c->decoder && r == 0 && !c->leaves && !c->input.marks) /* of a file, what is open is read again */
         r = xt_decoder_finish(c->decoder);
     if (c->witness && r == 0)
         r = xt_collector_witness_finish(c);
     if (c->decoder && r == 0) {
         xt_collector_say(c, "agent-stopped", "watching ends: %s",
-                         c->failed ? "the agent broke down" : "the agent was told to end");
+                         c->leaves   ? c->reason
+                         : c->failed ? "the agent broke down"
+                                     : "the agent was told to end");
         r = xt_collector_flush(c);
     }
     if (r < 0 && r != -EPIPE)
@@ -487,7 +519,8 @@ static void end_family(xt_collector *c, int signals)
     (void)xt_notify_say(&c->family.notify, "STOPPING=1");
     if (c->family.shipper > 0)
         kill(c->family.shipper, SIGCONT);
-    if (c->family.shipper > 0 && xt_channel_send(c->family.shipper_fd, XT_CHANNEL_END, XT_S_NULL) < 0)
+    xt_channel_type end = c->leaves ? XT_CHANNEL_LEAVE : XT_CHANNEL_END;
+    if (c->family.shipper > 0 && xt_channel_send(c->family.shipper_fd, end, XT_S_NULL) < 0)
         xt_log(XT_LOG_DEBUG, "the shipper is gone already");
     int64_t end_ms = xt_clock_mono_ms(&xt_clock_system) + END_WAIT_MS;
     while (c->family.shipper > 0 && !child_ended(c, &c->family.shipper, "shipper", true)) {
@@ -502,6 +535,10 @@ static void end_family(xt_collector *c, int signals)
         if (fds[1].revents && on_shipper(c) == -EPIPE)
             poll(fds, 1, 20); /* it has closed and is about to end */
     }
+    while (c->family.shipper_fd >= 0 && on_shipper(c) == 0) /* its last report */
+        continue;
+    if (c->leaves)
+        xt_collector_leave(c);
     if (c->watching)
         xt_collector_status_write(c, true);
 }
@@ -520,6 +557,7 @@ static void fini(xt_collector *c)
     if (c->watching)
         xt_watch_close(&c->watch);
     xt_ring_close(c->ring);
+    xt_handover_fini(&c->family.inherited);
     xt_buf_fini(&c->in);
     xt_buf_fini(&c->out);
     xt_buf_fini(&c->report);
@@ -547,6 +585,7 @@ static int signals_open(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGUSR2);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)

@@ -8,12 +8,15 @@
 #include <sys/types.h>
 
 #include "agent/agent_settings.h"
+#include "agent/handover.h"
 #include "agent/notify.h"
 
 typedef struct xt_collector_family {
     pid_t shipper, helper;                /* 0: there is none */
     int shipper_fd, helper_fd, canary_fd; /* -1: there is none */
     xt_notify notify;
+    xt_handover inherited; /* from the agent before this one */
 } xt_collector_family;
 
+/* Takes what was inherited. */
 XT_MUST_USE int xt_collector_run(const xt_agent_settings *settings, const xt_collector_family *family);

@@ -130,7 +130,7 @@ static void put_completeness(xt_collector *c, xt_heartbeat *beat)
         if (out.n == 0)
             xt_buf_put(&out, beat->completeness);
         xt_buf_puts(&out, "; ");
-        xt_buf_put(&out, xt_slice_head(alarm, sizeof c->completeness - out.n));
+        xt_buf_put(&out, xt_slice_head(alarm, sizeof c->completeness - 1 - out.n));
     }
     if (c->brake.step > XT_BRAKE_NONE)
         xt_buf_printf(&out, "%s; CPU limit: %s", out.n > 0 ? "" : xt_watch_completeness(c->watch.mode),
@@ -146,7 +146,7 @@ static xt_heartbeat heartbeat(xt_collector *c)
     xt_heartbeat beat = {
         .time_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system),
         .enabled = s->enabled,
-        .audit_pid = s->pid,
+        .audit_pid = xt_watch_is_owner(&c->watch) ? (uint32_t)getpid() : s->pid,
         .failure = s->failure,
         .lost = s->lost,
         .backlog = s->backlog,
@@ -281,7 +281,7 @@ void xt_collector_beat_soon(xt_collector *c)
 static void put_gap(xt_collector *c, xt_buf *out)
 {
     xt_state_file file;
-    if (xt_state_file_read(c->settings->state, "status", &file) < 0)
+    if (xt_collector_adopted_put(c, out) || xt_state_file_read(c->settings->state, "status", &file) < 0)
         return;
     int64_t from_ms = (int64_t)xt_state_file_number(&file, "time_ms");
     bool same_boot = xt_slice_eq(xt_state_file_text(&file, "boot"), xt_slice_str(c->settings->boot_id));

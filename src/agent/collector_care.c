@@ -139,6 +139,7 @@ void xt_collector_look(xt_collector *c, int64_t now_ms)
     c->care.looked_ms = now_ms;
     if (!c->decoder)
         return;
+    xt_collector_keep(c);
     look_at(c, c->family.shipper, "shipper", &c->care.is_stopped[0]);
     look_at(c, c->family.helper, "helper", &c->care.is_stopped[1]);
 }
@@ -165,7 +166,7 @@ void xt_collector_note(xt_collector *c, const char *action, xt_slice message)
         xt_timestamp_format(c->care.alarmed_ms, at);
         c->care.alarm[0] = '\0';
         xt_buf_printf(&out, "%s %s: ", at, action);
-        xt_buf_put(&out, xt_slice_head(message, sizeof c->care.alarm - out.n - 1));
+        xt_buf_put(&out, xt_slice_head(message, sizeof c->care.alarm - out.n - 2));
         xt_buf_putc(&out, '\0');
     }
 }
@@ -176,8 +177,23 @@ xt_slice xt_collector_alarm(const xt_collector *c)
     return is_fresh ? xt_slice_str(c->care.alarm) : XT_S_NULL;
 }
 
+static void put_handover(const xt_collector *c, xt_buf *status)
+{
+    char text[512];
+    xt_buf out = XT_BUF_ON(text);
+    xt_buf_puts(status, "handover=");
+    if (xt_collector_adopted_put(c, &out))
+        xt_buf_put(status, xt_slice_skip(xt_buf_slice(&out), 2)); /* "; " */
+    else if (c->watch.owned && c->settings->supervised)
+        xt_buf_puts(status, "the service manager keeps the audit socket for the next agent");
+    else
+        xt_buf_puts(status, "none: nobody keeps the audit socket while the agent is replaced");
+    xt_buf_putc(status, '\n');
+}
+
 void xt_collector_care_put(const xt_collector *c, xt_buf *status)
 {
+    put_handover(c, status);
     xt_buf_printf(status,
                   "shipper_pid=%d\nhelper_pid=%d\nfiles=%s\nfilter=%s\nsupervised=%u\nwatchdog_ms=%lld\nalarm=%s\n",
                   c->family.shipper, c->family.helper, c->care.files, c->care.filter, c->settings->supervised,

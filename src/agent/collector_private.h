@@ -97,6 +97,10 @@ struct xt_collector {
     xt_session_table *sessions;
     uint64_t n_saved; /* of its changes, in STATE/sessions */
     bool end, failed;
+    bool leaves;      /* at the end the next agent goes on: nothing is given back */
+    bool is_whole;    /* and nothing was lost on the way */
+    pid_t kept_owner; /* under which the service manager keeps the audit socket; 0: it does not */
+    char reason[160]; /* why it ends */
 };
 
 xt_event_origin xt_collector_origin(const xt_collector *c);
@@ -139,6 +143,19 @@ void xt_collector_policy_turn(xt_collector *c);
 void xt_collector_policy_tell(xt_collector *c);
 void xt_collector_policy_status(const xt_collector *c, xt_buf *out);
 void xt_collector_policy_close(xt_collector *c);
+
+/*
+ * collector_handover.c: adopt: after the decoder is made, takes what the agent before left; keep: the sockets are
+ * stored with the service manager; leave: hands over instead of giving back; drop: gives back, and the manager forgets.
+ */
+int xt_collector_adopt_connector(xt_collector *c);
+XT_MUST_USE int xt_collector_adopt(xt_collector *c);
+void xt_collector_keep(xt_collector *c);
+bool xt_collector_can_leave(const xt_collector *c);
+void xt_collector_leave(xt_collector *c);
+void xt_collector_drop(xt_collector *c);
+/* What stands for "not watching from, to" where the agent before left its sockets; false: it did not. */
+bool xt_collector_adopted_put(const xt_collector *c, xt_buf *out);
 
 /* collector_beat.c: what is said at the start (not watching from, to), and at each heartbeat. */
 void xt_collector_begin(xt_collector *c);

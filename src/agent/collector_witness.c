@@ -136,7 +136,10 @@ int xt_collector_witness_open(xt_collector *c)
         xt_buf_puts(&c->witness_off, "switched off (--witness)");
         return 0;
     }
-    r = xt_proc_connector_open(xt_protect_limits_get(c->settings->protect).connector_bytes, &c->connector, &problem);
+    r = xt_collector_adopt_connector(c);
+    if (r == XT_PROC_CONNECTOR_E_ABSENT)
+        r = xt_proc_connector_open(xt_protect_limits_get(c->settings->protect).connector_bytes, &c->connector,
+                                   &problem);
     if (r == 0)
         return xt_error_trace(witness_new(c));
     if (r > 0) {

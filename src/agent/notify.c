@@ -2,6 +2,7 @@
 #include "agent/notify.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -103,4 +104,18 @@ int xt_notify_store(const xt_notify *notify, const char *name, int fd)
     xt_buf_printf(&out, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
     int r = xt_buf_done(&out);
     return r < 0 ? xt_error_trace(r) : send_one(notify, xt_buf_slice(&out), fd);
+}
+
+/* The manager closes the pipe's end when it comes to this message. */
+void xt_notify_wait(const xt_notify *notify, int timeout_ms)
+{
+    int ends[2];
+    if (notify->fd < 0 || pipe(ends) < 0)
+        return;
+    int r = send_one(notify, XT_S("BARRIER=1"), ends[1]);
+    close(ends[1]);
+    struct pollfd fd = {.fd = ends[0], .events = 0};
+    if (r == 0)
+        (void)poll(&fd, 1, timeout_ms);
+    close(ends[0]);
 }

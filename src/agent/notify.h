@@ -23,3 +23,5 @@ void xt_notify_close(xt_notify *notify);
 int xt_notify_say(const xt_notify *notify, const char *format, ...) XT_PRINTF(2, 3);
 /* The manager keeps a copy of fd under that name until it is told to drop it, and gives it to the next start. */
 XT_MUST_USE int xt_notify_store(const xt_notify *notify, const char *name, int fd);
+/* Until the manager has read all that was said, at most timeout_ms. */
+void xt_notify_wait(const xt_notify *notify, int timeout_ms);

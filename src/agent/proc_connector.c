@@ -126,6 +126,17 @@ int xt_proc_connector_open(size_t buffer_bytes, xt_proc_connector **ret, xt_prob
     return 0;
 }
 
+int xt_proc_connector_adopt(int fd, xt_proc_connector **ret)
+{
+    xt_proc_connector *c = calloc(1, sizeof *c);
+    if (!c)
+        return xt_error_origin(-ENOMEM);
+    c->fd = fd;
+    slots_prepare(c);
+    *ret = c;
+    return 0;
+}
+
 xt_proc_connector *xt_proc_connector_close(xt_proc_connector *c)
 {
     if (c && c->fd >= 0)

@@ -23,6 +23,8 @@ typedef struct xt_proc_connector xt_proc_connector;
 
 /* Subscribes, and waits for the kernel's answer; buffer_bytes: of the socket, the kernel lets twice as many wait. */
 XT_MUST_USE int xt_proc_connector_open(size_t buffer_bytes, xt_proc_connector **ret, xt_problem *reterr_problem);
+/* One that an earlier process opened and that listens since; fd is taken. */
+XT_MUST_USE int xt_proc_connector_adopt(int fd, xt_proc_connector **ret);
 xt_proc_connector *xt_proc_connector_close(xt_proc_connector *connector); /* accepts NULL, returns NULL */
 int xt_proc_connector_fd(const xt_proc_connector *connector);
 /* Subscribes again: somebody may have ended what older kernels count for all listeners together. */

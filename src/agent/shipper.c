@@ -179,12 +179,14 @@ static void report(shipper *s)
     xt_buf_printf(&out,
                   "host_id=%s\nserver=%.*s\nconnection=%.*s\nspool=%.*s\nspool_batches=%llu\nspool_events=%llu\nspool_"
                   "bytes=%llu\n"
-                  "spool_dropped_events=%llu\nacked_number=%llu\nacked_ms=%lld\nretry_ms=%lld\ncertificate_ms=%lld\n",
+                  "spool_dropped_events=%llu\nacked_number=%llu\nacked_ms=%lld\nretry_ms=%lld\ncertificate_ms=%lld\n"
+                  "run=%llu\nrun_from_ms=%lld\nbeat_ms=%lld\n",
                   s->identity.host_id, XT_S_ARGS(xt_buf_slice(&a)), XT_S_ARGS(xt_buf_slice(&b)),
                   XT_S_ARGS(xt_buf_slice(&c)), (unsigned long long)stats.n_batches, (unsigned long long)stats.n_events,
                   (unsigned long long)stats.n_bytes, (unsigned long long)stats.n_dropped_events + s->n_unspooled,
                   (unsigned long long)stats.acked_number, (long long)s->acked_ms, (long long)xt_link_retry_ms(s->link),
-                  (long long)certificate_end(s));
+                  (long long)certificate_end(s), (unsigned long long)s->beats.run, (long long)s->beats.run_from_ms,
+                  (long long)s->beats.last.at_ms);
     if (xt_buf_done(&out) == 0 && xt_channel_try(s->collector_fd, XT_CHANNEL_REPORT, xt_buf_slice(&out)) < 0)
         return; /* the next one will do */
 }
@@ -612,6 +614,22 @@ static void on_end(shipper *s)
     check_end(s);
 }
 
+/* What waits is the next agent's. */
+static void on_leave(shipper *s)
+{
+    pack_flush(s);
+    stop(s, s->n_unspooled > 0);
+}
+
+static void on_resume(shipper *s, xt_slice payload)
+{
+    xt_reader reader = xt_reader_of(payload);
+    uint64_t run = xt_reader_u64(&reader);
+    int64_t from_ms = (int64_t)xt_reader_u64(&reader), at_ms = (int64_t)xt_reader_u64(&reader);
+    if (!reader.failed)
+        xt_beat_book_resume(&s->beats, run, from_ms, at_ms);
+}
+
 static void on_message(shipper *s, const xt_frame *frame)
 {
     switch ((int)frame->type) {
@@ -642,6 +660,12 @@ static void on_message(shipper *s, const xt_frame *frame)
     case XT_CHANNEL_END:
         on_end(s);
         break;
+    case XT_CHANNEL_LEAVE:
+        on_leave(s);
+        break;
+    case XT_CHANNEL_RESUME:
+        on_resume(s, frame->payload);
+        break;
     default:
         break;
     }
@@ -665,7 +689,9 @@ static void on_collector(evutil_socket_t fd, short what, void *context)
     if (r < 0 || r == XT_FRAME_E_CORRUPT) {
         /* The collector is gone: what it gave is still sent, or waits in the spool. */
         event_del(s->collector_event);
-        if (!s->ending)
+        if (s->settings->supervised)
+            on_leave(s); /* the next agent waits for this one's end */
+        else if (!s->ending)
             on_end(s);
     }
 }

@@ -108,6 +108,17 @@ int xt_netlink_open(xt_netlink **ret, xt_problem *reterr_problem)
     return open_with_groups(0, ret, reterr_problem);
 }
 
+int xt_netlink_adopt(int fd, xt_netlink **ret)
+{
+    xt_netlink *nl = calloc(1, sizeof *nl);
+    if (!nl)
+        return xt_error_origin(-ENOMEM);
+    nl->fd = fd;
+    slots_prepare(nl);
+    *ret = nl;
+    return 0;
+}
+
 void xt_netlink_buffer_set(xt_netlink *nl, size_t n_bytes)
 {
     int bytes = n_bytes < INT_MAX / 2 ? (int)n_bytes : INT_MAX / 2;

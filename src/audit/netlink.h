@@ -37,6 +37,8 @@ XT_MUST_USE int xt_netlink_open(xt_netlink **ret, xt_problem *reterr_problem);
 /* Joins AUDIT_NLGRP_READLOG. */
 XT_MUST_USE int xt_netlink_open_multicast(xt_netlink **ret, xt_problem *reterr_problem);
 xt_netlink *xt_netlink_close(xt_netlink *nl); /* accepts NULL, returns NULL */
+/* One that an earlier process opened, and told the kernel of; fd is taken. */
+XT_MUST_USE int xt_netlink_adopt(int fd, xt_netlink **ret);
 int xt_netlink_fd(const xt_netlink *nl);
 
 XT_MUST_USE int xt_netlink_status_get(xt_netlink *nl, xt_audit_status *ret, xt_problem *reterr_problem);
