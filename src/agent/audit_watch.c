@@ -25,8 +25,9 @@ const char *xt_watch_completeness(xt_watch_mode mode)
         "unproven, best effort: the kernel drops records for a listener that is too slow, without counting them",
         "unproven, as complete as auditd: its queues may drop records that nobody counts",
         "unproven: records come as text from elsewhere",
-        "unproven, as complete as auditd: its queues may drop records that nobody counts, and what it sends while this "
-        "agent is not connected is gone",
+        ("unproven, as complete as auditd: its queues may drop records that nobody counts, and what it sends while "
+         "this "
+         "agent is not connected is gone"),
         "unproven, as complete as auditd's log: what a full disk or its rate keeps out of the log nobody counts",
     };
     return sentences[mode];
