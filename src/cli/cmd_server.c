@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,8 @@
 #define MAX_SEAL_ROWS (1 << 24)
 #define LOCK_WAIT_MS  5000 /* for a command that has the folder */
 
-#define FEW_FILES 11000 /* for 10,000 agents, the store and the page */
+#define BIG_BUFFER_BYTES (1 << 20)
+#define FEW_FILES        11000 /* for 10,000 agents, the store and the page */
 
 typedef struct server {
     struct event_base *base;
@@ -331,6 +333,16 @@ static void raise_limit(void)
                (unsigned long long)limit.rlim_max);
 }
 
+/*
+ * Big buffers go back to the system when they are freed. By itself malloc moves its threshold up to the biggest that was ever freed,
+ * and what lies above it in the heap then keeps the rest.
+ */
+static void keep_memory_low(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, BIG_BUFFER_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, 4 * BIG_BUFFER_BYTES);
+}
+
 static int open_loop(server *s)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
@@ -372,6 +384,7 @@ int xt_cmd_server(const xt_opt_args *args)
 {
     server s = {0};
     xt_problem problem = XT_PROBLEM_INIT;
+    keep_memory_low();
     int r = open_loop(&s);
     if (r == 0)
         r = open_app(&s, args, &problem);

@@ -22,6 +22,7 @@ enum {
     RETRY_MS = 20,
     MAX_NEW = 4096, /* connections without a hello */
     CROWDED_AGAIN_MS = 60000,
+    CROWD_MS = 1000, /* a handshake takes moments; a fleet that comes back at once takes a while all the same */
     FRAME_S = 30,
     POLICY_MS = 200,
     POLICIES_AT_ONCE = 200,
@@ -298,11 +299,22 @@ static void welcome_socket(xt_agents *agents, int fd, const struct sockaddr *pee
         xt_log(XT_LOG_ERROR, "agent %s: %s", address, strerror(-r));
 }
 
+/* All of them came just now: they are at work, and whoever is next waits to be accepted. */
+static bool is_busy_with_new(const xt_agents *agents)
+{
+    return xt_clock_mono_ms(&xt_clock_system) - agents->new_first->heard_ms < CROWD_MS;
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *context)
 {
     xt_agents *agents = context;
 
     for (unsigned i = 0; i < ACCEPT_AT_ONCE; i++) {
+        if (agents->n_new >= agents->max_new && is_busy_with_new(agents)) {
+            event_del(agents->listener);
+            xt_agents_retry_later(agents);
+            return;
+        }
         struct sockaddr_storage peer;
         socklen_t n = sizeof peer;
         int accepted = accept4(fd, (struct sockaddr *)&peer, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);

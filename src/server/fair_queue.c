@@ -5,8 +5,11 @@
 
 #include "server/secret.h"
 
+enum { TURN_BYTES = 1024, JOB_BYTES = 256 }; /* JOB: what a batch costs beside its bytes */
+
 struct xt_fair_lane {
     xt_fair_lane *next;
+    size_t credit; /* bytes that its turns have given it and that it has not used */
     xt_ingest_job *first, **end;
     size_t n;
     char host_id[33];
@@ -80,22 +83,49 @@ int xt_fair_queue_put(xt_fair_queue *queue, xt_ingest_job *job)
     return 0;
 }
 
-xt_ingest_job *xt_fair_queue_take(xt_fair_queue *queue)
+static void to_end(xt_fair_queue *queue, xt_fair_lane *lane)
+{
+    lane->next = NULL;
+    *queue->end = lane;
+    queue->end = &lane->next;
+}
+
+static xt_fair_lane *first_lane(xt_fair_queue *queue)
 {
     xt_fair_lane *lane = queue->turn;
 
-    if (!lane)
-        return NULL;
-    xt_ingest_job *job = lane->first;
     queue->turn = lane->next;
     if (!queue->turn)
         queue->end = &queue->turn;
+    return lane;
+}
+
+/* The next that can pay for its job: whoever is alone pays at once, who has others beside him saves over some turns. */
+static xt_fair_lane *next_lane(xt_fair_queue *queue)
+{
+    for (;;) {
+        xt_fair_lane *lane = first_lane(queue);
+        size_t cost = JOB_BYTES + lane->first->payload.n;
+        lane->credit += TURN_BYTES;
+        if (lane->credit >= cost || !queue->turn) {
+            size_t left = lane->credit > cost ? lane->credit - cost : 0;
+            lane->credit = left < TURN_BYTES ? left : TURN_BYTES;
+            return lane;
+        }
+        to_end(queue, lane);
+    }
+}
+
+xt_ingest_job *xt_fair_queue_take(xt_fair_queue *queue)
+{
+    if (!queue->turn)
+        return NULL;
+    xt_fair_lane *lane = next_lane(queue);
+    xt_ingest_job *job = lane->first;
     lane->first = job->next;
-    lane->next = NULL;
     lane->n--;
     if (lane->first) {
-        *queue->end = lane;
-        queue->end = &lane->next;
+        to_end(queue, lane);
     } else {
         xt_map_remove(&queue->lanes, xt_slice_str(lane->host_id));
         free(lane);

@@ -1,8 +1,9 @@
 /*
  * server/fair_queue - batches that wait for the writer, a lane a host, taken in turn
  *
- * Shape:     whoever sends much waits behind himself: the writer takes one batch of each host that has any, in turn, and in the
- *            order of coming within a host. A host that has none waiting is let in when the queue is full, too.
+ * Shape:     whoever sends much waits behind himself: the writer takes batches of the hosts that have any in turn, a small one in
+ *            each turn and a big one for the turns that it needs by its bytes, in the order of coming within a host. A host that has
+ *            none waiting is let in when the queue is full, too.
  * Errors:    put: -EAGAIN when there is no room for this host now; -ENOMEM.
  * Ownership: a job that was put is the queue's until it is taken.
  * Threads:   one at a time.
@@ -14,7 +15,7 @@
 #include "server/ingest.h"
 
 #define XT_FAIR_QUEUE_JOBS  ((size_t)4096)
-#define XT_FAIR_QUEUE_BYTES ((size_t)64 << 20)
+#define XT_FAIR_QUEUE_BYTES ((size_t)16 << 20)
 
 typedef struct xt_fair_lane xt_fair_lane;
 typedef struct xt_fair_queue {

@@ -322,7 +322,9 @@ uint64_t xt_writer_busy_ms(xt_writer *writer)
     if (!full_ms || now_ms - full_ms < BUSY_AFTER_MS)
         return 0;
     uint64_t need_ms = n_taken ? n_bytes * (uint64_t)(now_ms - full_ms) / n_taken : BUSY_MOST_MS;
-    return need_ms < BUSY_LEAST_MS ? BUSY_LEAST_MS : need_ms > BUSY_MOST_MS ? BUSY_MOST_MS : need_ms;
+    if (need_ms < BUSY_LEAST_MS) /* it goes fast: to let him wait costs less than to shake hands with him again */
+        return 0;
+    return need_ms > BUSY_MOST_MS ? BUSY_MOST_MS : need_ms;
 }
 
 int xt_writer_put_bulk(xt_writer *writer, const xt_writer_put_bulk_args *args)

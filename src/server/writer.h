@@ -28,8 +28,8 @@ XT_MUST_USE int xt_writer_put(xt_writer *writer, const xt_writer_put_args *args)
 /* May this host put one now? Asked before a batch is unpacked or copied for nothing. */
 bool xt_writer_admits(xt_writer *writer, xt_slice host_id);
 /*
- * 0; or, when the queue has been full for some seconds, about how many ms it will take to work off what is in it: who is new had
- * better come later.
+ * 0; or, when the queue has been full for some seconds and will take some more to be worked off, about how many ms: who is new
+ * had better come later.
  */
 uint64_t xt_writer_busy_ms(xt_writer *writer);
 

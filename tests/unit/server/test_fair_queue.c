@@ -95,6 +95,37 @@ static void who_sends_much_waits_and_who_sends_little_does_not(void **state)
     xt_fair_queue_fini(&queue);
 }
 
+/* In turn by bytes: beside one batch of ten thousand others send as much in small ones. */
+static void big_batches_take_more_turns(void **state)
+{
+    enum { BIG = 10000, SMALL = 500, N = 20 };
+    xt_fair_queue queue;
+    char host[33];
+    unsigned between = 0, n_big = 0;
+
+    xt_fair_queue_init(&queue);
+    for (unsigned i = 1; i <= N; i++)
+        assert_int_equal(put(&queue, "big", i, BIG), 0);
+    for (unsigned i = 1; i <= N * 10; i++)
+        assert_int_equal(put(&queue, "small", i, SMALL), 0);
+    while (n_big < N) {
+        take(&queue, host);
+        if (strcmp(host, "small") == 0) {
+            between++;
+        } else if (++n_big < N / 2) {
+            assert_in_range(between, BIG / 1024 - 1, BIG / 1024 + 2);
+            between = 0;
+        }
+    }
+    while (queue.n_jobs)
+        take(&queue, host);
+    for (unsigned i = 1; i <= 3; i++) /* alone it does not wait */
+        assert_int_equal(put(&queue, "big", i, BIG), 0);
+    for (unsigned i = 1; i <= 3; i++)
+        expect(&queue, "big", i);
+    xt_fair_queue_fini(&queue);
+}
+
 static void shares_and_bytes(void **state)
 {
     enum { HOSTS = 8 };
@@ -132,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_are_served_in_turn),
         cmocka_unit_test(who_sends_much_waits_and_who_sends_little_does_not),
+        cmocka_unit_test(big_batches_take_more_turns),
         cmocka_unit_test(shares_and_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
