@@ -161,7 +161,7 @@ static int choose_mode(xt_watch *watch, xt_problem *reterr_problem)
 /* What a rule is about is not there: a folder, or the folder of a file. */
 static bool is_absent(int r)
 {
-    return r == -ENOENT || r == -ENOTDIR;
+    return r == -ENOENT || r == -ENOTDIR || r == XT_NETLINK_E_UNKNOWN; /* as ENOENT is called for rules */
 }
 
 /* Why the kernel did not take it, kept with the entry and said in the problem. */
