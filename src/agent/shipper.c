@@ -17,6 +17,7 @@
 #include "agent/beat_book.h"
 #include "agent/channel.h"
 #include "agent/disk_room.h"
+#include "agent/flood.h"
 #include "agent/identity.h"
 #include "agent/link.h"
 #include "agent/mark_file.h"
@@ -72,7 +73,9 @@ typedef struct shipper {
     int64_t acked_ms;    /* wall; 0: never */
     int64_t progress_ms; /* mono: an acknowledgement, or nothing was waited for */
     xt_serial_file *serials;
-    xt_serial_count told;    /* by the collector, of what stands in pack; max 0: nothing */
+    xt_serial_count told; /* by the collector, of what stands in pack; max 0: nothing */
+    xt_flood *flood;
+    bool is_flooding;        /* the spool was over half, and summaries may be due */
     xt_spool_loss unspooled; /* what found no place on the disk, and is not told of yet */
     uint64_t n_unspooled;    /* all such since the start */
     bool disk_refuses;       /* it was said */
@@ -164,6 +167,8 @@ static void put_spool_state(const shipper *s, const xt_spool_stats *stats, xt_bu
     else
         xt_buf_printf(out, "%llu %% of %llu MiB in use", (unsigned long long)percent,
                       (unsigned long long)(stats->max_bytes >> 20));
+    if (xt_flood_counted(s->flood))
+        xt_buf_printf(out, "; %llu events of storms were counted", (unsigned long long)xt_flood_counted(s->flood));
     if (stats->max_bytes < s->settings->spool_bytes)
         xt_buf_puts(out, "; its disk has room for no more");
 }
@@ -358,6 +363,38 @@ static void look_at_collector(shipper *s)
     pack_flush(s);
 }
 
+/* Over half of what it may be, what is the same again and again is counted. */
+static bool is_over_half(const shipper *s)
+{
+    xt_spool_stats stats = xt_spool_stats_get(s->spool);
+    return s->disk_refuses || stats.n_bytes > stats.max_bytes / 2;
+}
+
+static void flood_put(shipper *s, bool all)
+{
+    if (s->is_flooding)
+        s->n_packed += xt_flood_put(s->flood, xt_clock_mono_ms(&xt_clock_system), all, &s->pack);
+    s->is_flooding &= !all;
+}
+
+static uint64_t pack_sifted(shipper *s, xt_slice events)
+{
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+    xt_slice bytes;
+    uint64_t n = 0;
+    if (!s->is_flooding)
+        xt_log(XT_LOG_WARN, "the spool is over half: storms of one command are counted from now on");
+    s->is_flooding = true;
+    while (xt_event_batch_next(&events, &bytes)) {
+        if (xt_flood_take(s->flood, bytes, now_ms))
+            continue;
+        xt_buf_put_block(&s->pack, bytes);
+        n++;
+    }
+    flood_put(s, false);
+    return n;
+}
+
 /* What waits longer than a moment is to survive a power failure. */
 static void sync_waiting(shipper *s)
 {
@@ -381,8 +418,8 @@ static void on_report_timer(evutil_socket_t fd, short what, void *context)
         xt_link_restart(s->link);
     s->says_hello_again = false;
     sync_waiting(s);
-    if (s->disk_refuses)
-        pack_flush(s);
+    flood_put(s, !is_over_half(s));
+    pack_flush(s);
     pump(s);
     report(s);
 }
@@ -588,7 +625,13 @@ static void on_events(shipper *s, xt_slice payload)
 {
     xt_reader reader = xt_reader_of(payload);
     uint64_t n = xt_reader_varint(&reader);
-    xt_buf_put(&s->pack, xt_reader_bytes(&reader, xt_reader_left(&reader)));
+    xt_slice events = xt_reader_bytes(&reader, xt_reader_left(&reader));
+    if (is_over_half(s)) {
+        n = pack_sifted(s, events);
+    } else {
+        flood_put(s, true);
+        xt_buf_put(&s->pack, events);
+    }
     s->n_packed += n;
     mark_take(s);
     if (s->pack.n >= PACK_BYTES || s->n_packed >= PACK_EVENTS)
@@ -609,6 +652,7 @@ static void on_end(shipper *s)
 {
     alarm(2 * END_MS / 1000);
     s->ending = true;
+    flood_put(s, true);
     pack_flush(s);
     timer_set(s->end_timer, END_MS);
     check_end(s);
@@ -730,7 +774,9 @@ static int prepare(shipper *s, int helper_fd)
     if (enrol < 0)
         return enrol;
     s->base = event_base_new();
-    int r = s->base ? xt_spool_open(&spool, &s->spool, &problem) : -ENOMEM;
+    int r = s->base ? xt_flood_new(&s->flood) : -ENOMEM;
+    if (r == 0)
+        r = xt_spool_open(&spool, &s->spool, &problem);
     if (r == 0)
         r = xt_link_new(s->base, s->settings, helper_fd, &s->identity, token ? &s->token : NULL, &calls, &s->link,
                         &problem);

@@ -111,7 +111,9 @@ enum {
     X(CONTAINER_NAME,76, "container.name",               TEXT,    "container.name", "",              NONE,    "the container's name, as its runtime has it") \
     X(LABELS,        77, "labels",                       LIST,    "labels",     "",                  NONE,    "labels of the host, NAME=VALUE, from the agent's settings; labels.NAME asks for one of them") \
     X(OS,            78, "host.os.full",                 TEXT,    "os",         "",                  NONE,    "the host's system, as /etc/os-release names it") \
-    X(KERNEL,        79, "host.os.kernel",               TEXT,    "kernel",     "",                  NONE,    "release of the host's kernel")
+    X(KERNEL,        79, "host.os.kernel",               TEXT,    "kernel",     "",                  NONE,    "release of the host's kernel") \
+    X(COUNT,         80, "exectrail.count",              UINT,    "repeated",   "",                  NONE,    "how many events this one stands for; on events of action flood") \
+    X(START,         81, "event.start",                  TIME,    "",           "",                  NONE,    "time of the first of them; @timestamp is that of the last")
 /* clang-format on */
 
 typedef enum xt_field {

@@ -50,6 +50,7 @@ static struct {
     enum { RENEWS_NOT, RENEWS_WELL, RENEWS_ANOTHER_KEY, RENEWS_AND_REFUSES } renews;
     bool forget; /* a welcome that knows nothing of the stream */
     bool is_old; /* it knows no short forms and no dictionary */
+    const char *spool_mib;
     /* what it saw; read after the thread has ended */
     unsigned n_renew, n_proofs; /* renewals asked for; hellos with another certificate than the enrolment's */
     uint8_t first_key[32];
@@ -60,8 +61,9 @@ static struct {
     uint64_t n_events, n_own;
     bool broken_chain;
     unsigned n_leaks, n_redacted;
-    unsigned n_short, n_packed; /* batches in short form; with a dictionary */
-    xt_short_form form;         /* of the connection */
+    uint64_t n_storm, n_floods, n_flooded; /* of one command: as they are, summaries, and what they count */
+    unsigned n_short, n_packed;            /* batches in short form; with a dictionary */
+    xt_short_form form;                    /* of the connection */
 } t;
 
 /* Held while the server's thread uses t; taken and given back by the test between two agents, so that each sees the other's part. */
@@ -87,7 +89,15 @@ static void count_event(const xt_event *event)
     xt_slice item;
     uint64_t n;
     t.n_events++;
-    if (!xt_event_has(event, XT_F_ARGS))
+    if (xt_slice_eq(xt_event_bytes(event, XT_F_ACTION), XT_S("flood"))) {
+        t.n_floods++;
+        t.n_flooded += xt_event_num(event, XT_F_COUNT, 0);
+        assert_true(xt_event_num(event, XT_F_START, 0) <= xt_event_num(event, XT_F_TIME, 0));
+        assert_true(xt_slice_eq(xt_event_bytes(event, XT_F_EXE), XT_S("/usr/bin/storm")));
+        assert_false(xt_event_has(event, XT_F_PID));
+    } else if (xt_slice_eq(xt_event_bytes(event, XT_F_EXE), XT_S("/usr/bin/storm"))) {
+        t.n_storm++;
+    } else if (!xt_event_has(event, XT_F_ARGS))
         t.n_own++;
     else if (xt_list_next(&iter, &item) && xt_list_next(&iter, &item) && xt_slice_parse_u64(item, &n) && n <= N_EVENTS)
         t.seen[n]++;
@@ -424,8 +434,9 @@ static child agent_start(bool with_token)
     if (pid == 0) {
         dup2(input[0], STDIN_FILENO);
         dup2(open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
-        execl(t.agent, t.agent, "--config", "/dev/null", "--stdin", "--state", t.dir, "--host", "unit", "--server",
-              server, with_token ? "--token" : NULL, t.token, (char *)NULL);
+        execl(t.agent, t.agent, "--config", "/dev/null", "--stdin", "--state", t.dir, "--host", "unit", "--spool-mib",
+              t.spool_mib ? t.spool_mib : "256", "--server", server, with_token ? "--token" : NULL, t.token,
+              (char *)NULL);
         _exit(127);
     }
     close(input[0]);
@@ -502,6 +513,26 @@ static void feed(const child *agent, unsigned from, unsigned to)
     xt_buf_fini(&out);
 }
 
+static void feed_command(const child *agent, unsigned serial, const char *exe, const char *argument)
+{
+    xt_buf out = XT_BUF_INIT;
+    xt_buf_printf(
+        &out,
+        "type=SYSCALL msg=audit(1800000001.%03u:%u): arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 "
+        "a3=4 items=0 ppid=1 pid=%u auid=1001 uid=1001 gid=1001 euid=1001 suid=1001 fsuid=1001 egid=1001 "
+        "sgid=1001 fsgid=1001 tty=pts0 ses=7 comm=\"x\" exe=\"%s\" key=\"exec\"\n",
+        serial % 1000, serial, serial, exe);
+    xt_buf_printf(&out, "type=EXECVE msg=audit(1800000001.%03u:%u): argc=2 a0=\"x\" a1=\"%s\"\n", serial % 1000, serial,
+                  argument);
+    xt_buf_printf(&out, "type=PROCTITLE msg=audit(1800000001.%03u:%u): proctitle=\"x\"\n", serial % 1000, serial);
+    for (size_t n = 0; n < out.n;) {
+        ssize_t r = write(agent->input, out.p + n, out.n - n);
+        assert_true(r > 0);
+        n += (size_t)r;
+    }
+    xt_buf_fini(&out);
+}
+
 static void assert_all_once(unsigned to)
 {
     assert_false(t.broken_chain);
@@ -531,6 +562,43 @@ static void test_enrol_and_ship(void **state)
     assert_int_equal(t.n_enrolled, 1);
     assert_true(xt_hash128_eq(t.stream, stream));
     assert_all_once(1300);
+}
+
+/* The server does not answer, and the spool fills beyond half: then a storm of one command is counted, and none is lost. */
+static void test_flood(void **state)
+{
+    static char noise[3001];
+    uint64_t x = 1;
+    t.spool_mib = "1";
+    server_start();
+    child agent = agent_start(true);
+    for (unsigned i = 0; i < 50; i++) /* below half: one by one */
+        feed_command(&agent, 10000 + i, "/usr/bin/storm", "ls");
+    for (unsigned i = 0; i < 100; i++) {
+        poll(NULL, 0, 50);
+        pthread_mutex_lock(&lock);
+        bool there = t.n_storm == 50;
+        pthread_mutex_unlock(&lock);
+        if (there)
+            break;
+    }
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; i < 290; i++) {
+        for (unsigned k = 0; k < 3000; k++) {
+            x = x * 6364136223846793005 + 1442695040888963407;
+            noise[k] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"[x >> 58];
+        }
+        feed_command(&agent, 20000 + i, "/usr/bin/noise", noise);
+    }
+    for (unsigned i = 0; i < 3000; i++)
+        feed_command(&agent, 30000 + i, "/usr/bin/storm", "ls");
+    pthread_mutex_unlock(&lock);
+    agent_end_well(agent);
+    server_stop();
+    assert_false(t.broken_chain);
+    assert_int_equal(t.n_storm + t.n_flooded, 3050);
+    assert_true(t.n_floods > 0 && t.n_flooded > 1000);
+    assert_true(log_has("storms of one command are counted"));
 }
 
 /* A server of before: nothing in a form that it cannot read. What waits from then on is packed with a dictionary once it can. */
@@ -795,6 +863,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_enrol_and_ship, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
         cmocka_unit_test_setup_teardown(test_old_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_captures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connection_lost, setup, teardown),
