@@ -168,6 +168,9 @@ static void send_hostile(SSL *ssl)
     send_frame(ssl, XT_FRAME_TRUST, &out);
     send_raw(ssl, XT_FRAME_TRUST, "");
     send_raw(ssl, XT_FRAME_RENEWED, "nobody asked for it");
+    xt_buf_reset(&out);
+    xt_ack_put(&out, &(xt_ack){.number = UINT64_MAX}); /* what was never sent is not acknowledged by that */
+    send_frame(ssl, XT_FRAME_ACK, &out);
     send_raw(ssl, 60, "a later version's message");
     xt_buf *const all[] = {&key, &ca, &signature, &out};
     for (size_t i = 0; i < XT_COUNT_OF(all); i++)
@@ -233,7 +236,7 @@ static void answer_hello(SSL *ssl, xt_slice payload)
             .version = 1,
             .number = t.number,
             .hash = t.hash,
-            .window = 3,
+            .window = t.hostile ? UINT64_MAX : 3,
             .dictionary = t.is_old ? 0 : hello.dictionary,
             .features = (t.renews ? XT_FEATURE_RENEWAL : 0) | (t.is_old ? 0 : XT_FEATURE_SHORT),
         };
