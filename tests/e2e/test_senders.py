@@ -25,7 +25,7 @@ def snippet(name):
 
 
 def documents(lines):
-    """By id; what only a server adds is left out."""
+    """By id; what only a server adds is left out: noise, rules, and the source of a session, which it carries to its events."""
     found = {}
     for line in lines:
         event = json.loads(line)
@@ -34,6 +34,7 @@ def documents(lines):
         if not event.get("exectrail", True):
             del event["exectrail"]
         event.pop("rule", None)
+        event.pop("source", None)
         found.setdefault(event["event"]["id"], []).append(json.dumps(event, sort_keys=True))
     return {key: sorted(values) for key, values in found.items()}
 
@@ -147,6 +148,10 @@ class Syslog(Scene):
         counts = self.counts()
         self.assertEqual((counts["hosts"], counts["repeated"]), (len(hosts) + 2, 0))
         self.assertEqual(counts["known"], sum(map(len, decoded("both", self.log).values())), "the import's are not there twice")
+        sources = [sorted((event["event"]["sequence"], event.get("source", {}).get("ip", "")) for event in map(json.loads, self.stored(host)))
+                   for host in ("both", "mixed")]
+        self.assertEqual(*sources, "an import and a sender carry the same source of a session")
+        self.assertIn("127.0.0.1", [ip for _, ip in sources[0]])
         # all of it again, by another connection, and a line of another program
         self.send(self.stream(b"mixed") + b"<13>Nov 23 15:04:05 mixed cron[1]: no record\n")
         self.assertTrue(wait_for(lambda: self.counts()["other"] > counts["other"], 20))

@@ -74,7 +74,8 @@ static void read_capture(const char *name, xt_buf *out)
 static void decode(xt_slice text, const char *host, sink *to)
 {
     xt_decoder *decoder = NULL;
-    xt_decoder_settings settings = {.origin = {.host_name = xt_slice_str(host)}, .on_event = on_decoded, .context = to};
+    xt_decoder_settings settings = {
+        .origin = {.host_name = xt_slice_str(host)}, .follows_sessions = true, .on_event = on_decoded, .context = to};
     assert_int_equal(xt_decoder_new(&settings, &decoder), 0);
     assert_int_equal(xt_decoder_feed(decoder, text), 0);
     assert_int_equal(xt_decoder_finish(decoder), 0);
