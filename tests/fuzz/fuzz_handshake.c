@@ -64,8 +64,7 @@ static void add_host(const char *name, xt_slice csr, xt_buf *cert, char ret_id[s
 static void begin(void)
 {
     XT_CLEANUP(xt_buf_fini)
-    xt_buf key = XT_BUF_INIT,
-           csr = XT_BUF_INIT, cert = XT_BUF_INIT, other = XT_BUF_INIT, ca = XT_BUF_INIT;
+    xt_buf key = XT_BUF_INIT, csr = XT_BUF_INIT, cert = XT_BUF_INIT, other = XT_BUF_INIT, ca = XT_BUF_INIT;
     xt_problem problem = XT_PROBLEM_INIT;
 
     signal(SIGPIPE, SIG_IGN);
