@@ -123,7 +123,7 @@ static int take_setting(reader *r, xt_slice name, xt_slice value)
 
 static int begin_section(reader *r, xt_slice line, xt_slice rest)
 {
-    xt_slice inside = xt_slice_of(line.p + 1, line.n - 2), name = inside;
+    xt_slice inside = xt_slice_of(line.p + 1, line.n - 2), name;
     if (!xt_slice_ends(line, XT_S("]")) || !xt_slice_starts(inside, XT_S("rules ")))
         return bad(r, r->line, line, "this is no head of a section", "it is [rules NAME]");
     name = xt_slice_trim(xt_slice_skip(inside, 6));

@@ -335,7 +335,7 @@ static bool find_action(xt_slice word, uint32_t *ret)
 
 static int take_rule(parser *p)
 {
-    xt_slice rest = p->word, first, second = XT_S_NULL;
+    xt_slice rest = p->word, first, second;
     if (p->is_rule || p->is_watch)
         return bad(p, p->option, "a line is one rule", "");
     (void)xt_slice_cut(&rest, ',', &first);

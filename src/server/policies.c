@@ -24,6 +24,16 @@ int xt_policies_new(xt_state *state, const xt_clock *clock, xt_pki *pki, xt_host
     p->samples = XT_MAP_INIT;
     atomic_init(&p->generation, 1);
     pthread_mutex_init(&p->lock, NULL);
+    int64_t used = 0;
+    int r = xt_state_number(state, NULL, &used,
+                            "SELECT EXISTS(SELECT 1 FROM policy_rollouts) OR EXISTS(SELECT 1 FROM policy_pauses) OR "
+                            "EXISTS(SELECT 1 FROM policy_orders)",
+                            "");
+    atomic_init(&p->is_used, used != 0);
+    if (r) {
+        xt_policies_free(p);
+        return xt_error_trace(r);
+    }
     *ret = p;
     return 0;
 }
@@ -43,6 +53,7 @@ xt_policies *xt_policies_free(xt_policies *p)
 
 void xt_policies_changed(xt_policies *p)
 {
+    atomic_store(&p->is_used, true);
     atomic_fetch_add(&p->generation, 1);
 }
 
@@ -226,6 +237,8 @@ int xt_policies_order(xt_policies *p, xt_slice host_id, uint64_t *serial, xt_buf
 {
     wish w = {.text = XT_BUF_INIT};
     sent s = {.is_there = false};
+    if (!atomic_load(&p->is_used))
+        return 0;
     xt_state_lock(p->state);
     int r = order(p, host_id, serial, &w, &s, out, reterr_problem);
     xt_state_unlock(p->state);

@@ -18,6 +18,7 @@ struct xt_policies {
     xt_hosts *hosts;
     xt_notes *notes;
     atomic_uint_least64_t generation;
+    atomic_bool is_used; /* false: nobody ever rolled out or paused anything, and no host needs to be looked up */
     pthread_mutex_t lock;
     xt_map samples; /* host id -> xt_wave_host, never removed before free */
 };
