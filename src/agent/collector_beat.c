@@ -119,7 +119,9 @@ static void put_completeness(xt_collector *c, xt_heartbeat *beat)
 {
     xt_buf out = XT_BUF_ON(c->completeness);
     beat->completeness = xt_slice_str(xt_watch_completeness(c->watch.mode));
-    if (beat->n_exec_unexplained + beat->n_canary_lost > 0)
+    if (c->input.lost_ms > 0)
+        xt_buf_puts(&out, "incomplete: auditd's socket is not connected, and no record comes");
+    else if (beat->n_exec_unexplained + beat->n_canary_lost > 0)
         xt_buf_printf(&out, "incomplete: since the agent began %llu execs have no audit event, %llu canaries were lost",
                       ull(beat->n_exec_unexplained), ull(beat->n_canary_lost));
     else if (beat->n_witness_gaps > 0)

@@ -94,6 +94,7 @@ class Inputs(Scene):
         self.check("before", 10)
         self.auditd.end()
         self.assertTrue(wait_for(lambda: self.server.count("action:input-lost") == 1, 20, 0.2), agent.process.text())
+        self.assertTrue(wait_for(lambda: "not connected, and no record" in self.host()["completeness"], 20, 0.2), self.host()["completeness"])
         self.auditd.write_socket("binary")  # and now it speaks otherwise
         self.auditd.start()
         self.assertTrue(wait_for(lambda: self.server.count("action:input-returned") == 1, 20, 0.2), agent.process.text())
