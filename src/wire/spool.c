@@ -291,7 +291,7 @@ static int renew(xt_spool *spool, xt_problem *reterr_problem)
 int xt_spool_next(xt_spool *spool, uint64_t after, uint64_t *ret_number, xt_buf *out, xt_problem *reterr_problem)
 {
     xt_spool_record record;
-    int r = 0;
+    int r = xt_spool_drop_resume(spool); /* nothing of a file that is to go is given out */
     assert(after >= spool->acked.number);
     if (after < spool->sent.number)
         spool->sent = spool->acked;

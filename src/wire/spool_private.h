@@ -74,6 +74,8 @@ uint64_t xt_spool_bound(const xt_spool *spool);
 XT_MUST_USE int xt_spool_give_up(xt_spool *spool, xt_spool_part *part, uint64_t offset);
 /* Ends a drop that was begun; puts its tombstone, where the disk takes it. */
 XT_MUST_USE int xt_spool_drop_finish(xt_spool *spool);
+/* Goes on with one that an error interrupted; 0 also when there is none. */
+XT_MUST_USE int xt_spool_drop_resume(xt_spool *spool);
 void xt_spool_tell(xt_spool *spool);
 
 /* spool_state.c: the file `stream`, and what is found when a folder is opened. */

@@ -92,26 +92,40 @@ int xt_spool_drop_finish(xt_spool *spool)
     return 0;
 }
 
-/* Writes it down; <0: nothing has happened. part 0: no file is to be changed. n_before: of its events, those that went before. */
+/*
+ * Writes it down. <0: perhaps it is on the disk and perhaps not, so it is gone on with before anything else (xt_spool_drop_resume).
+ * part 0: no file is to be changed. n_before: of its events, those that went before.
+ */
 static int drop_begin(xt_spool *spool, uint64_t part, bool is_shed, const xt_spool_loss *loss, uint64_t n_before)
 {
-    uint64_t n_events = loss_events(loss) - n_before;
-    const xt_spool_drop before = spool->drop;
     spool->drop.number++;
     spool->drop.part = part;
     spool->drop.is_shed = is_shed;
     spool->drop.is_untold = 1;
     loss_add(&spool->drop.loss, loss);
     spool->n_dropped_batches += loss->n_batches;
-    spool->n_dropped_events += n_events;
+    spool->n_dropped_events += loss_events(loss) - n_before;
     int r = xt_spool_state_write(spool, true);
-    if (r < 0) {
-        spool->drop = before;
-        spool->n_dropped_batches -= loss->n_batches;
-        spool->n_dropped_events -= n_events;
-        return xt_error_trace(r);
-    }
-    return 0;
+    return r < 0 ? xt_error_trace(r) : 0;
+}
+
+int xt_spool_drop_resume(xt_spool *spool)
+{
+    uint64_t id = spool->drop.part;
+    bool is_shed = spool->drop.is_shed;
+    if (id == 0)
+        return 0;
+    int r = xt_spool_state_write(spool, true);
+    if (r == 0)
+        r = xt_spool_drop_finish(spool);
+    xt_spool_part *part = xt_spool_part_find(spool, id);
+    if (r == 0 && part && is_shed)
+        r = xt_spool_part_count(spool, part, false, false);
+    else if (r == 0)
+        r = xt_spool_part_remove(spool, id);
+    if (r == 0)
+        xt_spool_tell(spool);
+    return r < 0 ? xt_error_trace(r) : 0;
 }
 
 int xt_spool_give_up(xt_spool *spool, xt_spool_part *part, uint64_t offset)
@@ -364,6 +378,8 @@ static xt_spool_part *oldest(xt_spool *spool, unsigned level)
 static int make_some(xt_spool *spool)
 {
     xt_spool_part *part;
+    if (spool->drop.part)
+        return xt_spool_drop_resume(spool);
     for (unsigned level = XT_RANK_END; level < XT_RANK_FIRST; level++) {
         part = oldest(spool, level);
         int r = part ? shed_part(spool, part, level) : 0;

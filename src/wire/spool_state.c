@@ -39,9 +39,9 @@ void xt_spool_path(const xt_spool *spool, uint64_t id, bool is_new, xt_buf *out)
     X(drop.part)                                                                                                \
     X(drop.is_shed)                                                                                             \
     X(drop.is_untold)                                                                                           \
-    X(drop.loss.n_batches) X(drop.loss.n_events[XT_RANK_END]) X(drop.loss.n_events[XT_RANK_EXEC])               \
-        X(drop.loss.n_events[XT_RANK_FIRST]) X(drop.loss.n_unknown) X(drop.loss.n_damaged) X(drop.loss.from_ms) \
-            X(drop.loss.to_ms)
+    X(drop.loss.n_batches)                                                                                      \
+    X(drop.loss.n_events[XT_RANK_END]) X(drop.loss.n_events[XT_RANK_EXEC]) X(drop.loss.n_events[XT_RANK_FIRST]) \
+        X(drop.loss.n_unknown) X(drop.loss.n_damaged) X(drop.loss.from_ms) X(drop.loss.to_ms)
 #define PUT(member) xt_buf_put_u64(out, spool->member);
 #define GET(member) ret->member = xt_reader_u64(&reader);
 
