@@ -278,7 +278,7 @@ static int listen_stream(xt_syslog_door *door, const char *address, const struct
 /* At the address and port that TCP has. */
 static int listen_udp(xt_syslog_door *door, const char *address, xt_problem *reterr_problem)
 {
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
     socklen_t n = sizeof own;
     int bytes = RECEIVE_BYTES, one = 1;
     if (getsockname(evconnlistener_get_fd(door->tcp), (struct sockaddr *)&own, &n))
