@@ -65,8 +65,11 @@ static int contain_files(xt_collector *c)
     return r < 0 ? xt_error_trace(r) : 0;
 }
 
+static void look_at_files(xt_collector *c);
+
 int xt_collector_contain(xt_collector *c)
 {
+    look_at_files(c); /* as they are now */
     describe(c->care.filter, sizeof c->care.filter, "filtered");
     if (geteuid() != 0) {
         describe(c->care.files, sizeof c->care.files, "as the user may: the agent does not run as root");
@@ -98,6 +101,26 @@ static void look_at(xt_collector *c, pid_t pid, const char *name, bool *is_stopp
     xt_collector_say(c, "agent-process-stopped", "the %s process %d of the agent was stopped by a signal%s", name, pid,
                      goes_on ? "; it was sent on" : "");
     xt_collector_beat(c);
+}
+
+/* True once, when what was there is there no more. */
+static bool has_gone(bool is_there, bool *was_there)
+{
+    bool gone = *was_there && !is_there;
+    *was_there = is_there;
+    return gone;
+}
+
+/* The program that runs; the state folder the shipper makes anew by itself. */
+static void look_at_files(xt_collector *c)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    bool is_program = n > 0 && !xt_slice_ends(xt_slice_of(path, (size_t)n), XT_S(" (deleted)"));
+    if (has_gone(is_program, &c->care.has_program)) {
+        xt_collector_say(c, "agent-files-changed", "the program of the running agent was deleted or replaced");
+        xt_collector_beat(c);
+    }
 }
 
 static bool is_alive(const xt_collector *c, int64_t now_ms)
@@ -140,6 +163,7 @@ void xt_collector_look(xt_collector *c, int64_t now_ms)
     if (!c->decoder)
         return;
     xt_collector_keep(c);
+    look_at_files(c);
     look_at(c, c->family.shipper, "shipper", &c->care.is_stopped[0]);
     look_at(c, c->family.helper, "helper", &c->care.is_stopped[1]);
 }
@@ -155,8 +179,8 @@ int64_t xt_collector_look_ms(const xt_collector *c, int64_t now_ms)
 
 void xt_collector_note(xt_collector *c, const char *action, xt_slice message)
 {
-    static const char *const alarms[] = {"agent-process-stopped", "agent-process-ended", "audit-changed", "canary-lost",
-                                         "state-folder-changed"};
+    static const char *const alarms[] = {"agent-process-stopped", "agent-process-ended", "audit-changed",
+                                         "canary-lost",           "agent-files-changed", "audit-not-repaired"};
     xt_buf out = XT_BUF_ON(c->care.alarm);
     char at[25];
     for (size_t i = 0; i < XT_COUNT_OF(alarms); i++) {

@@ -35,6 +35,7 @@ typedef struct xt_collector_care {
     int64_t reported_ms, received_ms; /* the shipper spoke, the receiver moved */
     unsigned n_turns;                 /* of the receiver, then */
     bool is_stopped[2];               /* shipper, helper: it was said */
+    bool has_program;                 /* when it was looked at last */
     char files[160];                  /* what the collector may write to, in words */
     char filter[160];                 /* and ask of the kernel */
     char alarm[160];                  /* what was done to the agent or to audit last, */
