@@ -156,8 +156,10 @@ static int run(xt_agent_settings *settings, xt_problem *problem)
     }
     r = fork_family(settings, &user, folder, &family, &child);
     close(folder);
-    if (child)
+    if (child) {
+        xt_buf_fini(&family.inherited.bytes); /* the collector's */
         return r < 0 ? 1 : r;
+    }
     if (r < 0) {
         xt_log(XT_LOG_ERROR, "the agent's processes cannot be started: %s", strerror(-r));
         return 1;

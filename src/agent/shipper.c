@@ -661,6 +661,7 @@ static void on_end(shipper *s)
 /* What waits is the next agent's. */
 static void on_leave(shipper *s)
 {
+    flood_put(s, true);
     pack_flush(s);
     stop(s, s->n_unspooled > 0);
 }
@@ -810,6 +811,7 @@ static void finish(shipper *s)
         if (events[i])
             event_free(events[i]);
     xt_link_free(s->link);
+    xt_flood_free(s->flood);
     xt_spool_close(s->spool);
     xt_serial_file_close(s->serials);
     if (s->base)
