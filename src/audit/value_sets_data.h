@@ -701,10 +701,9 @@ static const xt_named values_uring_op[] = {
     {0x28, "IORING_OP_MSG_RING"}, {0x29, "IORING_OP_FSETXATTR"}, {0x2a, "IORING_OP_SETXATTR"},
     {0x2b, "IORING_OP_FGETXATTR"}, {0x2c, "IORING_OP_GETXATTR"}, {0x2d, "IORING_OP_SOCKET"},
     {0x2e, "IORING_OP_URING_CMD"}, {0x2f, "IORING_OP_SEND_ZC"}, {0x30, "IORING_OP_SENDMSG_ZC"},
-    {0x31, "IORING_OP_SENDMSG_ZC"}, {0x32, "IORING_OP_READ_MULTISHOT"}, {0x33, "IORING_OP_WAITID"},
-    {0x34, "IORING_OP_FUTEX_WAIT"}, {0x35, "IORING_OP_FUTEX_WAKE"}, {0x36, "IORING_OP_FUTEX_WAITV"},
-    {0x37, "IORING_OP_FIXED_FD_INSTALL"}, {0x38, "IORING_OP_FTRUNCATE"}, {0x39, "IORING_OP_BIND"},
-    {0x3a, "IORING_OP_LISTEN"},
+    {0x31, "IORING_OP_READ_MULTISHOT"}, {0x32, "IORING_OP_WAITID"}, {0x33, "IORING_OP_FUTEX_WAIT"},
+    {0x34, "IORING_OP_FUTEX_WAKE"}, {0x35, "IORING_OP_FUTEX_WAITV"}, {0x36, "IORING_OP_FIXED_FD_INSTALL"},
+    {0x37, "IORING_OP_FTRUNCATE"}, {0x38, "IORING_OP_BIND"}, {0x39, "IORING_OP_LISTEN"},
 };
 
 static const xt_named values_uring_register[] = {
@@ -865,8 +864,7 @@ static const xt_named values_ioctl[] = {
     {0xc138fd08, "DM_DEV_WAIT"}, {0xc138fd09, "DM_TABLE_LOAD"}, {0xc138fd0a, "DM_TABLE_CLEAR"},
     {0xc138fd0b, "DM_TABLE_DEPS"}, {0xc138fd0c, "DM_TABLE_STATUS"}, {0xc138fd0d, "DM_LIST_VERSIONS"},
     {0xc138fd0e, "DM_TARGET_MSG"}, {0xc138fd0f, "DM_DEV_SET_GEOMETRY"}, {0xc138fd10, "DM_DEV_ARM_POLL"},
-    {0xc138fd11, "DM_GET_TARGET_VERSION"}, {0x55b3f5757c67, "DM_DIR"}, {0x55b3f5757e0f, "DM_VERSION_EXTRA"},
-    {0x55b3f5757e3a, "DM_CONTROL_NODE"},
+    {0xc138fd11, "DM_GET_TARGET_VERSION"},
 };
 
 static const xt_named values_open_arm[] = {
