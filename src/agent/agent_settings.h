@@ -50,7 +50,7 @@ typedef struct xt_agent_settings {
     bool seals; /* what is taken out is sealed to it; else it is gone */
     uint64_t spool_bytes;
     uint64_t spool_free_bytes; /* of its disk, that stay free; 0: agent/disk_room.h says */
-    const char *write_log; /* NULL: none */
+    const char *write_log;     /* NULL: none */
     uint64_t write_log_bytes;
     unsigned write_log_files;
     uint64_t canary_ms; /* between two; 0: none */

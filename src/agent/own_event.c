@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/random.h>
 
+#include "base/timestamp.h"
+
 void xt_own_event_head(xt_event *ret, const xt_event_origin *origin, int64_t time_ms, const char *action)
 {
     xt_event_reset(ret);
@@ -37,6 +39,27 @@ void xt_own_event_put(xt_buf *out, const xt_event_origin *origin, int64_t time_m
     char scratch[64];
     xt_own_event_fill(&event, origin, time_ms, action, message, scratch);
     xt_event_batch_put(out, &event);
+}
+
+void xt_own_event_put_dropped(xt_buf *out, const xt_event_origin *origin, int64_t time_ms, const xt_spool_loss *loss)
+{
+    char text[512], from[25], to[25];
+    xt_buf message = XT_BUF_ON(text);
+    uint64_t n = loss->n_unknown;
+    for (unsigned i = 0; i < XT_N_RANKS; i++)
+        n += loss->n_events[i];
+    xt_buf_printf(&message,
+                  "%llu events were dropped before the server had them: %llu ends of processes, %llu executions, "
+                  "%llu others, %llu of which that is not known",
+                  (unsigned long long)n, (unsigned long long)loss->n_events[XT_RANK_END],
+                  (unsigned long long)loss->n_events[XT_RANK_EXEC], (unsigned long long)loss->n_events[XT_RANK_FIRST],
+                  (unsigned long long)loss->n_unknown);
+    xt_timestamp_format((int64_t)loss->from_ms, from);
+    xt_timestamp_format((int64_t)loss->to_ms, to);
+    if (loss->from_ms)
+        xt_buf_printf(&message, "; from %s to %s", from, to);
+    xt_buf_puts(&message, loss->n_damaged == n ? "; the spool was damaged on the disk" : "; the spool had no room");
+    xt_own_event_put(out, origin, time_ms, "dropped", xt_buf_slice(&message));
 }
 
 int xt_own_event_flag(xt_event *event, xt_slice flag, xt_arena *arena)

@@ -6,10 +6,13 @@
 #pragma once
 #include "event/event.h"
 #include "event/from_audit.h"
+#include "wire/spool.h"
 
 /* Appends one event as in a batch. */
 void xt_own_event_put(xt_buf *out, const xt_event_origin *origin, int64_t time_ms, const char *action,
                       xt_slice message);
+/* `dropped`: what the spool had no room for. */
+void xt_own_event_put_dropped(xt_buf *out, const xt_event_origin *origin, int64_t time_ms, const xt_spool_loss *loss);
 /* Fills *ret, which borrows from all that is given and from scratch (64 bytes for the id and lists). */
 void xt_own_event_fill(xt_event *ret, const xt_event_origin *origin, int64_t time_ms, const char *action,
                        xt_slice message, char scratch[static 64]);

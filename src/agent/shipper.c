@@ -1,8 +1,8 @@
 /*
- * How it works: the collector hands events on in groups (100 ms, 64 KiB or 500 events); what came at once is a batch, which
+ * How it works: the collector hands events on in groups, larger ones when much comes; what came at once is a batch, which
  * is put into the spool, and sent from there and only from there, so that what is sent first and what is sent again take
- * one path. The window that the server names bounds what is unanswered. Reading from the collector stops for as long as
- * a write to the spool lasts; the collector's own buffers bridge that.
+ * one path. What the disk does not take waits in memory. The window that the server names bounds what is unanswered. Reading
+ * from the collector stops for as long as a write to the spool lasts; the collector's own buffers bridge that.
  */
 #include "agent/shipper.h"
 
@@ -22,14 +22,13 @@
 #include "agent/link.h"
 #include "agent/mark_file.h"
 #include "agent/own_event.h"
+#include "agent/policy_relay.h"
 #include "agent/proc_read.h"
 #include "agent/serial_count.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/timestamp.h"
 #include "base/utf8.h"
 #include "io/tls_trust.h"
-#include "wire/policy_order.h"
 #include "wire/short_form.h"
 #include "wire/spool.h"
 
@@ -47,11 +46,7 @@ typedef struct shipper {
     int collector_fd;
     struct event *collector_event, *end_timer, *report_timer;
     xt_buf in, pack, payload, brief, hello;
-    struct {
-        xt_buf order; /* the last one that came; it waits while the one before is unanswered */
-        xt_buf state; /* what the collector said last; empty: nothing yet */
-        bool waits, asked;
-    } policy;
+    xt_policy_relay policy;
     uint64_t n_packed, n_batches;
     xt_beat_book beats;
     xt_mark_file mark_file;
@@ -124,25 +119,8 @@ static void on_disk(shipper *s, const xt_problem *problem)
 
 static void put_dropped(void *context, const xt_spool_loss *loss, xt_buf *out)
 {
-    const shipper *s = context;
-    const xt_event_origin origin = origin_of(s);
-    char text[512], from[25], to[25];
-    xt_buf message = XT_BUF_ON(text);
-    uint64_t n = loss->n_unknown;
-    for (unsigned i = 0; i < XT_N_RANKS; i++)
-        n += loss->n_events[i];
-    xt_buf_printf(&message,
-                  "%llu events were dropped before the server had them: %llu ends of processes, %llu executions, "
-                  "%llu others, %llu of which that is not known",
-                  (unsigned long long)n, (unsigned long long)loss->n_events[XT_RANK_END],
-                  (unsigned long long)loss->n_events[XT_RANK_EXEC], (unsigned long long)loss->n_events[XT_RANK_FIRST],
-                  (unsigned long long)loss->n_unknown);
-    xt_timestamp_format((int64_t)loss->from_ms, from);
-    xt_timestamp_format((int64_t)loss->to_ms, to);
-    if (loss->from_ms)
-        xt_buf_printf(&message, "; from %s to %s", from, to);
-    xt_buf_puts(&message, loss->n_damaged == n ? "; the spool was damaged on the disk" : "; the spool had no room");
-    xt_own_event_put(out, &origin, xt_clock_wall_ms(&xt_clock_system), "dropped", xt_buf_slice(&message));
+    const xt_event_origin origin = origin_of(context);
+    xt_own_event_put_dropped(out, &origin, xt_clock_wall_ms(&xt_clock_system), loss);
 }
 
 /* When the certificate ends, wall time in ms; 0: there is none. */
@@ -495,25 +473,11 @@ static void on_heartbeat(shipper *s, xt_slice payload)
     report(s);
 }
 
-/* ---- policies: passed on to the collector, which alone judges them ---- */
-
-static void policy_pass(shipper *s)
-{
-    if (!s->policy.waits || s->policy.asked)
-        return;
-    s->policy.waits = false;
-    s->policy.asked = true;
-    if (xt_channel_send(s->collector_fd, XT_CHANNEL_POLICY, xt_buf_slice(&s->policy.order)) < 0)
-        stop(s, true);
-}
-
 static void on_policy(void *context, xt_slice payload)
 {
     shipper *s = context;
-    xt_buf_reset(&s->policy.order);
-    xt_buf_put(&s->policy.order, payload);
-    s->policy.waits = payload.n <= XT_POLICY_MESSAGE_BYTES && xt_buf_done(&s->policy.order) == 0;
-    policy_pass(s);
+    if (xt_policy_relay_order(&s->policy, s->collector_fd, payload) < 0)
+        stop(s, true);
 }
 
 static void policy_state_send(shipper *s)
@@ -524,13 +488,9 @@ static void policy_state_send(shipper *s)
 
 static void on_policy_state(shipper *s, xt_slice payload)
 {
-    s->policy.asked = false;
-    xt_buf_reset(&s->policy.state);
-    xt_buf_put(&s->policy.state, payload);
-    if (xt_buf_done(&s->policy.state) < 0)
-        xt_buf_reset(&s->policy.state);
+    if (xt_policy_relay_answer(&s->policy, s->collector_fd, payload) < 0)
+        stop(s, true);
     policy_state_send(s);
-    policy_pass(s);
 }
 
 static void on_spool_bound(shipper *s, xt_slice payload)
@@ -820,8 +780,8 @@ static void finish(shipper *s)
     xt_beat_book_fini(&s->beats);
     xt_mark_file_close(&s->mark_file);
     xt_short_fini(&s->form);
-    xt_buf *const bufs[] = {&s->in,   &s->pack,      &s->payload,      &s->brief,       &s->hello,
-                            &s->mark, &s->next_mark, &s->policy.order, &s->policy.state};
+    xt_policy_relay_fini(&s->policy);
+    xt_buf *const bufs[] = {&s->in, &s->pack, &s->payload, &s->brief, &s->hello, &s->mark, &s->next_mark};
     for (size_t i = 0; i < XT_COUNT_OF(bufs); i++)
         xt_buf_fini(bufs[i]);
 }

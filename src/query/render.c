@@ -7,8 +7,8 @@
 #include <errno.h>
 
 #include "base/utf8.h"
-#include "query/kql.h"
 #include "event/render_raw.h"
+#include "query/kql.h"
 
 bool xt_format_by_name(xt_slice name, xt_format *ret)
 {
