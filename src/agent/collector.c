@@ -22,20 +22,22 @@
 #include "event/event_json.h"
 #include "wire/message.h"
 
-#define FLUSH_BYTES   196608 /* events are handed on when they are this many bytes, */
-#define FLUSH_EVENTS  1500   /* this many, */
-#define FLUSH_MS      100    /* or this old; */
-#define FLUSH_BUSY    50     /* where these many have come by then, a busy host's cost less */
-#define FLUSH_BUSY_MS 400    /* in larger groups */
-#define TICK_MS       100    /* while groups may be open */
-#define TURN_MS       50     /* apart are turns for the witness alone */
-#define OPEN_MS       3000   /* how long after the last record that may be */
-#define MEMORY_BYTES  ((size_t)24 << 20)
-#define MAX_PROCESSES 16384
-#define END_WAIT_MS   8000
-#define READY_MS      3000 /* how long the service manager waits for an enrolment */
-#define BEAT_SOON_MS  500
-#define STALL_MS      3000 /* that a turn comes too late, and the agent stood still */
+#define FLUSH_BYTES      196608 /* events are handed on when they are this many bytes, */
+#define FLUSH_EVENTS     1500   /* this many, */
+#define FLUSH_MS         100    /* or this old; */
+#define FLUSH_BUSY       50     /* where these many have come by then, a busy host's cost less */
+#define FLUSH_BUSY_MS    400    /* in larger groups */
+#define TICK_MS          100    /* while groups may be open */
+#define TURN_MS          50     /* apart are turns for the witness alone */
+#define OPEN_MS          3000   /* how long after the last record that may be */
+#define MEMORY_BYTES     ((size_t)24 << 20)
+#define MAX_PROCESSES    16384
+#define END_WAIT_MS      8000
+#define MAX_REPORT_BYTES 4096 /* of the shipper, for STATE/status */
+#define MAX_LAST_READS   32
+#define READY_MS         3000 /* how long the service manager waits for an enrolment */
+#define BEAT_SOON_MS     500
+#define STALL_MS         3000 /* that a turn comes too late, and the agent stood still */
 
 xt_event_origin xt_collector_origin(const xt_collector *c)
 {
@@ -204,13 +206,13 @@ static void on_message(xt_collector *c, const xt_frame *frame)
     } else if ((int)frame->type == XT_CHANNEL_REPORT) {
         c->care.reported_ms = xt_clock_mono_ms(&xt_clock_system);
         xt_buf_reset(&c->report);
-        xt_buf_put(&c->report, frame->payload);
+        xt_buf_put(&c->report, xt_slice_head(frame->payload, MAX_REPORT_BYTES));
     } else if ((int)frame->type == XT_CHANNEL_POLICY) {
         xt_collector_policy_take(c, frame->payload);
     }
 }
 
-/* -EPIPE: the shipper has closed its end. */
+/* -EPIPE: the shipper has closed its end, or speaks what it should not. */
 static int on_shipper(xt_collector *c)
 {
     int r = xt_channel_receive(c->family.shipper_fd, &c->in);
@@ -222,7 +224,7 @@ static int on_shipper(xt_collector *c)
         rest = xt_slice_skip(rest, taken);
     }
     xt_buf_consume(&c->in, c->in.n - rest.n);
-    return r < 0 ? r : 0;
+    return r < 0 ? r : r == XT_FRAME_E_CORRUPT ? -EPIPE : 0;
 }
 
 /* True when that child has ended; says how when it should not have. */
@@ -247,7 +249,9 @@ static bool child_ended(xt_collector *c, pid_t *pid, const char *name, bool expe
         *pid = 0;
         xt_collector_say(c, "agent-process-ended", "%s; the agent is started anew", c->reason);
     }
-    c->failed |= !expected || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    c->failed |= !expected || !is_good;
+    c->is_whole &= is_good || pid == &c->family.helper;
     *pid = 0;
     return true;
 }
@@ -423,8 +427,11 @@ static int begin(xt_collector *c, xt_problem *problem)
     c->watching = true;
     if (c->watch.adopted)
         from->audit_fd = -1;
-    else if (from->audit_fd >= 0)
+    else if (from->audit_fd >= 0) {
+        close(from->audit_fd); /* while it is open, nobody else can take audit */
+        from->audit_fd = -1;
         xt_handover_drop(&c->family.notify, from->owner);
+    }
     c->started_ms = xt_clock_wall_ms(&xt_clock_system);
     c->turn_ms = xt_clock_mono_ms(&xt_clock_system);
     c->lost_at_start = c->watch.status.lost;
@@ -483,6 +490,7 @@ static int take_last(xt_collector *c)
 static void wind_up(xt_collector *c)
 {
     int r = 0;
+    c->end = true; /* no policy is taken any more */
     if (c->decoder)
         xt_collector_beat(c);
     if (c->watching && !c->leaves) {
@@ -525,8 +533,10 @@ static void end_family(xt_collector *c, int signals)
     int64_t end_ms = xt_clock_mono_ms(&xt_clock_system) + END_WAIT_MS;
     while (c->family.shipper > 0 && !child_ended(c, &c->family.shipper, "shipper", true)) {
         int64_t left_ms = end_ms - xt_clock_mono_ms(&xt_clock_system);
-        if (left_ms <= 0)
+        if (left_ms <= 0) {
+            c->is_whole = false;
             break; /* it ends itself a little later, see agent/shipper.c */
+        }
         struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = c->family.shipper_fd, .events = POLLIN}};
         poll(fds, XT_COUNT_OF(fds), (int)left_ms);
         struct signalfd_siginfo info;
@@ -535,8 +545,8 @@ static void end_family(xt_collector *c, int signals)
         if (fds[1].revents && on_shipper(c) == -EPIPE)
             poll(fds, 1, 20); /* it has closed and is about to end */
     }
-    while (c->family.shipper_fd >= 0 && on_shipper(c) == 0) /* its last report */
-        continue;
+    for (unsigned i = 0; i < MAX_LAST_READS && c->family.shipper_fd >= 0 && on_shipper(c) == 0; i++)
+        continue; /* its last report */
     if (c->leaves)
         xt_collector_leave(c);
     if (c->watching)

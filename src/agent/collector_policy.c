@@ -212,8 +212,13 @@ static void carry_out(xt_collector *c, const xt_policy_message *message, const x
     int r = allowed(c) ? apply(c, order, paused, true, &arena, &problem) : XT_ORDER_E_REFUSED;
     if (!allowed(c))
         xt_problem_set(&problem, "the host's own settings say: policy = off");
-    if (r == 0)
+    if (r == 0) {
+        xt_problem later = XT_PROBLEM_INIT;
         r = xt_policy_store_keep(&c->policy.store, message, xt_clock_wall_ms(&xt_clock_system), &problem);
+        if (r != 0 && xt_policy_store_has_order(&c->policy.store) &&
+            apply(c, &c->policy.store.order, was_paused, false, &arena, &later) != 0)
+            xt_log_problem(XT_LOG_ERROR, &later);
+    }
     if (r != 0) {
         refuse(c, order->serial, name, &problem);
     } else {

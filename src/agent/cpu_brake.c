@@ -30,9 +30,20 @@ static int decide(xt_brake *brake, int64_t now_ms)
     return -1;
 }
 
+/* There is no limit any more. */
+static int release(xt_brake *brake)
+{
+    int change = -(int)brake->step;
+    brake->step = 0;
+    brake->checked_ms = brake->calm_ms = 0;
+    return change;
+}
+
 int xt_brake_turn(xt_brake *brake, uint64_t cpu_us, int64_t now_ms)
 {
     int64_t passed_ms = now_ms - brake->checked_ms;
+    if (brake->limit == 0 && brake->step > 0)
+        return release(brake);
     if (brake->limit == 0 || (brake->checked_ms != 0 && passed_ms < XT_BRAKE_CHECK_MS))
         return 0;
     bool is_first = brake->checked_ms == 0 || cpu_us < brake->cpu_us;

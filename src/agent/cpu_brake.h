@@ -30,5 +30,5 @@ typedef struct xt_brake {
 
 /* What is left out, for an event or a status. */
 const char *xt_brake_sentence(unsigned step);
-/* -1, 0 or 1: what the step changed by. */
+/* What the step changed by: 1, 0, -1, or all of it when the limit was taken away. */
 int xt_brake_turn(xt_brake *brake, uint64_t cpu_us, int64_t now_ms);

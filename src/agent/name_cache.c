@@ -68,7 +68,7 @@ static void ask(xt_name_cache *cache, xt_helper_kind kind, uint32_t id)
     xt_helper_answer answer = {.number = number - 1};
     while (r == 0 && answer.number != number) {
         int64_t left_ms = end_ms - xt_clock_mono_ms(cache->clock);
-        r = xt_helper_take(cache->fd, left_ms > 0 ? (int)left_ms : 0, &answer);
+        r = left_ms > 0 ? xt_helper_take(cache->fd, (int)left_ms, &answer) : -EAGAIN;
         if (r == 0)
             enter(cache, &answer);
     }

@@ -27,7 +27,12 @@ int xt_rule_groups_add_text(xt_rule_book *book, xt_slice name, xt_slice text, co
     if (r == 0) {
         xt_buf_put(&out, xt_slice_head(group.name.n > 0 && name.n == 0 ? group.name : name, sizeof z - 1));
         z[out.n] = '\0';
-        r = add_all(book, z, &group, reterr_problem);
+        if (strcmp(z, XT_RULE_BOOK_EXEC) == 0) {
+            xt_problem_set(reterr_problem, "no group of rules can be named %s: that one is the agent's own", z);
+            r = XT_RULE_E_INVALID;
+        } else {
+            r = add_all(book, z, &group, reterr_problem);
+        }
     }
     xt_arena_fini(&arena);
     return r;

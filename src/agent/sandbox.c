@@ -224,6 +224,11 @@ static int allow(scmp_filter_ctx ctx, const int *calls, size_t n)
     return r;
 }
 
+static struct scmp_arg_cmp is_equal(unsigned argument, uint32_t value)
+{
+    return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
 static int allow_if(scmp_filter_ctx ctx, int call, struct scmp_arg_cmp condition)
 {
     return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, call, 1, &condition);
@@ -233,7 +238,7 @@ static int allow_sockets(scmp_filter_ctx ctx, const int *families, size_t n)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < n; i++)
-        r = allow_if(ctx, C(socket), SCMP_CMP32(0, SCMP_CMP_EQ, (uint32_t)families[i]));
+        r = allow_if(ctx, C(socket), is_equal(0, (uint32_t)families[i]));
     return r;
 }
 
@@ -245,7 +250,7 @@ static int allow_plain_memory(scmp_filter_ctx ctx)
     if (r == 0)
         r = allow_if(ctx, C(mprotect), SCMP_CMP32(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     for (size_t i = 0; r == 0 && i < XT_COUNT_OF(requests); i++)
-        r = allow_if(ctx, C(ioctl), SCMP_CMP32(1, SCMP_CMP_EQ, requests[i]));
+        r = allow_if(ctx, C(ioctl), is_equal(1, requests[i]));
     return r;
 }
 
@@ -270,7 +275,7 @@ static int allow_shipper(scmp_filter_ctx ctx)
     static const int families[] = {AF_INET, AF_INET6};
     int r = allow(ctx, calls_files, XT_COUNT_OF(calls_files));
     if (r == 0)
-        r = allow_if(ctx, C(kill), SCMP_CMP32(1, SCMP_CMP_EQ, SIGCONT));
+        r = allow_if(ctx, C(kill), is_equal(1, SIGCONT));
     if (r == 0)
         r = allow_plain_memory(ctx);
     return r == 0 ? allow_sockets(ctx, families, XT_COUNT_OF(families)) : r;

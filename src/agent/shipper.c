@@ -623,7 +623,7 @@ static void on_leave(shipper *s)
 {
     flood_put(s, true);
     pack_flush(s);
-    stop(s, s->n_unspooled > 0);
+    stop(s, s->n_unspooled > 0 || s->n_packed > 0); /* or the disk does not take them */
 }
 
 static void on_resume(shipper *s, xt_slice payload)

@@ -129,6 +129,8 @@ static int begin_section(reader *r, xt_slice line, xt_slice rest)
     name = xt_slice_trim(xt_slice_skip(inside, 6));
     if (!xt_rule_group_is_name(name))
         return bad(r, r->line, name, "a group's name is letters, digits, - and _, at most 32", "");
+    if (xt_slice_eq(name, XT_S("exec")))
+        return bad(r, r->line, name, "the rules of this name are the agent's own", "");
     if (xt_rule_text_find(name).p)
         return bad(r, r->line, name, "a built-in group has this name", "");
     if (r->n_sections == XT_POLICY_MAX_GROUPS)

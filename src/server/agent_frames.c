@@ -21,6 +21,7 @@ enum {
     RETRY_CLONED_MS = 30000,
     RETRY_DICTIONARY_MS = 60000,
     RENEW_AGAIN_MS = 1000, /* a host asks for no more certificates than that */
+    MAX_BEAT_BYTES = 262144,
 };
 
 static void refuse_version(xt_agent_link *link)
@@ -144,8 +145,10 @@ static int take_place(xt_agent_link *link, xt_slice host_id, bool older_is_clone
 
     if (older && older_is_clone)
         xt_agent_link_refuse(older, XT_REFUSED_CLONED, RETRY_CLONED_MS, NULL);
-    else if (older)
-        xt_agent_link_close(older); /* a connection that the host has given up */
+    else if (older) {
+        xt_map_remove(&agents->by_host, host_id); /* its end is not the host's */
+        xt_agent_link_close(older);               /* a connection that the host has given up */
+    }
     xt_text_copy(link->host_id, sizeof link->host_id, host_id);
     xt_agent_link_known(link);
     link->phase = XT_AGENT_TALKING;
@@ -322,7 +325,8 @@ static void heartbeat(xt_agent_link *link, const xt_frame *frame)
 {
     xt_heartbeat m;
 
-    if (xt_short_beat_take(&link->form, frame->payload, frame->type == XT_FRAME_HEARTBEAT_SHORT, &m, NULL))
+    if (frame->payload.n > MAX_BEAT_BYTES ||
+        xt_short_beat_take(&link->form, frame->payload, frame->type == XT_FRAME_HEARTBEAT_SHORT, &m, NULL))
         refuse_message(link);
     else
         xt_hosts_heartbeat(link->agents->app->hosts, xt_slice_str(link->host_id), &m);

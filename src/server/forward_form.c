@@ -8,8 +8,8 @@
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "event/event_json.h"
-#include "query/render.h"
 #include "event/render_raw.h"
+#include "query/render.h"
 #include "server/alerts.h"
 
 enum { FACILITY = 13, HOST_BYTES = 255, ACTION_BYTES = 32 };
@@ -130,8 +130,9 @@ static void datagram_put(xt_forward_batch *batch, xt_syslog_head *head, xt_slice
     xt_buf_reset(&batch->head);
     xt_syslog_head_put(&batch->head, head);
     if (batch->head.n + message.n > XT_FORWARD_DATAGRAM_BYTES) {
-        size_t room = XT_FORWARD_DATAGRAM_BYTES - batch->head.n - 32; /* for cut="..." */
-        while (room > 0 && (message.p[room] & 0xc0) == 0x80)          /* not within a character */
+        size_t taken = batch->head.n + 32; /* for cut="..." */
+        size_t room = taken < XT_FORWARD_DATAGRAM_BYTES ? XT_FORWARD_DATAGRAM_BYTES - taken : 0;
+        while (room > 0 && (message.p[room] & 0xc0) == 0x80) /* not within a character */
             room--;
         head->cut = message.n - room;
         message.n = room;

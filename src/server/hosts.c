@@ -691,6 +691,7 @@ int xt_hosts_release(xt_hosts *hosts, xt_slice host, xt_slice who, xt_problem *r
              any_machine  ? "the next machine that comes is the host"
              : was_cloned ? "what was noted of a clone is forgotten"
                           : "the host may come again");
+        entry->dirty = true; /* what is saved below may be older than what comes meanwhile */
         saved = *entry;
     }
     pthread_mutex_unlock(&hosts->lock);

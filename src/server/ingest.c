@@ -26,14 +26,19 @@ static int corrupt(xt_ingest_job *job, uint64_t index, const char *sentence)
 
 static bool has_server_field(const xt_event *event)
 {
-    return xt_event_has(event, XT_F_NOISE) || xt_event_has(event, XT_F_RULES) || xt_event_has(event, XT_F_RULE_LEVEL);
+    return xt_event_has(event, XT_F_NOISE) || xt_event_has(event, XT_F_RULES) || xt_event_has(event, XT_F_RULE_LEVEL) ||
+           xt_event_has(event, XT_F_HOST_GROUP);
 }
 
 /* What a host may say: its own events, and nothing that the server decides. */
 static int check(xt_ingest_job *job, uint64_t index, const xt_event *event)
 {
+    xt_hash128 id;
+
     if (!xt_event_has(event, XT_F_TIME) || !xt_event_has(event, XT_F_HOST_ID))
         return corrupt(job, index, "has no time or no host");
+    if (xt_event_has(event, XT_F_EVENT_ID) && !xt_hash128_parse(xt_event_bytes(event, XT_F_EVENT_ID), &id))
+        return corrupt(job, index, "has an id that is not 32 hexadecimal digits");
     if (has_server_field(event))
         return corrupt(job, index, "carries a field that only the server sets");
     if (job->host_id[0] && !xt_slice_eq(xt_event_bytes(event, XT_F_HOST_ID), xt_slice_str(job->host_id)))

@@ -159,13 +159,13 @@ int xt_intake_settle(xt_intake *in, int64_t timeout_ms)
     struct timespec until = after(timeout_ms);
     int r = 0;
     pthread_mutex_lock(&in->lock);
-    uint64_t all = in->n_put;
+    uint64_t all = in->n_put, n_lost = in->n_lost;
     in->n_waiters++;
     pthread_cond_signal(&in->filled);
     while (in->n_settled < all && r == 0)
         r = -pthread_cond_timedwait(&in->settled, &in->lock, &until);
     in->n_waiters--;
-    r = in->n_settled < all ? r : 0;
+    r = in->n_settled < all ? r : in->n_lost != n_lost ? -EIO : 0;
     pthread_mutex_unlock(&in->lock);
     return r;
 }
@@ -354,6 +354,7 @@ static void commit(xt_intake *in, xt_intake_load *l)
         xt_log(XT_LOG_ERROR, "%zu events of other senders were not stored", l->n);
     pthread_mutex_lock(&in->lock);
     in->n_settled += n;
+    in->n_lost += stored ? 0 : l->n;
     in->stats.n_known += n - l->n;
     *(stored ? &in->stats.n_stored : &in->stats.n_refused) += l->n;
     pthread_cond_broadcast(&in->settled);

@@ -23,6 +23,7 @@ struct xt_intake {
     xt_intake_load due;
     size_t n_waiters;
     uint64_t n_put, n_settled; /* events */
+    uint64_t n_lost;           /* of those, such as the store refused for good */
     xt_intake_stats stats;
 
     xt_hash128 stream, chain; /* of the thread alone, from here to answered */

@@ -227,12 +227,16 @@ static int turn_one(xt_policies *p, xt_slice group, xt_problem *problem)
     int outcome = xt_rollout_load(p, group, &r, problem);
     if (outcome)
         return outcome == XT_APP_E_NOT_FOUND ? 0 : outcome;
+    xt_rollout again;
     int64_t now_ms = xt_clock_wall_ms(p->clock);
     pass w = {.p = p, .rollout = &r, .each = judge_host, .problem = problem, .now_ms = now_ms};
     w.marks = now_ms - r.wave_ms < BEGINS_MS;
     outcome = xt_hosts_list(p->hosts, on_host, &w);
     if (outcome || strcmp(r.state, "rolling") != 0)
         return outcome;
+    outcome = xt_rollout_load(p, group, &again, problem); /* somebody may have halted it, or begun another, meanwhile */
+    if (outcome || again.version != r.version || again.wave != r.wave || strcmp(again.state, r.state) != 0)
+        return outcome == XT_APP_E_NOT_FOUND ? 0 : outcome;
     if (xt_wave_judge(&w.sides[1], &w.sides[0], reason) != XT_WAVE_GOOD)
         return halt(p, &r, reason, problem);
     return now_ms - r.wave_ms >= r.soak_ms ? go_on(p, &r, now_ms, problem) : 0;

@@ -133,6 +133,8 @@ static int add(job *j, const xt_bulk_item *from)
     int r = item->id.p ? 0 : make_id(j, &item->id);
     if (r)
         return r;
+    if (xt_intake_is_full(j->intake))
+        return -EAGAIN; /* what was taken is known when it comes again */
     if (strcmp(from->action, "create") == 0 || strcmp(from->action, "index") == 0)
         return take_document(j, item, from->document);
     xt_problem problem = XT_PROBLEM_INIT;
@@ -233,7 +235,7 @@ static int run(job *j, xt_response *response)
         return xt_es_error(response, 413, "content_too_long_exception", problem.sentence, "");
     if (r > 0)
         return xt_es_error(response, 400, "parse_exception", problem.sentence, "");
-    if (r == 0 && xt_intake_is_full(j->intake))
+    if (r == 0 && (xt_intake_is_full(j->intake) || xt_store_is_full(xt_app_store(j->app))))
         return refuse_busy(response);
     if (r == 0)
         r = take_all(j, xt_buf_slice(&body), &problem);

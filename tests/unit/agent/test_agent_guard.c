@@ -81,6 +81,9 @@ static void test_brake(void **state)
     assert_int_equal(brake.step, XT_BRAKE_ENDS);
     for (unsigned step = 0; step < XT_BRAKE_STEPS; step++)
         assert_non_null(xt_brake_sentence(step));
+    brake.limit = 0; /* taken away: all of it ends at once */
+    assert_int_equal(xt_brake_turn(&brake, cpu_us += 500000, now_ms += 5000), -1);
+    assert_int_equal(brake.step, XT_BRAKE_NONE);
     xt_brake none = {0};
     assert_int_equal(xt_brake_turn(&none, 0, 1) + xt_brake_turn(&none, 99000000, 9001), 0);
 }

@@ -1220,6 +1220,9 @@ static void connections_come_and_go(void **state)
     talk(&second, &d, &h, &s);
     welcome_of(&second);
     assert_int_equal(client_next(&first).type, 0);
+    xt_host known;
+    assert_true(host_until_connected(f, true, &known)); /* the end of the older connection is not the host's */
+    assert_true(known.connected);
     batch_send(&second, &h, &s);
     assert_int_equal(ack_of(&second), 1);
     for (int i = 0; i < 10; i++) {

@@ -78,6 +78,17 @@ static void what_a_host_may_not_say(void **state)
     xt_event_batch_put(&events, &event);
     fixture_batch(&s, xt_buf_slice(&events), 1, &payload);
     assert_int_equal(fixture_ingest(f, HOST, xt_buf_slice(&payload)), XT_STORE_E_CORRUPT);
+    s = before;
+    xt_buf_reset(&events);
+    xt_buf_reset(&payload);
+    xt_event_reset(&event);
+    xt_event_set_num(&event, XT_F_TIME, T0);
+    xt_event_set_num(&event, XT_F_SERIAL, 1);
+    xt_event_set_bytes(&event, XT_F_HOST_ID, XT_S(HOST));
+    xt_event_set_bytes(&event, XT_F_EVENT_ID, XT_S("1\"}}\n{\"delete\":{\"_index\":\"x\"}}"));
+    xt_event_batch_put(&events, &event);
+    fixture_batch(&s, xt_buf_slice(&events), 1, &payload);
+    assert_int_equal(fixture_ingest(f, HOST, xt_buf_slice(&payload)), XT_STORE_E_CORRUPT);
     assert_int_equal(fixture_ingest(f, HOST, XT_S("no batch at all")), XT_STORE_E_CORRUPT);
     assert_int_equal(fixture_count(f, ""), 0);
     xt_buf_fini(&events);
