@@ -34,14 +34,12 @@ void xt_spool_path(const xt_spool *spool, uint64_t id, bool is_new, xt_buf *out)
 /* The numbers of a state in their order; those of drops came with the second version. */
 #define NUMBERS(X) \
     X(acked.number) X(acked.part) X(acked.offset) X(sent_max) X(sent_part) X(n_dropped_batches) X(n_dropped_events)
-#define DROP_NUMBERS(X)                                                                                         \
-    X(drop.number)                                                                                              \
-    X(drop.part)                                                                                                \
-    X(drop.is_shed)                                                                                             \
-    X(drop.is_untold)                                                                                           \
-    X(drop.loss.n_batches)                                                                                      \
-    X(drop.loss.n_events[XT_RANK_END]) X(drop.loss.n_events[XT_RANK_EXEC]) X(drop.loss.n_events[XT_RANK_FIRST]) \
-        X(drop.loss.n_unknown) X(drop.loss.n_damaged) X(drop.loss.from_ms) X(drop.loss.to_ms)
+/* clang-format off */
+#define DROP_NUMBERS(X) \
+    X(drop.number) X(drop.part) X(drop.is_shed) X(drop.is_untold) X(drop.loss.n_batches) X(drop.loss.n_events[XT_RANK_END]) \
+    X(drop.loss.n_events[XT_RANK_EXEC]) X(drop.loss.n_events[XT_RANK_FIRST]) X(drop.loss.n_unknown) X(drop.loss.n_damaged) \
+    X(drop.loss.from_ms) X(drop.loss.to_ms)
+/* clang-format on */
 #define PUT(member) xt_buf_put_u64(out, spool->member);
 #define GET(member) ret->member = xt_reader_u64(&reader);
 

@@ -58,7 +58,8 @@ class Inputs(Scene):
             name = mode.split(":")[0]
             agent = Agent(self.folder, self.server, "--audit", mode, host=name, state=self.folder / name)
             self.assertTrue(wait_for(lambda: self.host(name).get("audit_mode") == name, 30, 0.2), agent.process.text())
-            self.assertTrue(self.host(name)["completeness"].startswith("unproven"), self.host(name)["completeness"])
+            self.assertTrue(wait_for(lambda: self.host(name)["completeness"].startswith("unproven"), 30, 0.2),  # connected by now
+                            self.host(name)["completeness"])
             self.assertIn(claims, self.host(name)["completeness"])
             execute(f"beside-{name}", 20)
             self.check(f"beside-{name}", 20, name)
