@@ -142,6 +142,14 @@ def step_clock(seconds):
     time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
 
 
+def can_step_clock():
+    with contextlib.suppress(OSError):
+        step_clock(0)
+        return True
+    print("the clock cannot be set here: its steps are left out", file=sys.stderr)
+    return False
+
+
 @unittest.skipIf(unavailable(), unavailable())
 class HostLedger(Scene):
     def cut_network(self):
@@ -187,7 +195,7 @@ class HostLedger(Scene):
 
     def break_all(self):
         for _ in range(ROUNDS):
-            faults = list(self.FAULTS)
+            faults = [fault for fault in self.FAULTS if fault != "clock_steps" or can_step_clock()]
             self.rng.shuffle(faults)
             for fault in faults:
                 begin = time.time()
