@@ -141,20 +141,19 @@ static bool parse_filetype(xt_slice text, uint32_t *ret)
     return false;
 }
 
-static uint32_t native_arch(void)
+uint32_t xt_rule_arch(unsigned bits)
 {
 #if defined(__aarch64__)
-    return XT_ARCH_AARCH64;
+    return bits == 64 ? XT_ARCH_AARCH64 : xt_arch_by_name(XT_S("arm"));
 #else
-    return XT_ARCH_X86_64;
+    return bits == 64 ? XT_ARCH_X86_64 : XT_ARCH_I386;
 #endif
 }
 
 static bool parse_arch(xt_slice text, uint32_t *ret)
 {
-    uint32_t native = native_arch();
-    *ret = xt_slice_eq(text, XT_S("b64"))   ? native
-           : xt_slice_eq(text, XT_S("b32")) ? (native == XT_ARCH_X86_64 ? XT_ARCH_I386 : xt_arch_by_name(XT_S("arm")))
+    *ret = xt_slice_eq(text, XT_S("b64"))   ? xt_rule_arch(64)
+           : xt_slice_eq(text, XT_S("b32")) ? xt_rule_arch(32)
                                             : xt_arch_by_name(text);
     return *ret != 0;
 }
@@ -369,7 +368,7 @@ static int put_call(parser *p, xt_slice name)
     }
     if (!xt_slice_parse_u64(name, &number)) {
         bool uring = p->rule->flags == AUDIT_FILTER_URING_EXIT;
-        int found = uring ? uring_op_by_name(name) : xt_syscall_by_name(p->arch ? p->arch : native_arch(), name);
+        int found = uring ? uring_op_by_name(name) : xt_syscall_by_name(p->arch ? p->arch : xt_rule_arch(64), name);
         if (found < 0)
             return bad(p, name,
                        uring ? "there is no such operation of io_uring" : "there is no such system call on that arch",

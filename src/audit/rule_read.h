@@ -56,6 +56,8 @@ typedef struct xt_rule_field {
     char name[13];
 } xt_rule_field;
 
+/* What b64 and b32 mean on this machine, by 64 and 32. */
+uint32_t xt_rule_arch(unsigned bits);
 /* NULL: unknown. */
 const xt_rule_field *xt_rule_field_find(uint32_t id);
 const xt_rule_field *xt_rule_field_by_name(xt_slice name);

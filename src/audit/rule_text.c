@@ -143,6 +143,18 @@ static void put_fstype(xt_buf *out, uint32_t value)
         xt_buf_printf(out, "0x%x", value);
 }
 
+/* b64 and b32 are this machine's alone. */
+static void put_arch(xt_buf *out, uint32_t value)
+{
+    const char *name = xt_arch_name(value);
+    if (value == xt_rule_arch(64) || value == xt_rule_arch(32))
+        xt_buf_puts(out, value == xt_rule_arch(64) ? "b64" : "b32");
+    else if (name)
+        xt_buf_puts(out, name);
+    else
+        xt_buf_printf(out, "0x%x", value);
+}
+
 static void put_number(xt_buf *out, xt_rule_kind k, uint32_t value)
 {
     switch (k) {
@@ -150,7 +162,7 @@ static void put_number(xt_buf *out, xt_rule_kind k, uint32_t value)
         xt_buf_printf(out, "0x%x", value);
         return;
     case XT_RULE_KIND_ARCH:
-        xt_buf_puts(out, value & __AUDIT_ARCH_64BIT ? "b64" : "b32");
+        put_arch(out, value);
         return;
     case XT_RULE_KIND_EXIT:
         put_exit(out, (int32_t)value);
@@ -211,15 +223,6 @@ static void put_condition(xt_buf *out, const struct audit_rule_data *rule, uint3
     }
 }
 
-static uint32_t native_arch(void)
-{
-#if defined(__aarch64__)
-    return XT_ARCH_AARCH64;
-#else
-    return XT_ARCH_X86_64;
-#endif
-}
-
 /* "openat" for IORING_OP_OPENAT. */
 static void put_uring_op(xt_buf *out, const char *name)
 {
@@ -232,7 +235,7 @@ static void put_call(xt_buf *out, const struct audit_rule_data *rule, unsigned n
     bool uring = rule_list(rule) == AUDIT_FILTER_URING_EXIT;
     uint32_t arch = rule_arch(rule);
     const char *name =
-        uring ? xt_value_set_name(XT_VALUES_URING_OP, number) : xt_syscall_name(arch ? arch : native_arch(), number);
+        uring ? xt_value_set_name(XT_VALUES_URING_OP, number) : xt_syscall_name(arch ? arch : xt_rule_arch(64), number);
     if (!name)
         xt_buf_put_dec(out, number);
     else if (uring)
