@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/channel.h"
@@ -271,6 +272,15 @@ static void on_signal(xt_collector *c, int fd)
         c->end = true;
 }
 
+/* Whoever is killed closes what it has a moment before it can be waited for; how it ended decides what comes next. */
+static void shipper_gone(xt_collector *c)
+{
+    const struct timespec rest = {.tv_nsec = 5000000};
+    for (unsigned i = 0; i < 200 && !c->end && !child_ended(c, &c->family.shipper, "shipper", false); i++)
+        nanosleep(&rest, NULL);
+    c->end = c->failed = true;
+}
+
 static int take_ring(xt_collector *c)
 {
     xt_slice rest = xt_ring_take(c->ring);
@@ -354,7 +364,7 @@ static int turn(xt_collector *c, int signals)
     if (fds[0].revents)
         on_signal(c, signals);
     if (fds[1].revents && on_shipper(c) == -EPIPE)
-        c->end = c->failed = true;
+        shipper_gone(c);
     r = decoder_tick(c, now_ms);
     if (fds[4].revents)
         xt_collector_canary_answer(c);
@@ -625,6 +635,8 @@ static void loop(xt_collector *c, int signals)
     }
     while (r == 0 && !c->end)
         r = turn(c, signals);
+    if (r == -EPIPE && c->out_fd < 0)
+        shipper_gone(c);
     if (r < 0 && r != -EPIPE)
         xt_log(XT_LOG_ERROR, "the agent cannot go on: %s", strerror(-r));
     c->failed |= r < 0 && !(r == -EPIPE && c->out_fd == STDOUT_FILENO);
