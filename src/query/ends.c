@@ -16,9 +16,16 @@ typedef struct search {
     size_t n, n_found;
 } search;
 
+/* Of ids that servers hand out: short, and equal only with those that are. */
+static xt_hash128 host_of(const xt_event *event)
+{
+    return xt_slice_hash128(xt_event_bytes(event, XT_F_HOST_ID));
+}
+
 bool xt_end_init(xt_end *end, const xt_event *event)
 {
-    *end = (xt_end){.time_ms = (int64_t)xt_event_num(event, XT_F_TIME, 0),
+    *end = (xt_end){.host = host_of(event),
+                    .time_ms = (int64_t)xt_event_num(event, XT_F_TIME, 0),
                     .serial = (uint32_t)xt_event_num(event, XT_F_SERIAL, 0)};
     return xt_event_has(event, XT_F_SERIAL) && xt_slice_eq(xt_event_bytes(event, XT_F_ACTION), XT_S("executed")) &&
            xt_slice_eq(xt_event_bytes(event, XT_F_OUTCOME), XT_S("success")) &&
@@ -59,13 +66,13 @@ static size_t first_of(const xt_end *ends, size_t n, uint32_t serial)
 
 static void keep(search *s, size_t first, const xt_event *exited)
 {
-    xt_hash128 of;
+    xt_hash128 of, host = host_of(exited);
 
     if (!xt_hash128_parse(xt_event_bytes(exited, XT_F_OF), &of))
         return;
     for (size_t i = first; i < s->n && s->ends[i].serial == s->ends[first].serial; i++) {
         xt_end *end = &s->ends[i];
-        if (end->found || !xt_hash128_eq(end->of, of))
+        if (end->found || !xt_hash128_eq(end->of, of) || !xt_hash128_eq(end->host, host))
             continue;
         end->found = true;
         end->has_code = xt_event_has(exited, XT_F_EXIT_CODE);
@@ -80,7 +87,7 @@ static void keep(search *s, size_t first, const xt_event *exited)
 
 static int each_part(void *state, const xt_walk_part *part)
 {
-    static const xt_field fields[] = {XT_F_OF, XT_F_EXIT_CODE, XT_F_DURATION, XT_F_SIGNAL};
+    static const xt_field fields[] = {XT_F_HOST_ID, XT_F_OF, XT_F_EXIT_CODE, XT_F_DURATION, XT_F_SIGNAL};
     search *s = state;
     xt_field_set wanted = {{0, 0}};
     const xt_column *serials;

@@ -12,7 +12,8 @@
 #define XT_ENDS_MS (INT64_C(24) * 3600 * 1000)
 
 typedef struct xt_end {
-    xt_hash128 of; /* the exec's event.id */
+    xt_hash128 of;   /* the exec's event.id */
+    xt_hash128 host; /* of its host's id: an end that another host tells of is none of this exec */
     int64_t time_ms;
     uint32_t serial; /* the exec's */
     bool found, has_code, has_duration, has_signal;

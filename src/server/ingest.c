@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "event/event_derive.h"
 #include "server/app_parts.h"
 #include "store/derived.h"
 
@@ -30,6 +31,19 @@ static bool has_server_field(const xt_event *event)
            xt_event_has(event, XT_F_HOST_GROUP);
 }
 
+/*
+ * An event that has a serial is the kernel's, and its id follows from host, time and serial: whoever writes another one wants to be
+ * found, or left out as known, in another event's place. Of a late record, which has an id of its own, `of` follows from them.
+ */
+static bool has_anothers_id(const xt_event *event)
+{
+    xt_field field = xt_event_has(event, XT_F_OF) ? XT_F_OF : XT_F_EVENT_ID;
+    xt_hash128 id;
+
+    return xt_event_has(event, XT_F_SERIAL) && xt_event_has(event, XT_F_EVENT_ID) &&
+           !(xt_hash128_parse(xt_event_bytes(event, field), &id) && xt_hash128_eq(id, xt_event_own_id(event)));
+}
+
 /* What a host may say: its own events, and nothing that the server decides. */
 static int check(xt_ingest_job *job, uint64_t index, const xt_event *event)
 {
@@ -43,6 +57,8 @@ static int check(xt_ingest_job *job, uint64_t index, const xt_event *event)
         return corrupt(job, index, "carries a field that only the server sets");
     if (job->host_id[0] && !xt_slice_eq(xt_event_bytes(event, XT_F_HOST_ID), xt_slice_str(job->host_id)))
         return corrupt(job, index, "belongs to another host than the one that sent it");
+    if (job->host_id[0] && has_anothers_id(event))
+        return corrupt(job, index, "has an id that does not follow from its host, time and serial");
     return 0;
 }
 

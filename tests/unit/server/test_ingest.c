@@ -55,8 +55,8 @@ static void hosts_count_what_they_sent(void **state)
     xt_buf_fini(&payload);
 }
 
-/* One event of the host with this field, in a batch of its own; the stream stays where it was. */
-static int say(fixture *f, fixture_stream s, xt_field field, xt_slice value)
+/* One event of the host with this serial (0: none) and this field, in a batch of its own; the stream stays where it was. */
+static int say(fixture *f, fixture_stream s, uint32_t serial, xt_field field, xt_slice value)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf events = XT_BUF_INIT;
     XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
@@ -64,7 +64,8 @@ static int say(fixture *f, fixture_stream s, xt_field field, xt_slice value)
 
     xt_event_reset(&event);
     xt_event_set_num(&event, XT_F_TIME, T0);
-    xt_event_set_num(&event, XT_F_SERIAL, 1);
+    if (serial)
+        xt_event_set_num(&event, XT_F_SERIAL, serial);
     xt_event_set_bytes(&event, XT_F_HOST_ID, XT_S(HOST));
     xt_event_set_bytes(&event, field, value);
     xt_event_batch_put(&events, &event);
@@ -83,16 +84,47 @@ static void what_a_host_may_not_say(void **state)
         {XT_F_HOST_GROUP, XT_S("web")},
         {XT_F_EVENT_ID, XT_S("1\"}}\n{\"delete\":{\"_index\":\"x\"}}")}, /* it would stand in the _bulk of a forward */
         {XT_F_EVENT_ID, XT_S("0123456789abcdef0123456789abcdeg")},
+        {XT_F_EVENT_ID, XT_S("0123456789abcdef0123456789abcdef")}, /* it has a serial, of which its id follows */
     };
     fixture *f = *state;
     fixture_stream s = {.stream = {{1}}};
 
     fixture_open(f);
     for (size_t i = 0; i < XT_COUNT_OF(refused); i++)
-        assert_int_equal(say(f, s, refused[i].field, refused[i].value), XT_STORE_E_CORRUPT);
+        assert_int_equal(say(f, s, 1, refused[i].field, refused[i].value), XT_STORE_E_CORRUPT);
     assert_int_equal(fixture_ingest(f, HOST, XT_S("no batch at all")), XT_STORE_E_CORRUPT);
     assert_int_equal(fixture_count(f, ""), 0);
-    assert_int_equal(say(f, s, XT_F_EVENT_ID, XT_S("0123456789abcdef0123456789abcdef")), 0);
+    assert_int_equal(say(f, s, 0, XT_F_EVENT_ID, XT_S("0123456789abcdef0123456789abcdef")), 0);
+    assert_int_equal(fixture_count(f, ""), 1);
+}
+
+/* A late record's event has an id of its own, and names one of its host's. */
+static void ids_of_late_records(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}};
+    const struct {
+        const char *host;
+        int outcome;
+    } of[] = {{OTHER, XT_STORE_E_CORRUPT}, {HOST, 0}};
+
+    fixture_open(f);
+    for (size_t i = 0; i < XT_COUNT_OF(of); i++) {
+        XT_CLEANUP(xt_buf_fini) xt_buf events = XT_BUF_INIT, payload = XT_BUF_INIT;
+        fixture_stream next = s;
+        char id[33];
+        xt_event event;
+        xt_event_reset(&event);
+        xt_hash128_format(xt_event_id_of(xt_slice_str(of[i].host), T0, 7), id);
+        xt_event_set_num(&event, XT_F_TIME, T0);
+        xt_event_set_num(&event, XT_F_SERIAL, 7);
+        xt_event_set_bytes(&event, XT_F_HOST_ID, XT_S(HOST));
+        xt_event_set_bytes(&event, XT_F_EVENT_ID, XT_S("0123456789abcdef0123456789abcdef"));
+        xt_event_set_bytes(&event, XT_F_OF, xt_slice_of(id, 32));
+        xt_event_batch_put(&events, &event);
+        fixture_batch(&next, xt_buf_slice(&events), 1, &payload);
+        assert_int_equal(fixture_ingest(f, HOST, xt_buf_slice(&payload)), of[i].outcome);
+    }
     assert_int_equal(fixture_count(f, ""), 1);
 }
 
@@ -437,6 +469,7 @@ int main(void)
         TEST(ingested_is_durable_and_searchable),
         TEST(hosts_count_what_they_sent),
         TEST(what_a_host_may_not_say),
+        TEST(ids_of_late_records),
         TEST(a_gap_is_named),
         TEST(close_finishes_the_queue),
         TEST(alerts_fold_by_host_rule_and_parent),

@@ -35,12 +35,14 @@ static void put_exec(xt_buf *out, const char *host, uint32_t serial, const char 
     xt_event_batch_put(out, &event);
 }
 
-static void put_exited(xt_buf *out, const char *host, uint32_t serial, int64_t after_ms, uint64_t code)
+/* host says that a process of of_host ended. */
+static void put_end_of(xt_buf *out, const char *host, const char *of_host, uint32_t serial, int64_t after_ms,
+                       uint64_t code)
 {
     char of[33];
     xt_event event;
 
-    xt_hash128_format(xt_event_id_of(xt_slice_str(host), T0 + serial, serial), of);
+    xt_hash128_format(xt_event_id_of(xt_slice_str(of_host), T0 + serial, serial), of);
     xt_event_reset(&event);
     xt_event_set_num(&event, XT_F_TIME, (uint64_t)(T0 + serial + after_ms));
     xt_event_set_num(&event, XT_F_SERIAL, serial);
@@ -53,6 +55,11 @@ static void put_exited(xt_buf *out, const char *host, uint32_t serial, int64_t a
     if (code > 128)
         xt_event_set_num(&event, XT_F_SIGNAL, code - 128);
     xt_event_batch_put(out, &event);
+}
+
+static void put_exited(xt_buf *out, const char *host, uint32_t serial, int64_t after_ms, uint64_t code)
+{
+    put_end_of(out, host, host, serial, after_ms, code);
 }
 
 static void on_done(void *context, int outcome, uint64_t number)
@@ -90,8 +97,9 @@ static int set_up(void **state)
     put_exited(&a, H1, 4, 2 * XT_ENDS_MS, 5);
     put_exec(&b, H2, 1, "other"); /* of another host, with the same serial */
     put_exited(&b, H2, 1, 61000, 0);
+    put_end_of(&b, H2, H1, 3, 5000, 0); /* what is not its own: that one runs on */
     ingest(H1, &a, 7, 1);
-    ingest(H2, &b, 2, 2);
+    ingest(H2, &b, 3, 2);
     return 0;
 }
 
@@ -156,21 +164,21 @@ static void a_table_has_one_row_for_both(void **state)
 
 static void who_asks_for_ends_gets_them(void **state)
 {
-    assert_int_equal(lines_of("/api/v1/search?q=action:exited&format=table&limit=0"), 1 + 4);
-    assert_int_equal(lines_of("/api/v1/search?q=host:ends%20and%20code:*&format=table&limit=0"), 1 + 4);
-    assert_int_equal(lines_of("/api/v1/search?q=host:ends&format=table&limit=0&ends=rows"), 1 + 9);
-    assert_int_equal(lines_of("/api/v1/search?q=host:ends&format=table&limit=0&fields=time,action"), 1 + 9);
-    assert_int_equal(lines_of("/api/v1/search?q=host:ends&format=table&limit=0&noise=only"), 1 + 4);
+    assert_int_equal(lines_of("/api/v1/search?q=action:exited&format=table&limit=0"), 1 + 5);
+    assert_int_equal(lines_of("/api/v1/search?q=host:ends%20and%20code:*&format=table&limit=0"), 1 + 5);
+    assert_int_equal(lines_of("/api/v1/search?q=host:ends&format=table&limit=0&ends=rows"), 1 + 10);
+    assert_int_equal(lines_of("/api/v1/search?q=host:ends&format=table&limit=0&fields=time,action"), 1 + 10);
+    assert_int_equal(lines_of("/api/v1/search?q=host:ends&format=table&limit=0&noise=only"), 1 + 5);
 }
 
 /* Counting, exports and JSON say what there is. */
 static void nothing_else_is_folded(void **state)
 {
-    assert_int_equal(lines_of("/api/v1/search?q=host:ends&format=ndjson&limit=0"), 9);
-    assert_int_equal(lines_of("/api/v1/search?q=host:ends&format=csv&limit=0"), 1 + 9);
-    assert_string_equal(text_of("/api/v1/search?q=host:ends&count=1&format=table"), "9\n");
+    assert_int_equal(lines_of("/api/v1/search?q=host:ends&format=ndjson&limit=0"), 10);
+    assert_int_equal(lines_of("/api/v1/search?q=host:ends&format=csv&limit=0"), 1 + 10);
+    assert_string_equal(text_of("/api/v1/search?q=host:ends&count=1&format=table"), "10\n");
     json_t *answer = web_get(&w, "/api/v1/search?q=host:ends");
-    assert_int_equal(json_array_size(json_object_get(answer, "rows")), 9);
+    assert_int_equal(json_array_size(json_object_get(answer, "rows")), 10);
     json_decref(answer);
 }
 
