@@ -187,6 +187,14 @@ static bool is_bulk(const xt_request *request, xt_slice path, xt_slice *ret_inde
     return first.n > 0 && first.p[0] != '_' && xt_slice_eq(rest, XT_S("_bulk"));
 }
 
+bool xt_es_admits(xt_app *app, xt_request *request, xt_response *response)
+{
+    bool may = may_send(app, request);
+    if (!may)
+        (void)!refuse(request, response);
+    return may;
+}
+
 int xt_es_run(xt_app *app, xt_request *request, xt_response *response)
 {
     xt_slice index, path = xt_slice_skip(request->path, sizeof XT_ES_PREFIX - 1);

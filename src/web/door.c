@@ -87,16 +87,13 @@ static xt_slice bulk_path(xt_slice path, xt_arena *arena)
     return xt_slice_of(to, prefix.n + path.n);
 }
 
-static void on_request(void *context, xt_http_exchange *exchange)
+static xt_request request_of(const xt_door *door, xt_http_exchange *exchange, xt_arena *arena)
 {
-    xt_door *door = context;
-    xt_arena arena;
-    xt_arena_init(&arena, XT_REQUEST_MAX_ARENA);
     bool is_control = xt_http_door(exchange) == &control_door;
     xt_request request = {
         .method = xt_http_method(exchange),
         .path = xt_http_path(exchange),
-        .query = xt_query_parse(xt_http_query(exchange), &arena),
+        .query = xt_query_parse(xt_http_query(exchange), arena),
         .read_body = http_read,
         .authorization = xt_http_header(exchange, "Authorization"),
         .content_encoding = xt_http_header(exchange, "Content-Encoding"),
@@ -112,18 +109,40 @@ static void on_request(void *context, xt_http_exchange *exchange)
         .is_local = is_control,
         .role = is_control ? XT_ROLE_ADMIN : XT_ROLE_NONE,
         .cancelled = xt_http_cancelled(exchange),
-        .arena = &arena,
+        .arena = arena,
         .imports = door->imports,
         .door = exchange,
     };
     if (xt_http_door(exchange) == &bulk_door)
-        request.path = bulk_path(request.path, &arena);
+        request.path = bulk_path(request.path, arena);
     if (is_control)
         memcpy(request.user, XT_LOCAL_USER, sizeof XT_LOCAL_USER);
+    return request;
+}
+
+static void on_request(void *context, xt_http_exchange *exchange)
+{
+    xt_door *door = context;
+    xt_arena arena;
+    xt_arena_init(&arena, XT_REQUEST_MAX_ARENA);
+    xt_request request = request_of(door, exchange, &arena);
     xt_response response = {.begin = http_begin, .write = http_write, .end = http_end, .door = exchange};
     if (request.query)
         (void)!xt_route_run(door->app, &request, &response); /* a cut answer is cut by the exchange */
     xt_arena_fini(&arena);
+}
+
+/* A large body is announced. */
+static bool on_body(void *context, xt_http_exchange *exchange)
+{
+    xt_door *door = context;
+    xt_arena arena;
+    xt_arena_init(&arena, XT_REQUEST_MAX_ARENA);
+    xt_request request = request_of(door, exchange, &arena);
+    xt_response response = {.begin = http_begin, .write = http_write, .end = http_end, .door = exchange};
+    bool may_come = request.query && xt_route_admits(door->app, &request, &response);
+    xt_arena_fini(&arena);
+    return may_come;
 }
 
 static bool is_stream(void *context, const xt_http_exchange *exchange)
@@ -190,8 +209,11 @@ static int listen_on(xt_door *door, const xt_door_settings *settings, xt_problem
 static int start(xt_door *door, struct event_base *base)
 {
     const struct timeval period = {.tv_sec = SWEEP_S};
-    const xt_http_settings settings = {
-        .handle = on_request, .is_stream = is_stream, .context = door, .fixed_headers = xt_page_headers};
+    const xt_http_settings settings = {.handle = on_request,
+                                       .admit = on_body,
+                                       .is_stream = is_stream,
+                                       .context = door,
+                                       .fixed_headers = xt_page_headers};
     int r = xt_imports_new(xt_app_clock(door->app), &door->imports);
     if (r == 0)
         r = xt_http_server_new(base, &settings, &door->http);

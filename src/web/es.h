@@ -16,6 +16,9 @@
 bool xt_es_is(xt_slice path);
 XT_MUST_USE int xt_es_run(xt_app *app, xt_request *request, xt_response *response);
 
+/* Whether a large body may come; not: 401 was answered. */
+bool xt_es_admits(xt_app *app, xt_request *request, xt_response *response);
+
 /* api_bulk.c: index from the path, p NULL: none. */
 XT_MUST_USE int xt_es_bulk(xt_app *app, xt_request *request, xt_response *response, xt_slice index);
 /* A whole answer; HEAD has no body. extra: as of a response's begin. */

@@ -133,11 +133,10 @@ static int run(xt_app *app, const xt_route *route, xt_request *request, xt_respo
     return xt_respond_failure(response, r, 500, &problem);
 }
 
-int xt_route_run(xt_app *app, xt_request *request, xt_response *response)
+/* NULL: there is none, which is answered; *ret is what to return. */
+static const xt_route *find(xt_request *request, xt_response *response, int *ret)
 {
     const char *allow = NULL;
-    if (xt_es_is(request->path))
-        return xt_es_run(app, request, response);
     for (const xt_route *route = xt_routes; route->method; route++) {
         xt_slice params[4] = {XT_S_NULL, XT_S_NULL, XT_S_NULL, XT_S_NULL};
         if (!fits(route->pattern, request->path, params))
@@ -147,11 +146,33 @@ int xt_route_run(xt_app *app, xt_request *request, xt_response *response)
             continue;
         }
         memcpy(request->params, params, sizeof params);
-        return run(app, route, request, response);
+        return route;
     }
-    if (allow)
-        return refuse_method(response, allow);
-    return refuse(response, 404, "there is no such route", NULL);
+    *ret = allow ? refuse_method(response, allow) : refuse(response, 404, "there is no such route", NULL);
+    return NULL;
+}
+
+int xt_route_run(xt_app *app, xt_request *request, xt_response *response)
+{
+    int r = 0;
+    if (xt_es_is(request->path))
+        return xt_es_run(app, request, response);
+    const xt_route *route = find(request, response, &r);
+    return route ? run(app, route, request, response) : r;
+}
+
+bool xt_route_admits(xt_app *app, xt_request *request, xt_response *response)
+{
+    int r = 0;
+    if (xt_es_is(request->path))
+        return xt_es_admits(app, request, response);
+    const xt_route *route = find(request, response, &r);
+    if (!route || is_refused(app, route, request, response, &r))
+        return false;
+    if (route->role != XT_ROLE_NONE || request->role != XT_ROLE_NONE)
+        return true;
+    (void)!refuse(response, 413, "the body is larger than what this route takes", NULL);
+    return false;
 }
 
 bool xt_route_is_stream(xt_slice path)

@@ -68,6 +68,11 @@ extern const xt_route xt_routes[]; /* ended by method == NULL */
 
 /* Finds the route, checks the role, runs the handler; answers 404, 405, 401, 403 by itself. <0: the answer was cut. */
 XT_MUST_USE int xt_route_run(xt_app *app, xt_request *request, xt_response *response);
+/*
+ * Whether a body larger than anybody's may come for this request: there is the route, and who asks has its role. Not: that
+ * was answered as xt_route_run would, or could not be.
+ */
+bool xt_route_admits(xt_app *app, xt_request *request, xt_response *response);
 /* Whether a path (as sent) is that of an answer that stays open: the live tail. */
 bool xt_route_is_stream(xt_slice path);
 /* The value of a query parameter, p == NULL when absent. */

@@ -62,9 +62,10 @@ xt_http_conn *xt_http_conn_close(xt_http_conn *conn)
 void xt_http_conn_refuse(xt_http_conn *conn, int status, const char *sentence)
 {
     xt_buf body = XT_BUF_INIT, head = XT_BUF_INIT;
-    char length[64];
+    char length[128];
     xt_buf_printf(&body, "{\"error\":{\"sentence\":\"%s\"}}\n", sentence);
-    snprintf(length, sizeof length, "Cache-Control: no-store\r\nContent-Length: %zu\r\n", body.n);
+    snprintf(length, sizeof length, "Cache-Control: no-store\r\nContent-Length: %zu\r\n%s", body.n,
+             status == 429 || status == 503 ? "Retry-After: 5\r\n" : "");
     xt_http_answer_head(&head, conn->server->settings.fixed_headers, status, "application/json", length, false, true);
     drop_exchange(conn);
     conn->state = XT_HTTP_REFUSING;
@@ -91,7 +92,7 @@ static void next_request(xt_http_conn *conn)
     assert(conn->exchange);
     conn->exchange->conn = NULL;
     conn->exchange = xt_http_exchange_unref(conn->exchange);
-    conn->answered = false;
+    conn->answered = conn->is_known = false;
     conn->state = XT_HTTP_HEAD;
     bool more = evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0;
     xt_http_conn_timer(conn, more ? XT_HTTP_HEAD_S : IDLE_S);
@@ -140,11 +141,20 @@ void xt_http_conn_flush(xt_http_conn *conn, xt_http_exchange *exchange)
 {
     pthread_mutex_lock(&exchange->lock);
     xt_buf out = exchange->out;
-    bool broken = exchange->aborted || out.failed;
+    bool broken = exchange->aborted || out.failed, admitted = exchange->admitted;
     exchange->out = XT_BUF_INIT;
+    exchange->admitted = false;
     conn->answered = exchange->ended;
     conn->is_last = exchange->close_after;
     pthread_mutex_unlock(&exchange->lock);
+    if (admitted) {
+        xt_http_conn_admitted(conn);
+        return;
+    }
+    if (conn->state == XT_HTTP_ADMITTING) { /* refused: what comes of the body is thrown away behind the answer */
+        conn->state = XT_HTTP_ANSWERING;
+        bufferevent_enable(conn->bev, EV_READ);
+    }
     struct evbuffer *output = bufferevent_get_output(conn->bev);
     if (out.n == 0 || broken || evbuffer_add_reference(output, out.p, out.n, free_bytes, out.p) != 0) {
         broken |= out.n > 0;
@@ -203,20 +213,20 @@ static struct bufferevent *bev_of(xt_http_listener *listener, int fd)
 }
 
 /*
- * The oldest that asks for nothing yet, else the oldest that is still asking: whoever only holds connections open does not shut the
- * door for others. Nobody who is being answered, and not on the administrator's socket.
+ * The oldest that asks for nothing yet, else the oldest that is still asking, else the oldest whose body is coming: whoever only
+ * holds connections open does not shut the door for others. Nobody who is being answered, and not on the administrator's socket.
  */
 static void drop_oldest(xt_http_server *server)
 {
-    xt_http_conn *silent = NULL, *asking = NULL;
+    xt_http_conn *silent = NULL, *asking = NULL, *known = NULL;
     for (xt_http_conn *conn = server->conns; conn; conn = conn->next) { /* the newest first */
         if (conn->listener->unix_path || conn->state == XT_HTTP_ANSWERING)
             continue;
-        asking = conn;
-        silent = conn->exchange ? silent : conn;
+        *(!conn->exchange ? &silent : !conn->is_known ? &asking : &known) = conn;
     }
-    if (silent || asking)
-        xt_http_conn_close(silent ? silent : asking);
+    xt_http_conn *gone = silent ? silent : asking ? asking : known;
+    if (gone)
+        xt_http_conn_close(gone);
 }
 
 void xt_http_conn_accept(xt_http_listener *listener, int fd)

@@ -35,6 +35,7 @@ xt_http_exchange *xt_http_exchange_unref(xt_http_exchange *exchange)
         return NULL;
     pthread_cond_destroy(&exchange->sent);
     pthread_mutex_destroy(&exchange->lock);
+    atomic_fetch_sub(&exchange->server->n_bodies_bytes, exchange->n_counted);
     xt_buf_fini(&exchange->body);
     xt_buf_fini(&exchange->out);
     free(exchange->head_bytes);
@@ -68,6 +69,7 @@ static const char *reason_of(int status)
                    {408, "Request Timeout"},
                    {409, "Conflict"},
                    {413, "Content Too Large"},
+                   {429, "Too Many Requests"},
                    {431, "Request Header Fields Too Large"},
                    {500, "Internal Server Error"},
                    {501, "Not Implemented"},
@@ -114,7 +116,8 @@ int xt_http_begin(xt_http_exchange *exchange, int status, const char *content_ty
     exchange->no_body = strcmp(head->method, "HEAD") == 0 || status == 204 || status == 304;
     exchange->chunked = !exchange->no_body && !has_length && head->minor == 1;
     pthread_mutex_lock(&exchange->lock);
-    exchange->close_after = !head->keep_alive || (!has_length && !exchange->no_body && !exchange->chunked);
+    exchange->close_after =
+        exchange->is_asking || !head->keep_alive || (!has_length && !exchange->no_body && !exchange->chunked);
     size_t before = exchange->out.n;
     xt_http_answer_head(&exchange->out, exchange->server->settings.fixed_headers, status, content_type, extra,
                         exchange->chunked, exchange->close_after);
@@ -184,14 +187,33 @@ static bool answer_for_it(xt_http_exchange *exchange)
     return xt_http_begin(exchange, 500, NULL, "Content-Length: 0\r\n") == 0 && xt_http_end(exchange) == 0;
 }
 
+static void say_admitted(xt_http_exchange *exchange)
+{
+    exchange->is_asking = false;
+    pthread_mutex_lock(&exchange->lock);
+    exchange->admitted = true;
+    (void)hand_over(exchange);
+    pthread_mutex_unlock(&exchange->lock);
+}
+
+/* True: there is an end, or it goes on elsewhere. */
+static bool run(xt_http_exchange *exchange)
+{
+    const xt_http_settings *settings = &exchange->server->settings;
+    if (is_cancelled(exchange))
+        return true;
+    if (!exchange->is_asking) {
+        settings->handle(settings->context, exchange);
+    } else if (settings->admit(settings->context, exchange)) {
+        say_admitted(exchange);
+        return true;
+    }
+    return exchange->has_ended || (!exchange->begun && !is_cancelled(exchange) && answer_for_it(exchange));
+}
+
 void xt_http_exchange_run(xt_http_exchange *exchange)
 {
-    bool done = is_cancelled(exchange);
-    if (!done) {
-        exchange->server->settings.handle(exchange->server->settings.context, exchange);
-        done = exchange->has_ended || (!exchange->begun && !is_cancelled(exchange) && answer_for_it(exchange));
-    }
-    if (!done)
+    if (!run(exchange))
         abort_answer(exchange);
     xt_http_exchange_unref(exchange);
 }

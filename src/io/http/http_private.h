@@ -25,7 +25,9 @@ struct xt_http_exchange {
     xt_http_head head;
     xt_buf body;
     size_t n_body_read;
+    size_t n_counted;   /* of the server's n_bodies_bytes */
     xt_http_conn *conn; /* NULL: gone */
+    bool is_asking;     /* a worker is to admit it, not to handle it: of whoever has it in hand */
     atomic_bool cancelled;
     atomic_uint n_refs;
     bool begun, chunked, no_body, has_ended; /* the handler's */
@@ -36,6 +38,7 @@ struct xt_http_exchange {
     xt_buf out;      /* for the loop to take */
     size_t n_unsent; /* with what the loop has taken and the client has not */
     bool is_ready;   /* stands in server->ready */
+    bool admitted;   /* its body may come */
     bool ended;
     bool close_after; /* the answer's end is the connection's end */
     bool aborted;     /* the handler left in the middle */
@@ -47,7 +50,7 @@ xt_http_exchange *xt_http_exchange_ref(xt_http_exchange *exchange);
 xt_http_exchange *xt_http_exchange_unref(xt_http_exchange *exchange);
 /* The client is gone, or the server goes. */
 void xt_http_exchange_cancel(xt_http_exchange *exchange);
-/* Runs the handler, sees to it that there is an end, and gives the handler's reference up. */
+/* Runs the handler or asks `admit`, sees to it that there is an end, and gives the worker's reference up. */
 void xt_http_exchange_run(xt_http_exchange *exchange);
 /* Status line and header lines, the empty line too. length <0: unknown. */
 void xt_http_answer_head(xt_buf *out, const char *fixed_headers, int status, const char *content_type,
@@ -68,6 +71,7 @@ typedef struct xt_http_listener {
 
 typedef enum xt_http_state {
     XT_HTTP_HEAD,
+    XT_HTTP_ADMITTING, /* nothing is read until it is said whether the body may come */
     XT_HTTP_BODY,
     XT_HTTP_CHUNK_SIZE,
     XT_HTTP_CHUNK_DATA,
@@ -87,6 +91,7 @@ struct xt_http_conn {
     xt_http_state state;
     xt_http_exchange *exchange;
     uint64_t left; /* of the body, of the chunk, of what trailers may take */
+    bool is_known; /* its request was admitted: others go first when there are too many */
     bool is_last;  /* the answer has its end, the connection too */
     bool answered; /* the whole answer is in the output buffer */
 };
@@ -101,6 +106,8 @@ void xt_http_conn_flush(xt_http_conn *conn, xt_http_exchange *exchange);
 
 /* http_read.c: takes what is in the input buffer as far as it goes. */
 void xt_http_conn_read(xt_http_conn *conn);
+/* The body of its request may come. */
+void xt_http_conn_admitted(xt_http_conn *conn);
 
 /* http_pool.c */
 typedef struct xt_http_pool {
@@ -130,6 +137,7 @@ struct xt_http_server {
     struct event *wake;
     pthread_mutex_t ready_lock;
     xt_http_exchange *ready;
+    atomic_size_t n_bodies_bytes; /* in memory */
 };
 /* From a handler: the loop is to look at this exchange. Called with its lock held. */
 void xt_http_server_ready(xt_http_server *server, xt_http_exchange *exchange);

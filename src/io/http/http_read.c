@@ -27,6 +27,48 @@ static void dispatch(xt_http_conn *conn)
     }
 }
 
+/* For n bytes more of a body. False: it was refused. Of unix sockets there are few: not counted. */
+static bool has_room(xt_http_conn *conn, uint64_t n)
+{
+    const xt_http_server *server = conn->server;
+    if (conn->listener->unix_path || conn->exchange->body.n + n <= XT_HTTP_SMALL_BODY_BYTES ||
+        atomic_load(&server->n_bodies_bytes) + n <= server->settings.max_bodies_bytes)
+        return true;
+    xt_http_conn_refuse(conn, 429, "too many large requests at once: send it again");
+    return false;
+}
+
+/* A worker says whether the body may come; what comes of it meanwhile stays in the socket. */
+static void ask(xt_http_conn *conn)
+{
+    xt_http_exchange *exchange = conn->exchange;
+    event_del(conn->timer);
+    bufferevent_disable(conn->bev, EV_READ);
+    conn->state = XT_HTTP_ADMITTING;
+    exchange->is_asking = true;
+    xt_http_exchange_ref(exchange);
+    if (!xt_http_pool_push(&conn->server->workers, exchange)) {
+        xt_http_exchange_unref(exchange);
+        bufferevent_enable(conn->bev, EV_READ);
+        xt_http_conn_refuse(conn, 503, "the server is busy");
+    }
+}
+
+static int take_up_body(xt_http_conn *conn)
+{
+    const xt_http_head *head = &conn->exchange->head;
+    if (!has_room(conn, head->length))
+        return -1;
+    uint64_t most = head->chunked ? XT_HTTP_MAX_BODY_BYTES : head->length;
+    conn->exchange->body.max_bytes = XT_HTTP_MAX_BODY_BYTES;
+    conn->left = head->length;
+    conn->state = head->chunked ? XT_HTTP_CHUNK_SIZE : XT_HTTP_BODY;
+    xt_http_conn_timer(conn, (time_t)(XT_HTTP_HEAD_S + most / BODY_BYTES_PER_S));
+    if (head->expects_continue && evbuffer_get_length(bufferevent_get_input(conn->bev)) == 0)
+        bufferevent_write(conn->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    return 1;
+}
+
 static int begin_body(xt_http_conn *conn)
 {
     const xt_http_head *head = &conn->exchange->head;
@@ -38,14 +80,18 @@ static int begin_body(xt_http_conn *conn)
         dispatch(conn);
         return 0;
     }
-    uint64_t most = head->chunked ? XT_HTTP_MAX_BODY_BYTES : head->length;
-    conn->exchange->body.max_bytes = XT_HTTP_MAX_BODY_BYTES;
-    conn->left = head->length;
-    conn->state = head->chunked ? XT_HTTP_CHUNK_SIZE : XT_HTTP_BODY;
-    xt_http_conn_timer(conn, (time_t)(XT_HTTP_HEAD_S + most / BODY_BYTES_PER_S));
-    if (head->expects_continue && evbuffer_get_length(bufferevent_get_input(conn->bev)) == 0)
-        bufferevent_write(conn->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-    return 1;
+    if (!conn->server->settings.admit || (!head->chunked && head->length <= XT_HTTP_SMALL_BODY_BYTES))
+        return take_up_body(conn);
+    ask(conn);
+    return 0;
+}
+
+void xt_http_conn_admitted(xt_http_conn *conn)
+{
+    conn->is_known = true;
+    bufferevent_enable(conn->bev, EV_READ);
+    if (take_up_body(conn) > 0)
+        xt_http_conn_read(conn);
 }
 
 static int read_head(xt_http_conn *conn, struct evbuffer *input)
@@ -89,6 +135,8 @@ static int take_body(xt_http_conn *conn, struct evbuffer *input)
     xt_buf *body = &conn->exchange->body;
     size_t n = evbuffer_get_length(input);
     n = n < conn->left ? n : (size_t)conn->left;
+    if (!has_room(conn, n))
+        return -1;
     char *to = xt_buf_reserve(body, n);
     if (!to) {
         xt_http_conn_refuse(conn, 413, "the body is larger than 32 MiB");
@@ -96,6 +144,10 @@ static int take_body(xt_http_conn *conn, struct evbuffer *input)
     }
     evbuffer_remove(input, to, n);
     body->n += n;
+    if (!conn->listener->unix_path) {
+        conn->exchange->n_counted += n;
+        atomic_fetch_add(&conn->server->n_bodies_bytes, n);
+    }
     conn->left -= n;
     return conn->left == 0 ? 1 : 0;
 }
@@ -195,6 +247,7 @@ static int read_some(xt_http_conn *conn, struct evbuffer *input)
         return read_chunk_end(conn, input);
     case XT_HTTP_TRAILER:
         return read_trailer(conn, input);
+    case XT_HTTP_ADMITTING:
     case XT_HTTP_ANSWERING:
         return 0;
     case XT_HTTP_REFUSING:

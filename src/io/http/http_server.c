@@ -64,6 +64,8 @@ int xt_http_server_new(struct event_base *base, const xt_http_settings *settings
         return xt_error_origin(-ENOMEM);
     server->base = base;
     server->settings = *settings;
+    if (!settings->max_bodies_bytes)
+        server->settings.max_bodies_bytes = XT_HTTP_MAX_BODIES_BYTES;
     pthread_mutex_init(&server->ready_lock, NULL);
     unsigned n_workers = settings->n_workers ? settings->n_workers : DEFAULT_WORKERS;
     if (n_workers > XT_HTTP_MAX_STREAMS)

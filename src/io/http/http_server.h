@@ -4,6 +4,8 @@
  * Shape:     a server owns worker threads and any number of listeners (TCP, TLS, unix sockets). A request is read whole on the
  *            loop, handed to a worker, and answered from there in pieces that go back through the loop; requests
  *            that stay open (server-sent events) have threads of their own and cannot starve the others.
+ * Bodies:    before a body is taken that is larger than XT_HTTP_SMALL_BODY_BYTES, or of unknown length, a worker asks `admit`
+ *            whether it may come; meanwhile nothing is read. All bodies together are bounded: 429 above it.
  * Errors:    <0 errno; XT_HTTP_E_LISTEN with a problem: address unknown, in use, not allowed.
  * Ownership: an exchange is valid while its handler runs; what its getters return, too.
  * Threads:   new, listen and close on the loop's thread (or while the loop does not run); handlers on workers; the
@@ -23,12 +25,14 @@
 
 #include "base/problem.h"
 
-#define XT_HTTP_MAX_HEAD_BYTES  (64u << 10)
-#define XT_HTTP_MAX_BODY_BYTES  (32u << 20)
-#define XT_HTTP_MAX_UNSENT      (1u << 20) /* bytes of one answer in memory: write blocks above */
-#define XT_HTTP_MAX_STREAMS     64         /* requests that stay open; more are answered 503 */
-#define XT_HTTP_MAX_WAITING     256        /* requests that wait for a worker; more are answered 503 */
-#define XT_HTTP_MAX_CONNECTIONS 1024
+#define XT_HTTP_MAX_HEAD_BYTES   (64u << 10)
+#define XT_HTTP_MAX_BODY_BYTES   (32u << 20)
+#define XT_HTTP_SMALL_BODY_BYTES (8u << 10)   /* is taken from anybody */
+#define XT_HTTP_MAX_BODIES_BYTES (256u << 20) /* of all connections but those of unix sockets; more are answered 429 */
+#define XT_HTTP_MAX_UNSENT       (1u << 20)   /* bytes of one answer in memory: write blocks above */
+#define XT_HTTP_MAX_STREAMS      64           /* requests that stay open; more are answered 503 */
+#define XT_HTTP_MAX_WAITING      256          /* requests that wait for a worker; more are answered 503 */
+#define XT_HTTP_MAX_CONNECTIONS  1024
 
 enum {
     XT_HTTP_E_LISTEN = 1,
@@ -40,12 +44,18 @@ typedef struct xt_http_exchange xt_http_exchange; /* one request and its answer 
 typedef struct xt_http_settings {
     /* Answers with begin, write and end; 500 is answered when it returns without a begin. May block. */
     void (*handle)(void *context, xt_http_exchange *exchange);
+    /*
+     * Whether the body, which is not there yet, may come. Not: the answer was begun and ended, as by handle; the connection is
+     * closed behind it. On a worker; may block. NULL: all may.
+     */
+    bool (*admit)(void *context, xt_http_exchange *exchange);
     /* Whether the request will stay open; on the loop's thread, must not block. NULL: none does. */
     bool (*is_stream)(void *context, const xt_http_exchange *exchange);
     void *context;
     const char
         *fixed_headers; /* sent with every answer, those of the server itself too; lines ended by "\r\n"; or NULL */
     unsigned n_workers; /* 0: 8 */
+    size_t max_bodies_bytes; /* 0: XT_HTTP_MAX_BODIES_BYTES */
 } xt_http_settings;
 
 XT_MUST_USE int xt_http_server_new(struct event_base *base, const xt_http_settings *settings, xt_http_server **ret);

@@ -100,6 +100,47 @@ static void test_login(void **state)
     assert_int_equal(house_ask(&h, false, "POST", "/api/v1/login", "", ""), 400);
 }
 
+/* A head that announces a large body; the body does not come. The status, 0: nothing is answered. */
+static int announce(const char *target, const char *headers)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf request = XT_BUF_INIT;
+    xt_buf_printf(&request, "POST %s HTTP/1.1\r\nHost: h:1\r\n%s\r\n", target, headers);
+    xt_buf_putc(&request, '\0');
+    int fd = client_tcp(h.port);
+    uint64_t status = 0;
+    xt_buf_reset(&h.out);
+    client_send(fd, request.p);
+    if (client_read(fd, &h.out, "\r\n\r\n", 1))
+        (void)!xt_slice_parse_u64(xt_slice_of(h.out.p + 9, 3), &status);
+    close(fd);
+    return (int)status;
+}
+
+/* Who may not send is told so before the body is taken. */
+static void test_strangers_bodies(void **state)
+{
+    static const struct {
+        const char *target, *headers;
+        int status;
+    } cases[] = {
+        {"/es/_bulk", "Content-Length: 33554432\r\n", 401},
+        {"/es/_bulk", "Content-Length: 33554432\r\nAuthorization: ApiKey bm9ib2R5Om5vdGhpbmc=\r\n", 401},
+        {"/es/_bulk", "Transfer-Encoding: chunked\r\n", 401},
+        {"/api/v1/import?host=a", "Content-Length: 33554432\r\n", 401},
+        {"/api/v1/import?host=a", "Content-Length: 33554432\r\nExpect: 100-continue\r\n", 401},
+        {"/api/v1/login", "Content-Length: 33554432\r\n", 413},
+        {"/api/v1/nothing", "Content-Length: 33554432\r\n", 404},
+        {"/api/v1/search", "Content-Length: 33554432\r\n", 405},
+    };
+    (void)state;
+    for (size_t i = 0; i < XT_COUNT_OF(cases); i++) {
+        int status = announce(cases[i].target, cases[i].headers);
+        if (status != cases[i].status)
+            print_message("%s %s: %d\n", cases[i].target, cases[i].headers, status);
+        assert_int_equal(status, cases[i].status);
+    }
+}
+
 #define RECORD(serial, word)                                                                                           \
     "type=SYSCALL msg=audit(1800000000." serial ":1" serial "): arch=c000003e syscall=59 success=yes exit=0 items=1 "  \
     "ppid=1 pid=7 auid=1001 uid=1001 gid=1001 euid=1001 suid=1001 fsuid=1001 egid=1001 sgid=1001 fsgid=1001 tty=pts0 " \
@@ -251,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_page),
         cmocka_unit_test(test_page_caching),
         cmocka_unit_test(test_login),
+        cmocka_unit_test(test_strangers_bodies),
         cmocka_unit_test(test_tail),
         cmocka_unit_test(test_tail_hides_noise),
         cmocka_unit_test(test_import_in_pieces),

@@ -24,7 +24,10 @@ typedef struct scene {
     char unix_path[64];
     atomic_int n_cancelled, n_broken_pipes, n_running;
     atomic_size_t n_written;
+    atomic_int n_asked, n_handled;
 } scene;
+
+#define BODIES_BYTES (1u << 20) /* of all connections together */
 
 static const char tcp_door = 't', unix_door = 'u';
 
@@ -86,6 +89,7 @@ static void handle(void *context, xt_http_exchange *exchange)
 {
     scene *s = context;
     xt_slice path = xt_http_path(exchange);
+    atomic_fetch_add(&s->n_handled, 1);
     if (xt_slice_eq(path, XT_S("/hello")))
         answer(exchange, "hello");
     else if (xt_slice_eq(path, XT_S("/door")))
@@ -102,6 +106,20 @@ static void handle(void *context, xt_http_exchange *exchange)
         (void)!xt_http_write(exchange, XT_S("half"));
 }
 
+/* Bodies of /echo and /keep may come. */
+static bool admit(void *context, xt_http_exchange *exchange)
+{
+    scene *s = context;
+    char byte;
+    atomic_fetch_add(&s->n_asked, 1);
+    assert_int_equal(xt_http_read(exchange, &byte, 1), 0); /* none of it is there */
+    if (xt_slice_eq(xt_http_path(exchange), XT_S("/echo")) || xt_slice_eq(xt_http_path(exchange), XT_S("/keep")))
+        return true;
+    if (xt_slice_eq(xt_http_path(exchange), XT_S("/stranger")))
+        answer(exchange, "no");
+    return false;
+}
+
 static bool is_stream(void *context, const xt_http_exchange *exchange)
 {
     (void)context;
@@ -112,8 +130,13 @@ static int set_up(void **state)
 {
     static scene s;
     xt_problem problem = XT_PROBLEM_INIT;
-    const xt_http_settings settings = {
-        .handle = handle, .is_stream = is_stream, .context = &s, .fixed_headers = "X-Fixed: yes\r\n", .n_workers = 2};
+    const xt_http_settings settings = {.handle = handle,
+                                       .admit = admit,
+                                       .is_stream = is_stream,
+                                       .context = &s,
+                                       .fixed_headers = "X-Fixed: yes\r\n",
+                                       .n_workers = 2,
+                                       .max_bodies_bytes = BODIES_BYTES};
     s = (scene){.port = 0};
     loop_init(&s.loop);
     assert_int_equal(xt_http_server_new(s.loop.base, &settings, &s.server), 0);
@@ -237,6 +260,108 @@ static void test_expect_continue(void **state)
     assert_true(has(&out, "2\r\nhi\r\n"));
 }
 
+/* A large body: asked for once, taken after that, in whatever way its length is told. */
+static void test_bodies_admitted(void **state)
+{
+    scene *s = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT, big = XT_BUF_INIT;
+    for (size_t i = 0; i < 100000; i++)
+        xt_buf_putc(&big, (char)('a' + i % 26));
+    int fd = client_tcp(s->port);
+    xt_buf_printf(&out, "POST /echo HTTP/1.1\r\nContent-Length: %zu\r\n\r\n%.*s", big.n, XT_S_ARGS(xt_buf_slice(&big)));
+    xt_buf_printf(&out, "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n%.*s\r\n0\r\n\r\n", big.n,
+                  XT_S_ARGS(xt_buf_slice(&big)));
+    xt_buf_puts(&out, "POST /echo HTTP/1.1\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc");
+    xt_buf_putc(&out, '\0');
+    client_send(fd, out.p);
+    xt_buf_reset(&out);
+    client_read(fd, &out, NULL, 0);
+    close(fd);
+    assert_int_equal(atomic_load(&s->n_asked), 2);
+    assert_int_equal(atomic_load(&s->n_handled), 3);
+    assert_true(out.n > 2 * big.n && has(&out, "3\r\nabc\r\n"));
+    fd = client_tcp(s->port);
+    xt_buf_reset(&out);
+    client_send(fd,
+                "POST /echo HTTP/1.1\r\nContent-Length: 100000\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
+    assert_true(client_read(fd, &out, "HTTP/1.1 100 Continue\r\n\r\n", 1));
+    assert_int_equal(send(fd, big.p, big.n, MSG_NOSIGNAL), big.n);
+    client_read(fd, &out, NULL, 0);
+    close(fd);
+    assert_true(out.n > big.n);
+}
+
+/* Not admitted: answered before the body comes, and even if all of it comes none of it is handled. */
+static void test_bodies_refused(void **state)
+{
+    scene *s = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    static char piece[100000];
+    int fd = client_tcp(s->port);
+    client_send(fd, "POST /stranger HTTP/1.1\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n");
+    assert_true(client_read(fd, &out, "\r\n\r\nno", 1));
+    assert_false(has(&out, "100 Continue"));
+    assert_true(has(&out, "Connection: close"));
+    close(fd);
+    xt_buf_reset(&out);
+    fd = client_tcp(s->port);
+    client_send(fd, "POST /stranger HTTP/1.1\r\nContent-Length: 100000\r\n\r\n");
+    assert_int_equal(send(fd, piece, sizeof piece, MSG_NOSIGNAL), sizeof piece);
+    client_read(fd, &out, NULL, 0);
+    close(fd);
+    assert_true(has(&out, "\r\n\r\nno"));
+    assert_int_equal(client_ask(client_tcp(s->port), "POST /nothing HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", &out),
+                     500);
+    assert_int_equal(atomic_load(&s->n_asked), 3);
+    assert_int_equal(atomic_load(&s->n_handled), 0);
+    assert_int_equal(client_ask(client_tcp(s->port), "POST /echo HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi", &out), 200);
+    assert_int_equal(atomic_load(&s->n_asked), 3); /* a small body comes unasked */
+}
+
+/* All bodies together are bounded; what is let go makes room again; who owns the machine is not counted. */
+static void test_bodies_bounded(void **state)
+{
+    static char half[BODIES_BYTES / 2];
+    scene *s = *state;
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    int first = client_tcp(s->port), second = client_tcp(s->port);
+    client_send(first, "POST /echo HTTP/1.1\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
+    assert_true(client_read(first, &out, "100 Continue", 1));
+    assert_int_equal(send(first, half, sizeof half, MSG_NOSIGNAL), sizeof half);
+    /* announced when there was room for it, and more than there is when it comes */
+    client_send(second, "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n");
+    assert_true(client_read(second, &out, "100 Continue", 2));
+    client_send(second, "100000\r\n");
+    for (int i = 0; i < 2; i++)
+        (void)!send(second, half, sizeof half, MSG_NOSIGNAL);
+    xt_buf_reset(&out);
+    assert_true(client_read(second, &out, "HTTP/1.1 429 Too Many Requests", 1));
+    assert_true(client_read(second, &out, "Retry-After: 5\r\n", 1));
+    close(second);
+    int status = 0;
+    for (int i = 0; i < 1000 && status != 429; i++) /* the first half is surely there */
+        status = client_ask(client_tcp(s->port), "POST /echo HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n", &out);
+    assert_int_equal(status, 429);
+    assert_int_equal(client_ask(client_tcp(s->port), "POST /echo HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi", &out), 200);
+    int own = client_unix(s->unix_path);
+    xt_buf_reset(&out);
+    client_send(own, "POST /echo HTTP/1.1\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
+    assert_true(client_read(own, &out, "100 Continue", 1));
+    close(own);
+    close(first);
+    int fd = -1;
+    for (int i = 0; i < 1000 && !has(&out, "100 Continue"); i++) { /* until the loop has seen that it left */
+        if (fd >= 0)
+            close(fd);
+        fd = client_tcp(s->port);
+        xt_buf_reset(&out);
+        client_send(fd, "POST /echo HTTP/1.1\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
+        assert_true(client_read(fd, &out, "\r\n\r\n", 1));
+    }
+    assert_true(has(&out, "100 Continue"));
+    close(fd);
+}
+
 static void test_slow_client(void **state)
 {
     scene *s = *state;
@@ -271,7 +396,7 @@ static void test_door_held_open(void **state)
     assert_true(reaches(&s->n_running, 1));
     for (size_t i = 1; i < XT_COUNT_OF(fds); i++) {
         fds[i] = client_tcp(s->port);
-        client_send(fds[i], i % 2 ? "GET /slow" : "POST /echo HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nx");
+        client_send(fds[i], i % 2 ? "GET /slow" : "POST /keep HTTP/1.1\r\nContent-Length: 8000\r\n\r\nx");
     }
     int fd = client_tcp(s->port);
     client_send(fd, "GET /hello HTTP/1.1\r\n\r\n");
@@ -451,6 +576,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_old_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_expect_continue, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bodies_admitted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bodies_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bodies_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_door_held_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_client_leaves, set_up, tear_down),
