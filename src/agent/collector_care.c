@@ -58,6 +58,9 @@ static int contain_files(xt_collector *c)
     if (r == 0)
         describe(c->care.files, sizeof c->care.files,
                  "read-only but for the state folder (a mount namespace of its own)");
+    else if (r == XT_SANDBOX_E_LINKS)
+        describe(c->care.files, sizeof c->care.files,
+                 "read-only but for the state folder; links of /proc lead out of that (a kernel before 5.14?)");
     else if (r > 0 && is_read_only("/usr"))
         describe(c->care.files, sizeof c->care.files, "read-only by the unit");
     else
@@ -82,7 +85,8 @@ int xt_collector_contain(xt_collector *c)
     if (r == 0)
         r = xt_privilege_keep();
     if (r == 0)
-        r = xt_sandbox_filter(XT_SANDBOX_COLLECTOR);
+        r = xt_sandbox_filter(c->settings->input == XT_INPUT_SOCKET ? XT_SANDBOX_COLLECTOR_BESIDE
+                                                                    : XT_SANDBOX_COLLECTOR);
     if (r > 0)
         describe(c->care.filter, sizeof c->care.filter, "not filtered: neither this build nor this kernel can");
     return r < 0 ? xt_error_trace(r) : 0;
@@ -114,8 +118,9 @@ static bool has_gone(bool is_there, bool *was_there)
 /* The program that runs; the state folder the shipper makes anew by itself. */
 static void look_at_files(xt_collector *c)
 {
-    char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+    char path[4096], link[32];
+    snprintf(link, sizeof link, "/proc/%d/exe", getpid()); /* /proc/self is a link, which is not followed any more */
+    ssize_t n = readlink(link, path, sizeof path);
     bool is_program = n > 0 && !xt_slice_ends(xt_slice_of(path, (size_t)n), XT_S(" (deleted)"));
     if (has_gone(is_program, &c->care.has_program)) {
         xt_collector_say(c, "agent-files-changed", "the program of the running agent was deleted or replaced");

@@ -5,17 +5,20 @@
  * where they make the difference: which sockets, memory that can be executed, threads and not processes.
  *
  * The collector lives in a mount namespace, not under Landlock: a process under Landlock may not look at /proc/PID/exe of
- * one that is not.
+ * one that is not. In there everything is read-only, /proc/PID/mem too, devices cannot be opened, and /proc's links,
+ * which lead out of it, are not followed.
  */
 #include "agent/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -37,7 +40,10 @@
 #define HAS_SANITIZER 0
 #endif
 
-#define C(name) SCMP_SYS(name)
+#define C(name)     SCMP_SYS(name)
+#define SOCKET_KIND 0xf /* of a socket's type: without SOCK_CLOEXEC and SOCK_NONBLOCK */
+#define NAMESPACES \
+    (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* Memory, time, signals to oneself, descriptors, reading files. */
 static const int calls_common[] = {C(read),
@@ -118,9 +124,7 @@ static const int calls_common[] = {C(read),
                                    C(uname),
                                    C(sysinfo),
                                    C(getrlimit),
-                                   C(prlimit64),
                                    C(getrusage),
-                                   C(tgkill),
                                    C(arch_prctl),
                                    C(prctl),
                                    C(set_tid_address),
@@ -149,8 +153,6 @@ static const int calls_common[] = {C(read),
                                    C(getpeername),
                                    C(pipe),
                                    C(pipe2),
-                                   C(socketpair),
-                                   C(connect),
                                    C(sched_getaffinity)};
 
 /* Writing files; where, is said by the mount namespace and by Landlock. */
@@ -159,31 +161,15 @@ static const int calls_files[] = {
     C(rmdir),  C(ftruncate), C(fsync),    C(fdatasync),       C(fallocate), C(link),   C(linkat),
     C(flock),  C(fchmod),    C(fchmodat), C(sync_file_range), C(utimensat), C(symlink)};
 
-static const int calls_collector[] = {C(signalfd4),
-                                      C(wait4),
-                                      C(waitid),
-                                      C(kill),
-                                      C(memfd_create),
-                                      C(bind),
-                                      C(setpriority),
-                                      C(getpriority),
-                                      C(sched_setscheduler),
-                                      C(sched_setattr),
-                                      C(sched_getattr),
-                                      C(inotify_init1),
-                                      C(inotify_add_watch),
-                                      C(inotify_rm_watch),
-                                      C(set_mempolicy),
-                                      C(fchown),
-                                      C(fchownat),
-                                      C(ioprio_set),
-                                      C(accept4)};
+static const int calls_collector[] = {
+    C(signalfd4),         C(wait4),           C(waitid), C(memfd_create), C(bind), C(inotify_init1),
+    C(inotify_add_watch), C(inotify_rm_watch)};
 
 /* The host's name services may want much; and the canary is another process with another program. */
-static const int calls_helper[] = {C(bind),        C(mmap),   C(mprotect),     C(clone),         C(clone3),
-                                   C(vfork),       C(execve), C(wait4),        C(waitid),        C(ioctl),
-                                   C(kill),        C(listen), C(accept4),      C(mlock),         C(munlock),
-                                   C(setpriority), C(capget), C(timer_create), C(timer_settime), C(timer_delete)};
+static const int calls_helper[] = {C(bind),         C(connect),       C(mmap),        C(mprotect), C(clone3),
+                                   C(vfork),        C(execve),        C(wait4),       C(waitid),   C(ioctl),
+                                   C(listen),       C(accept4),       C(mlock),       C(munlock),  C(capget),
+                                   C(timer_create), C(timer_settime), C(timer_delete)};
 
 /* What nobody here asks for unless somebody else speaks. */
 static const int calls_deadly[] = {C(execveat),
@@ -214,6 +200,12 @@ static const int calls_deadly[] = {C(execveat),
                                    C(open_by_handle_at),
                                    C(iopl),
                                    C(ioperm),
+                                   C(kcmp),
+                                   C(open_tree),
+                                   C(move_mount),
+                                   C(fsopen),
+                                   C(fsmount),
+                                   C(mount_setattr),
                                    C(process_madvise)};
 
 static int allow(scmp_filter_ctx ctx, const int *calls, size_t n)
@@ -232,6 +224,20 @@ static struct scmp_arg_cmp is_equal(unsigned argument, uint32_t value)
 static int allow_if(scmp_filter_ctx ctx, int call, struct scmp_arg_cmp condition)
 {
     return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, call, 1, &condition);
+}
+
+/* What is done to a process is done to this one alone: whoever is root may signal and bound root's others. */
+static int allow_on_itself(scmp_filter_ctx ctx)
+{
+    int r = allow_if(ctx, C(tgkill), is_equal(0, (uint32_t)getpid()));
+    return r == 0 ? allow_if(ctx, C(prlimit64), is_equal(0, 0)) : r;
+}
+
+/* A netlink socket speaks with one part of the kernel; CAP_NET_ADMIN would otherwise be routes and the firewall too. */
+static int allow_netlink(scmp_filter_ctx ctx, int protocol)
+{
+    const struct scmp_arg_cmp conditions[] = {is_equal(0, AF_NETLINK), is_equal(2, (uint32_t)protocol)};
+    return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, C(socket), XT_COUNT_OF(conditions), conditions);
 }
 
 static int allow_sockets(scmp_filter_ctx ctx, const int *families, size_t n)
@@ -255,9 +261,9 @@ static int allow_plain_memory(scmp_filter_ctx ctx)
 }
 
 /* clone3 hides its flags in memory: it is answered with ENOSYS, and the C library takes clone. */
-static int allow_collector(scmp_filter_ctx ctx)
+static int allow_collector(scmp_filter_ctx ctx, bool is_beside)
 {
-    static const int families[] = {AF_NETLINK, AF_UNIX};
+    static const int local[] = {AF_UNIX}, probes[] = {0, SIGCONT};
     int r = allow(ctx, calls_collector, XT_COUNT_OF(calls_collector));
     if (r == 0)
         r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, C(clone3), 0); /* by this filter; refuse_quietly has the last word */
@@ -265,9 +271,17 @@ static int allow_collector(scmp_filter_ctx ctx)
         r = allow(ctx, calls_files, XT_COUNT_OF(calls_files));
     if (r == 0)
         r = allow_if(ctx, C(clone), SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+    for (size_t i = 0; r == 0 && i < XT_COUNT_OF(probes); i++)
+        r = allow_if(ctx, C(kill), is_equal(1, (uint32_t)probes[i]));
     if (r == 0)
         r = allow_plain_memory(ctx);
-    return r == 0 ? allow_sockets(ctx, families, XT_COUNT_OF(families)) : r;
+    if (r == 0)
+        r = allow_netlink(ctx, NETLINK_AUDIT);
+    if (r == 0)
+        r = allow_netlink(ctx, NETLINK_CONNECTOR);
+    if (r == 0 && is_beside)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, C(connect), 0);
+    return r == 0 && is_beside ? allow_sockets(ctx, local, XT_COUNT_OF(local)) : r;
 }
 
 static int allow_shipper(scmp_filter_ctx ctx)
@@ -277,20 +291,30 @@ static int allow_shipper(scmp_filter_ctx ctx)
     if (r == 0)
         r = allow_if(ctx, C(kill), is_equal(1, SIGCONT));
     if (r == 0)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, C(connect), 0);
+    if (r == 0)
         r = allow_plain_memory(ctx);
     return r == 0 ? allow_sockets(ctx, families, XT_COUNT_OF(families)) : r;
 }
 
 static int allow_helper(scmp_filter_ctx ctx)
 {
-    static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+    static const int families[] = {AF_UNIX, AF_INET, AF_INET6}, pairs[] = {SOCK_STREAM, SOCK_SEQPACKET};
     int r = allow(ctx, calls_helper, XT_COUNT_OF(calls_helper));
+    if (r == 0)
+        r = allow_if(ctx, C(clone), SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, NAMESPACES, 0));
+    for (size_t i = 0; r == 0 && i < XT_COUNT_OF(pairs); i++)
+        r = allow_if(ctx, C(socketpair), SCMP_CMP32(1, SCMP_CMP_MASKED_EQ, SOCKET_KIND, (uint32_t)pairs[i]));
+    if (r == 0)
+        r = allow_netlink(ctx, NETLINK_ROUTE);
     return r == 0 ? allow_sockets(ctx, families, XT_COUNT_OF(families)) : r;
 }
 
 static int fill(scmp_filter_ctx ctx, xt_sandbox_role role)
 {
     int r = allow(ctx, calls_common, XT_COUNT_OF(calls_common));
+    if (r == 0)
+        r = allow_on_itself(ctx);
     for (size_t i = 0; r == 0 && i < XT_COUNT_OF(calls_deadly); i++)
         r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, calls_deadly[i], 0);
     if (r == 0 && role != XT_SANDBOX_HELPER)
@@ -299,7 +323,8 @@ static int fill(scmp_filter_ctx ctx, xt_sandbox_role role)
         return r;
     switch (role) {
     case XT_SANDBOX_COLLECTOR:
-        return allow_collector(ctx);
+    case XT_SANDBOX_COLLECTOR_BESIDE:
+        return allow_collector(ctx, role == XT_SANDBOX_COLLECTOR_BESIDE);
     case XT_SANDBOX_SHIPPER:
         return allow_shipper(ctx);
     case XT_SANDBOX_HELPER:
@@ -324,7 +349,7 @@ int xt_sandbox_filter(xt_sandbox_role role)
 {
     if (HAS_SANITIZER)
         return XT_SANDBOX_E_ABSENT;
-    if (role != XT_SANDBOX_HELPER && refuse_quietly(C(clone3)) < 0)
+    if (refuse_quietly(C(clone3)) < 0)
         return XT_SANDBOX_E_ABSENT;
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     if (!ctx)
@@ -345,14 +370,29 @@ int xt_sandbox_filter(xt_sandbox_role role)
 
 /* ---- the file system ---- */
 
-static int read_only(const char *path, bool recursive, bool wanted)
+static int change(const char *path, unsigned flags, uint64_t set, uint64_t clear)
 {
-    const struct mount_attr attributes = {
-        .attr_set = wanted ? MOUNT_ATTR_RDONLY : 0,
-        .attr_clr = wanted ? 0 : MOUNT_ATTR_RDONLY,
-    };
-    struct mount_attr copy = attributes;
-    return mount_setattr(AT_FDCWD, path, recursive ? AT_RECURSIVE : 0, &copy, sizeof copy) < 0 ? -errno : 0;
+    struct mount_attr attributes = {.attr_set = set, .attr_clr = clear};
+    return mount_setattr(AT_FDCWD, path, flags, &attributes, sizeof attributes) < 0 ? -errno : 0;
+}
+
+/*
+ * /proc/PID/root, cwd and fd lead to other views of the file system, where everything can be written to: links of /proc are read and
+ * not followed. mountinfo has the mount's place in the 5th field, and its kind behind " - ".
+ */
+static int cut_links(void)
+{
+    char line[8192], place[4096];
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+    int r = file ? 0 : -errno;
+    while (r == 0 && fgets(line, sizeof line, file)) {
+        const char *kind = strstr(line, " - ");
+        if (kind && strncmp(kind, " - proc ", 8) == 0 && sscanf(line, "%*s %*s %*s %*s %4095s", place) == 1)
+            r = change(place, 0, MOUNT_ATTR_NOSYMFOLLOW, 0);
+    }
+    if (file)
+        (void)fclose(file);
+    return r;
 }
 
 /* Folders become mounts of their own first, so that the rest can change around them. */
@@ -365,14 +405,14 @@ int xt_sandbox_mounts(const char *const *writable, size_t n)
     for (size_t i = 0; i < n; i++)
         if (mount(writable[i], writable[i], NULL, MS_BIND | MS_REC, NULL) < 0 && errno != ENOENT)
             return -errno;
-    if (read_only("/", true, true) < 0)
+    if (change("/", AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, 0) < 0)
         return XT_SANDBOX_E_ABSENT;
     for (size_t i = 0; i < n; i++) {
-        int r = read_only(writable[i], false, false);
+        int r = change(writable[i], 0, 0, MOUNT_ATTR_RDONLY);
         if (r < 0 && r != -ENOENT)
             return xt_error_origin(r);
     }
-    return 0;
+    return cut_links() < 0 ? XT_SANDBOX_E_LINKS : 0;
 }
 
 /* All ways of writing that this version of Landlock knows. */

@@ -18,15 +18,22 @@
 
 enum {
     XT_SANDBOX_E_ABSENT = 1,
+    XT_SANDBOX_E_LINKS, /* of xt_sandbox_mounts: done, but this kernel (before 5.14) follows links of /proc all the same */
 };
 
-typedef enum xt_sandbox_role { XT_SANDBOX_COLLECTOR, XT_SANDBOX_SHIPPER, XT_SANDBOX_HELPER } xt_sandbox_role;
+typedef enum xt_sandbox_role {
+    XT_SANDBOX_COLLECTOR,
+    XT_SANDBOX_SHIPPER,
+    XT_SANDBOX_HELPER,
+    XT_SANDBOX_COLLECTOR_BESIDE, /* auditd, to whose local socket it connects */
+} xt_sandbox_role;
 
 /* For good, for this thread and all that come of it; with no_new_privs. */
 XT_MUST_USE int xt_sandbox_filter(xt_sandbox_role role);
 /*
- * A view of the file system in which everything is read-only but for these folders (those that are not there are left out);
- * takes root's rights. What is open already stays as it is.
+ * A view of the file system in which everything is read-only but for these folders (those that are not there are left out), devices
+ * are not opened, and links of /proc are read but not followed (/proc/self is one); takes root's rights. What is open already
+ * stays as it is, and what is mounted on the host later comes into it as it is there.
  */
 XT_MUST_USE int xt_sandbox_mounts(const char *const *writable, size_t n);
 /* Without rights, and with no_new_privs: from now on nothing is written to but what is below folder (-1: nothing). */

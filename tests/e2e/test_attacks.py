@@ -4,6 +4,7 @@ One server and one supervised agent for all of them; the attacks come one after 
 bound that the product promises is ten seconds; here it is generous (WITHIN), and the longest that it took is printed.
 """
 import ctypes
+import errno
 import json
 import os
 import pathlib
@@ -172,6 +173,13 @@ class Attacks(Scene):
         root = f"/proc/{agent_pid(self.agent, 'collector')}/root"
         with self.assertRaises(OSError):
             open(f"{root}/etc/exectrail-attack-test", "w")
+        for link in (f"{os.getpid()}/root", f"{os.getpid()}/cwd", "1/root", "self"):
+            with self.assertRaises(OSError) as refused:
+                os.listdir(f"{root}/proc/{link}/")
+            self.assertEqual(refused.exception.errno, errno.ELOOP, link)  # the way out to where everything is writable
+        for path, flags in ((f"proc/{os.getpid()}/mem", os.O_RDWR), ("proc/sys/kernel/printk", os.O_WRONLY), ("dev/null", os.O_RDWR)):
+            with self.assertRaises(OSError, msg=path):
+                os.close(os.open(f"{root}/{path}", flags))
         status = run(AGENT, "status", "--state", self.agent.state).stdout.decode()
         self.assertRegex(status, r"collector +.*audit_control.*; no new privileges; system calls filtered")
         self.assertRegex(status, r"shipper +no capability; no new privileges; system calls filtered")

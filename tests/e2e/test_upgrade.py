@@ -121,7 +121,7 @@ class Unit(Scene):
             self.assertTrue(unit_setting(name), name)
         exposure = re.search(r"exposure level[^:]*: ([\d.]+)", run("systemd-analyze", "security", "--offline=true", unit, check=False).stdout.decode())
         if exposure:
-            self.assertLess(float(exposure[1]), 4.0)
+            self.assertLess(float(exposure[1]), 4.2)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -96,8 +99,34 @@ static int act_memory(void)
 
 static int socket_of(int family, int type)
 {
-    int fd = socket(family, type, 0);
+    int fd = socket(family, type, family == AF_NETLINK ? NETLINK_AUDIT : 0);
     return outcome(fd >= 0);
+}
+
+static int act_routes(void)
+{
+    return outcome(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) >= 0);
+}
+
+static int act_firewall(void)
+{
+    return outcome(socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER) >= 0);
+}
+
+static int pair_of(int type)
+{
+    int fds[2];
+    return outcome(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) == 0);
+}
+
+static int act_stream_pair(void)
+{
+    return pair_of(SOCK_STREAM);
+}
+
+static int act_datagram_pair(void) /* one that goes on to any other local socket */
+{
+    return pair_of(SOCK_DGRAM);
 }
 
 static int act_inet(void)
@@ -145,6 +174,70 @@ static int act_kill(void)
     return outcome(kill(getpid(), 0) == 0);
 }
 
+static int act_kill_other(void)
+{
+    return outcome(kill(getppid(), SIGCHLD) == 0); /* which the parent ignores */
+}
+
+static int act_thread_kill_other(void)
+{
+    return outcome(syscall(SYS_tgkill, getppid(), getppid(), SIGCHLD) == 0);
+}
+
+static int act_abort(void)
+{
+    return outcome(syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0) == 0);
+}
+
+static int act_limits_other(void)
+{
+    struct rlimit limit;
+    return outcome(prlimit(getppid(), RLIMIT_CORE, NULL, &limit) == 0);
+}
+
+static int act_priority(void)
+{
+    return outcome(setpriority(PRIO_PROCESS, (id_t)getppid(), 0) == 0);
+}
+
+static int act_owner(void)
+{
+    return outcome(fchownat(AT_FDCWD, "/nowhere", 0, 0, 0) == 0 || errno == ENOENT);
+}
+
+static int act_namespace(void)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+        _exit(0);
+    return outcome(pid > 0);
+}
+
+static int act_namespaces(void)
+{
+    return outcome(unshare(CLONE_NEWUSER) == 0);
+}
+
+static int act_write_memory(void)
+{
+    return outcome(syscall(SYS_process_vm_writev, getppid(), NULL, 0, NULL, 0, 0) == 0);
+}
+
+static int act_compare(void)
+{
+    return outcome(syscall(SYS_kcmp, getpid(), getppid(), 0, 0, 0) >= 0);
+}
+
+static int act_take_file(void)
+{
+    return outcome(syscall(SYS_pidfd_getfd, -1, 0, 0) == 0 || errno == EBADF);
+}
+
+static int act_mount(void)
+{
+    return outcome(syscall(SYS_fsopen, "proc", 0) >= 0);
+}
+
 static int act_wake(void)
 {
     return outcome(kill(getpid(), SIGCONT) == 0);
@@ -189,15 +282,31 @@ static const try tries[] = {
     {"to trace", act_ptrace, KILLED, KILLED, KILLED},
     {"memory to execute", act_memory, REFUSED, REFUSED, DONE},
     {"the network", act_inet, REFUSED, DONE, DONE},
-    {"local sockets", act_unix, DONE, REFUSED, DONE},
-    {"the kernel's sockets", act_netlink, DONE, REFUSED, DONE},
+    {"local sockets", act_unix, REFUSED, REFUSED, DONE},
+    {"a pair of streams", act_stream_pair, REFUSED, REFUSED, DONE},
+    {"a pair of datagrams", act_datagram_pair, REFUSED, REFUSED, REFUSED},
+    {"audit's socket", act_netlink, DONE, REFUSED, REFUSED},
+    {"the kernel's routes", act_routes, REFUSED, REFUSED, DONE},
+    {"the firewall", act_firewall, REFUSED, REFUSED, REFUSED},
     {"raw packets", act_packet, REFUSED, REFUSED, REFUSED},
     {"a kernel module", act_module, KILLED, KILLED, KILLED},
     {"a BPF program", act_bpf, KILLED, KILLED, KILLED},
     {"an io_uring", act_ring, KILLED, KILLED, KILLED},
     {"another user", act_setuid, REFUSED, REFUSED, REFUSED},
-    {"a signal", act_kill, DONE, REFUSED, DONE},
-    {"to send one on", act_wake, DONE, DONE, DONE},
+    {"a look whether one lives", act_kill, DONE, REFUSED, REFUSED},
+    {"a signal to another", act_kill_other, REFUSED, REFUSED, REFUSED},
+    {"one to its thread", act_thread_kill_other, REFUSED, REFUSED, REFUSED},
+    {"one to oneself", act_abort, DONE, DONE, DONE},
+    {"limits of another", act_limits_other, REFUSED, REFUSED, REFUSED},
+    {"another's priority", act_priority, REFUSED, REFUSED, REFUSED},
+    {"another owner of a file", act_owner, REFUSED, REFUSED, REFUSED},
+    {"a process with namespaces", act_namespace, REFUSED, REFUSED, REFUSED},
+    {"namespaces", act_namespaces, KILLED, KILLED, KILLED},
+    {"another's memory", act_write_memory, KILLED, KILLED, KILLED},
+    {"another's files", act_take_file, KILLED, KILLED, KILLED},
+    {"to compare processes", act_compare, KILLED, KILLED, KILLED},
+    {"to mount", act_mount, KILLED, KILLED, KILLED},
+    {"to send one on", act_wake, DONE, DONE, REFUSED},
     {"a thread", act_thread, DONE, REFUSED, DONE},
     {"to read /proc", act_read_proc, DONE, DONE, DONE},
     {"a call that nobody knows", act_unknown, REFUSED, REFUSED, REFUSED},
@@ -205,6 +314,7 @@ static const try tries[] = {
 
 static void test_filters(void **state)
 {
+    unsigned n_wrong = 0;
     (void)state;
     for (size_t i = 0; i < XT_COUNT_OF(tries); i++) {
         const int expected[] = {tries[i].collector, tries[i].shipper, tries[i].helper};
@@ -212,9 +322,29 @@ static void test_filters(void **state)
             int got = in_role((xt_sandbox_role)role, tries[i].act);
             if (got == NO_WAY)
                 skip();
-            if (got != expected[role])
-                fail_msg("role %u, %s: %d, expected %d", role, tries[i].name, got, expected[role]);
+            if (got != expected[role]) {
+                print_error("role %u, %s: %d, expected %d\n", role, tries[i].name, got, expected[role]);
+                n_wrong++;
+            }
         }
+    }
+    assert_int_equal(n_wrong, 0);
+}
+
+/* Beside auditd it connects to a local socket, again and again. */
+static void test_beside(void **state)
+{
+    (void)state;
+    static const try more[] = {{.name = "local sockets", .act = act_unix, .collector = DONE},
+                               {.name = "a pair of datagrams", .act = act_datagram_pair, .collector = REFUSED},
+                               {.name = "the kernel's routes", .act = act_routes, .collector = REFUSED},
+                               {.name = "another program", .act = act_execve, .collector = KILLED}};
+    for (size_t i = 0; i < XT_COUNT_OF(more); i++) {
+        int got = in_role(XT_SANDBOX_COLLECTOR_BESIDE, more[i].act);
+        if (got == NO_WAY)
+            skip();
+        if (got != more[i].collector)
+            fail_msg("%s: %d, expected %d", more[i].name, got, more[i].collector);
     }
 }
 
@@ -280,6 +410,34 @@ static int landlock_nothing(void)
     return r > 0 ? NO_WAY : r < 0 ? 10 : can_write("mine/file") ? 1 : 0;
 }
 
+static int open_of_parent(const char *name, int flags)
+{
+    char path[192];
+    snprintf(path, sizeof path, "/proc/%d/%s", getppid(), name);
+    return open(path, flags | O_CLOEXEC, 0600);
+}
+
+/* What root with SYS_PTRACE could do by files alone: the memory of others, and their view of the file system. */
+static int expect_no_way_out(void)
+{
+    char path[160], text[32];
+    snprintf(path, sizeof path, "root%s/other", folder);
+    if (open_of_parent("mem", O_RDWR) >= 0)
+        return 4;
+    if (open_of_parent("stat", O_RDONLY) < 0)
+        return 5;
+    if (open("/proc/sys/kernel/printk", O_WRONLY | O_CLOEXEC) >= 0 || chmod("/etc/hostname", 0644) == 0)
+        return 6;
+    if (open("/dev/null", O_RDWR | O_CLOEXEC) >= 0)
+        return 7; /* as any disk */
+    if (open_of_parent(path, O_WRONLY | O_CREAT) >= 0 || open_of_parent("cwd", O_RDONLY) >= 0)
+        return 8;
+    if (open_of_parent("root/proc/1/mem", O_RDWR) >= 0 || open_of_parent("fd/0", O_RDONLY) >= 0)
+        return 9;
+    snprintf(path, sizeof path, "/proc/%d/exe", getppid());
+    return readlink(path, text, sizeof text) > 0 ? 0 : 11;
+}
+
 static int mounts(void)
 {
     char path[80], gone[80];
@@ -287,9 +445,13 @@ static int mounts(void)
     snprintf(gone, sizeof gone, "%s/gone", folder);
     const char *const writable[] = {gone, path};
     int r = xt_sandbox_mounts(writable, XT_COUNT_OF(writable));
+    if (r > 0)
+        return NO_WAY;
     if (r == 0)
         r = xt_privilege_keep();
-    return r > 0 ? NO_WAY : r < 0 ? 10 : expect_only_mine();
+    if (r == 0 && (r = expect_only_mine()) == 0)
+        return expect_no_way_out();
+    return r < 0 ? 10 : r;
 }
 
 static void expect_in_child(int (*act)(void))
@@ -430,8 +592,8 @@ static void test_notify(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_filters),      cmocka_unit_test(test_landlock), cmocka_unit_test(test_mounts),
-        cmocka_unit_test(test_capabilities), cmocka_unit_test(test_notify),
+        cmocka_unit_test(test_filters), cmocka_unit_test(test_beside),       cmocka_unit_test(test_landlock),
+        cmocka_unit_test(test_mounts),  cmocka_unit_test(test_capabilities), cmocka_unit_test(test_notify),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
