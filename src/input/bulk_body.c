@@ -77,7 +77,8 @@ int xt_bulk_next(xt_bulk_reader *reader, xt_arena *arena, xt_bulk_item *ret, xt_
     return 0;
 }
 
-static int inflate_all(z_stream *z, size_t max_bytes, xt_buf *out)
+/* One member, appended to out; XT_BULK_E_MALFORMED: what is wrong with it, in *reterr_why. */
+static int inflate_member(z_stream *z, size_t max_bytes, xt_buf *out, const char **reterr_why)
 {
     enum { PIECE = 256 << 10 };
     int e = Z_OK;
@@ -92,8 +93,9 @@ static int inflate_all(z_stream *z, size_t max_bytes, xt_buf *out)
         if (out->n > max_bytes)
             return XT_BULK_E_END;
         if (e == Z_OK && z->avail_in == 0 && z->avail_out > 0)
-            break; /* it ends too early */
+            break;
     }
+    *reterr_why = e == Z_OK || e == Z_BUF_ERROR ? "ends too early" : z->msg ? z->msg : "is no gzip";
     return e == Z_STREAM_END ? 0 : e == Z_MEM_ERROR ? xt_error_origin(-ENOMEM) : XT_BULK_E_MALFORMED;
 }
 
@@ -101,15 +103,23 @@ int xt_bulk_gunzip(xt_slice packed, size_t max_bytes, xt_buf *out, xt_problem *r
 {
     XT_CLEANUP(xt_buf_fini) xt_buf copy = XT_BUF_INIT; /* zlib's input is not const */
     z_stream z = {.next_in = NULL};
+    const char *why = "";
+    size_t begin = 0; /* of the member at hand */
     xt_buf_put(&copy, packed);
     if (xt_buf_done(&copy) || inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
         return xt_error_origin(-ENOMEM);
     z.next_in = (unsigned char *)copy.p;
     z.avail_in = (unsigned)copy.n;
-    int r = inflate_all(&z, max_bytes, out);
+    int r = inflate_member(&z, max_bytes, out, &why);
+    while (r == 0 && z.avail_in > 0) {
+        begin = copy.n - z.avail_in;
+        r = inflateReset(&z) == Z_OK ? inflate_member(&z, max_bytes, out, &why) : xt_error_origin(-EINVAL);
+    }
+    if (r == XT_BULK_E_END)
+        xt_problem_set(reterr_problem, "the body has too many bytes when it is unpacked");
+    else if (r > 0)
+        xt_problem_set(reterr_problem, "the body is no gzip: what begins at byte %zu %s: %s", begin,
+                       begin ? "is neither its end nor another member" : "is no member", why);
     inflateEnd(&z);
-    if (r > 0)
-        xt_problem_set(reterr_problem, "%s",
-                       r == XT_BULK_E_END ? "the body has too many bytes when it is unpacked" : "the body is no gzip");
     return r;
 }

@@ -4,7 +4,7 @@
  * Errors:    XT_BULK_E_END; XT_BULK_E_MALFORMED with a problem that names the line: nothing behind it can be told apart any more.
  * Ownership: index and id are in the arena, the document is cut from the body.
  * Limits:    a line that says what to do has at most XT_BULK_MAX_ACTION bytes.
- * Source:    Elasticsearch's reference of the Bulk API.
+ * Source:    Elasticsearch's reference of the Bulk API; RFC 1952.
  */
 #pragma once
 #include "base/arena.h"
@@ -31,5 +31,8 @@ typedef struct xt_bulk_item {
 } xt_bulk_item;
 
 XT_MUST_USE int xt_bulk_next(xt_bulk_reader *reader, xt_arena *arena, xt_bulk_item *ret, xt_problem *reterr_problem);
-/* gzip, appended to out, of which max_bytes is the limit. XT_BULK_E_MALFORMED; XT_BULK_E_END: it has more than max_bytes. */
+/*
+ * gzip of one member or several, and nothing else, appended to out, of which max_bytes is the limit. XT_BULK_E_MALFORMED;
+ * XT_BULK_E_END: it has more than max_bytes.
+ */
 XT_MUST_USE int xt_bulk_gunzip(xt_slice packed, size_t max_bytes, xt_buf *out, xt_problem *reterr_problem);

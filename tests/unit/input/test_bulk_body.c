@@ -73,10 +73,54 @@ static void test_gzip(void **state)
     }
 }
 
+static void gzip_put(xt_buf *out, xt_slice text)
+{
+    unsigned char packed[1000];
+    z_stream z = {.next_out = packed, .avail_out = sizeof packed};
+    XT_CLEANUP(xt_buf_fini) xt_buf copy = XT_BUF_INIT;
+    xt_buf_put(&copy, text);
+    z.next_in = (unsigned char *)copy.p;
+    z.avail_in = (unsigned)copy.n;
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    xt_buf_put(out, xt_slice_of(packed, sizeof packed - z.avail_out));
+    deflateEnd(&z);
+}
+
+/* RFC 1952 2.2: a file is members one behind the other, some maybe empty. What is none of them is not passed over. */
+static void test_gzip_of_members(void **state)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf packed = XT_BUF_INIT, out = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+    (void)state;
+    gzip_put(&packed, XT_S("one\n"));
+    gzip_put(&packed, XT_S(""));
+    size_t n_two = packed.n;
+    gzip_put(&packed, XT_S("three\n"));
+    assert_int_equal(xt_bulk_gunzip(xt_buf_slice(&packed), 10, &out, &problem), 0);
+    assert_true(xt_slice_eq(xt_buf_slice(&out), XT_S("one\nthree\n")));
+    xt_buf_reset(&out);
+    assert_int_equal(xt_bulk_gunzip(xt_buf_slice(&packed), 9, &out, &problem), XT_BULK_E_END);
+    for (size_t n = n_two + 1; n < packed.n; n++) {
+        xt_buf_reset(&out);
+        assert_int_equal(xt_bulk_gunzip(xt_slice_of(packed.p, n), 10, &out, &problem), XT_BULK_E_MALFORMED);
+    }
+    const xt_slice rubbish[] = {XT_S("\0"), XT_S("\n"), XT_S("{\"create\":{}}"), {"\x1f\x8b", 2}};
+    for (size_t i = 0; i < XT_COUNT_OF(rubbish); i++) {
+        size_t whole = packed.n;
+        xt_buf_put(&packed, rubbish[i]);
+        xt_buf_reset(&out);
+        problem = XT_PROBLEM_INIT;
+        assert_int_equal(xt_bulk_gunzip(xt_buf_slice(&packed), 100, &out, &problem), XT_BULK_E_MALFORMED);
+        assert_non_null(strstr(problem.sentence, i < 3 ? "byte" : "ends"));
+        packed.n = whole;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_items), cmocka_unit_test(test_what_is_malformed_is_named),
-                                       cmocka_unit_test(test_gzip)};
+                                       cmocka_unit_test(test_gzip), cmocka_unit_test(test_gzip_of_members)};
     xt_arena_init(&arena, 1 << 20);
     int r = cmocka_run_group_tests(tests, NULL, NULL);
     xt_arena_fini(&arena);
