@@ -1,18 +1,15 @@
 /*
  * A batch is one POST. 2xx takes it. What the target cannot take at once because it is too much (413) goes in halves; one message that is
  * too much alone is refused for good and counted. All other answers leave the target away: a wrong token or a full disk
- * over there is for a person to mend, and until then nothing is passed over. _bulk answers for each document: 409 is one that
- * is there already; 429 and 5xx want the batch again, in which those that were taken become 409; another 4xx is refused
- * for good.
+ * over there is for a person to mend, and until then nothing is passed over. _bulk answers for each document (forward_bulk.h).
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <jansson.h>
 #include <zlib.h>
 
-#include "server/forward_sink.h"
+#include "server/forward_bulk.h"
 #include "server/http_post.h"
 
 enum {
@@ -127,45 +124,13 @@ static void refused(http_sink *h, uint64_t n, const char *why)
     snprintf(h->sink.refusal, sizeof h->sink.refusal, "%s", why);
 }
 
-/* 0: taken or refused for good; XT_SINK_E_AWAY. */
-static int item_judge(http_sink *h, const json_t *item, xt_problem *reterr_problem)
+static int bulk_judge(http_sink *h, const xt_forward_batch *batch, size_t from, size_t to, xt_problem *reterr_problem)
 {
-    const json_t *of = json_object_get(item, "create");
-    json_int_t status = json_integer_value(json_object_get(of, "status"));
-    const char *why = json_string_value(json_object_get(json_object_get(of, "error"), "type"));
-    char text[100];
+    xt_bulk_verdict verdict;
+    int r = xt_bulk_answer_judge(xt_buf_slice(&h->answer), batch, from, to, &verdict, reterr_problem);
 
-    if ((status >= 200 && status < 300) || status == 409)
-        return 0;
-    if (status >= 400 && status < 500 && status != 429) {
-        snprintf(text, sizeof text, "%d %.80s", (int)status, why ? why : "");
-        refused(h, 1, text);
-        return 0;
-    }
-    xt_problem_set(reterr_problem, "the target answered %d for a document", (int)status);
-    return XT_SINK_E_AWAY;
-}
-
-static int bulk_judge(http_sink *h, size_t n, xt_problem *reterr_problem)
-{
-    json_t *answer = json_loadb(h->answer.p ? h->answer.p : "", h->answer.n, 0, NULL);
-    const json_t *items = json_object_get(answer, "items");
-    uint64_t n_refused = h->sink.n_refused;
-    int r = 0;
-
-    if (json_is_false(json_object_get(answer, "errors"))) {
-        json_decref(answer);
-        return 0;
-    }
-    if (!json_is_array(items) || json_array_size(items) != n) {
-        xt_problem_set(reterr_problem, "the target's answer is not that of _bulk");
-        r = XT_SINK_E_AWAY;
-    }
-    for (size_t i = 0; r == 0 && i < n; i++)
-        r = item_judge(h, json_array_get(items, i), reterr_problem);
-    if (r) /* the batch comes again: those are counted then */
-        h->sink.n_refused = n_refused;
-    json_decref(answer);
+    if (r == 0 && verdict.n_refused > 0)
+        refused(h, verdict.n_refused, verdict.refusal);
     return r;
 }
 
@@ -215,7 +180,7 @@ static int send_part(http_sink *h, const xt_forward_batch *batch, size_t from, s
         r = send_part(h, batch, from, middle, reterr_problem);
         return r ? r : send_part(h, batch, middle, to, reterr_problem);
     }
-    r = h->is_bulk ? bulk_judge(h, to - from, reterr_problem) : 0;
+    r = h->is_bulk ? bulk_judge(h, batch, from, to, reterr_problem) : 0;
     return r == XT_SINK_E_AWAY ? away(h) : r;
 }
 

@@ -277,6 +277,37 @@ class Forward(Scene):
         server.stop()
         receiver.stop()
 
+    def test_bulk_that_claims_too_much(self):
+        """`errors` is false, and the items are none, too few, of other documents: nothing is believed, nothing is missing."""
+        stored, claims = {}, []
+
+        def answer(number, body):
+            lines = body.splitlines()
+            items = [{"create": {"_id": json.loads(a)["create"]["_id"], "status": 201}} for a in lines[::2]]
+            claims.append(len(items))
+            keep = len(items)
+            if number == 0:
+                items, keep = [], 0
+            elif number == 1:
+                items, keep = items[:-1], keep - 1
+            elif number == 2:
+                items[0]["create"]["_id"], keep = "another", 0
+            for item, document in zip(items[:keep], lines[1::2]):
+                stored[item["create"]["_id"]] = json.loads(document)
+            return 200, json.dumps({"took": 1, "errors": False, "items": items}).encode()
+
+        receiver = Receiver(answer).start()
+        self.server = server = Server(self.folder)
+        self.feed(1, 40)
+        self.forward("add", "es", "--to", f"http://127.0.0.1:{receiver.port}/exec/_bulk", "--bulk", "--events", "comm:load", "--from", "start")
+        self.assertTrue(wait_for(lambda: len(stored) == 40, 90, 0.1), (len(stored), claims))
+        self.assertEqual(set(stored), {d["event"]["id"] for d in server.search("comm:load")})
+        self.assertTrue(wait_for(lambda: self.status("es")["state"] == "running", 30, 0.1))
+        self.assertEqual(self.status("es")["refused"], 0)
+        self.assertGreaterEqual(len(claims), 4)
+        server.stop()
+        receiver.stop()
+
     @unittest.skipUnless(shutil.which("rsyslogd") and (MODULES / "imtcp.so").exists(), "there is no rsyslogd")
     def test_rsyslog_tcp(self):
         """Octet counting as rsyslog reads it; the receiver killed in the midst and the server too."""

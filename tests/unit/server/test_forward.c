@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "server/forward_bulk.h"
 #include "server/forward_sink.h"
 
 /* ------------------------------------------------------------------------------------------------ forms */
@@ -124,6 +125,77 @@ static void bulk_has_the_id(void **state)
     assert_true(xt_slice_starts(text, xt_slice_str(wanted)));
     assert_int_equal(text.p[text.n - 1], '\n');
     assert_int_equal(xt_forward_batch_count(&batch), 1);
+    xt_forward_batch_fini(&batch);
+}
+
+/* An answer to two documents; A and B stand for their ids. */
+static void bulk_answers_are_held_against_what_was_sent(void **state)
+{
+    static const struct {
+        const char *answer;
+        int r;
+        unsigned n_refused;
+        const char *says;
+    } cases[] = {
+        {"{'errors':false,'items':[{'create':{'_id':'A','status':201}},{'create':{'_id':'B','status':201}}]}", 0, 0,
+         ""},
+        {"{'items':[{'create':{'_id':'A','status':409}},{'create':{'_id':'B','status':200}}]}", 0, 0, ""},
+        {"{'errors':true,'items':[{'create':{'_id':'A','status':400,'error':{'type':'bad'}}},{'create':{'_id':'B','"
+         "status':404}}]}",
+         0, 2, "404 "},
+        {"{'errors':false,'items':[{'create':{'_id':'A','status':400}},{'create':{'_id':'B','status':429}}]}", 1, 0,
+         "answered 429"},
+        {"{'errors':false,'items':[{'create':{'_id':'A','status':503}},{'create':{'_id':'B','status':201}}]}", 1, 0,
+         "answered 503"},
+        {"{'errors':false,'items':[{'create':{'_id':'A','status':0}},{'create':{'_id':'B','status':201}}]}", 1, 0,
+         "answered 0"},
+        {"{'errors':false,'items':[{'create':{'_id':'A'}},{'create':{'_id':'B','status':201}}]}", 1, 0, "no status"},
+        {"{'errors':false,'items':[{'create':{'_id':'B','status':201}},{'create':{'_id':'A','status':201}}]}", 1, 0,
+         "another document"},
+        {"{'errors':false,'items':[{'create':{'status':201}},{'create':{'_id':'B','status':201}}]}", 1, 0,
+         "another document"},
+        {"{'errors':false,'items':[{'index':{'_id':'A','status':201}},{'create':{'_id':'B','status':201}}]}", 1, 0,
+         "another document"},
+        {"{'errors':false,'items':[{'create':{'_id':'A','status':201}}]}", 1, 0, "another number"},
+        {"{'errors':false,'items':[]}", 1, 0, "another number"},
+        {"{'errors':false,'items':{}}", 1, 0, "no items"},
+        {"{'errors':false}", 1, 0, "no items"},
+        {"{'errors':false,'items':[", 1, 0, "no items"},
+        {"[]", 1, 0, "no items"},
+        {"", 1, 0, "no items"},
+    };
+    const xt_forward_form form = {XT_FORWARD_ECS, XT_FORWARD_BULK};
+    xt_forward_batch batch = {0};
+    xt_event event;
+    xt_arena arena;
+    char ids[2][33];
+
+    xt_arena_init(&arena, 16 << 20);
+    for (unsigned i = 0; i < 2; i++) {
+        one_event(&event, XT_S("id"));
+        xt_event_set_num(&event, XT_F_SERIAL, 7 + i);
+        assert_int_equal(xt_forward_put_event(&form, &event, &arena, &batch), 0);
+        xt_hash128_format(xt_event_id_of(XT_S(HOST), T0, 7 + i), ids[i]);
+    }
+    assert_int_equal(xt_forward_batch_count(&batch), 2);
+    for (size_t i = 0; i < XT_COUNT_OF(cases); i++) {
+        XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT;
+        xt_problem problem = XT_PROBLEM_INIT;
+        xt_bulk_verdict verdict = {.n_refused = 77};
+        for (const char *c = cases[i].answer; *c; c++) {
+            if (*c == 'A' || *c == 'B')
+                xt_buf_puts(&answer, ids[*c - 'A']);
+            else
+                xt_buf_putc(&answer, *c == '\'' ? '"' : *c);
+        }
+        int r = xt_bulk_answer_judge(xt_buf_slice(&answer), &batch, 0, 2, &verdict, &problem);
+        if (r != cases[i].r)
+            print_message("%s: %d\n", cases[i].answer, r);
+        assert_int_equal(r, cases[i].r);
+        assert_int_equal(verdict.n_refused, r ? 77 : cases[i].n_refused);
+        assert_non_null(strstr(r ? problem.sentence : verdict.refusal, cases[i].says));
+    }
+    xt_arena_fini(&arena);
     xt_forward_batch_fini(&batch);
 }
 
@@ -262,10 +334,15 @@ static void files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(octets_are_counted), cmocka_unit_test(structured_data_is_escaped),
-        cmocka_unit_test(datagrams_are_cut),  cmocka_unit_test(cef_is_escaped),
-        cmocka_unit_test(bulk_has_the_id),    cmocka_unit_test(own_events_have_no_audit_text),
-        cmocka_unit_test(addresses),          TEST(files),
+        cmocka_unit_test(octets_are_counted),
+        cmocka_unit_test(structured_data_is_escaped),
+        cmocka_unit_test(datagrams_are_cut),
+        cmocka_unit_test(cef_is_escaped),
+        cmocka_unit_test(bulk_has_the_id),
+        cmocka_unit_test(bulk_answers_are_held_against_what_was_sent),
+        cmocka_unit_test(own_events_have_no_audit_text),
+        cmocka_unit_test(addresses),
+        TEST(files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
