@@ -10,8 +10,9 @@
 
 typedef enum xt_channel_type {
     /* collector to shipper */
-    XT_CHANNEL_EVENTS = 32,    /* varint n_events, then a batch of canonical events */
-    XT_CHANNEL_READY = 33,     /* xt_hello: what is known of the host; the server may be told that we watch */
+    XT_CHANNEL_EVENTS = 32, /* varint n_events, then a batch of canonical events */
+    XT_CHANNEL_READY =
+        33, /* xt_hello: what is known of the host; the server may be told that we watch; trust: of the CAs for policies */
     XT_CHANNEL_HEARTBEAT = 34, /* xt_heartbeat without what the shipper knows */
     XT_CHANNEL_END = 35,       /* send what is there, then end */
     XT_CHANNEL_SERIALS = 36,   /* xt_serial_count as it is: of all events that were sent until now */
@@ -24,6 +25,7 @@ typedef enum xt_channel_type {
     XT_CHANNEL_IDENTITY = 48, /* the host id: the host is enrolled */
     XT_CHANNEL_REPORT = 49,   /* lines of name=value for STATE/status */
     XT_CHANNEL_POLICY = 50,   /* a POLICY message as the server sent it; one at a time is unanswered */
+    XT_CHANNEL_TRUST = 51,    /* a TRUST message as the server sent it; after READY those that came since its `trust` */
 } xt_channel_type;
 
 /* Waits until the other side has room. */

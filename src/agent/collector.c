@@ -210,6 +210,8 @@ static void on_message(xt_collector *c, const xt_frame *frame)
         xt_buf_put(&c->report, xt_slice_head(frame->payload, MAX_REPORT_BYTES));
     } else if ((int)frame->type == XT_CHANNEL_POLICY) {
         xt_collector_policy_take(c, frame->payload);
+    } else if ((int)frame->type == XT_CHANNEL_TRUST) {
+        xt_collector_trust_take(c, frame->payload);
     }
 }
 
@@ -413,6 +415,7 @@ static int send_ready(xt_collector *c)
     const xt_hello hello = {
         .audit_mode = xt_slice_str(xt_watch_mode_name(c->watch.mode)),
         .completeness = xt_slice_str(xt_watch_completeness(c->watch.mode)),
+        .trust = xt_slice_hash(xt_buf_slice(&c->policy.store.trusted)),
     };
     xt_buf out = XT_BUF_INIT;
     xt_hello_put(&out, &hello);

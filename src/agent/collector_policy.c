@@ -256,6 +256,22 @@ void xt_collector_policy_take(xt_collector *c, xt_slice payload)
     xt_collector_policy_tell(c);
 }
 
+/* The shipper says which CAs there are now; that one of those before vouches for them is seen here. */
+void xt_collector_trust_take(xt_collector *c, xt_slice payload)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    if (!c->watching || c->end)
+        return;
+    int r = xt_policy_store_trust(&c->policy.store, payload, &problem);
+    if (r == 0) {
+        xt_log(XT_LOG_INFO, "the CAs whose policies are believed changed: the one before vouches for them");
+        xt_collector_say(c, "policy-ca-changed",
+                         "the CAs whose policies are believed changed: the one before vouches for them");
+    } else if (r != XT_POLICY_STORE_SAME) {
+        xt_log_problem(XT_LOG_WARN, &problem);
+    }
+}
+
 /* ---------------------------------------------------------------------------------------------- start, turns */
 
 int xt_collector_policy_open(xt_collector *c, xt_rule_book *groups, xt_problem *problem)

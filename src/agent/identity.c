@@ -96,6 +96,11 @@ int xt_identity_read(xt_identity *identity, xt_problem *reterr_problem)
             r = 0;
     }
     xt_buf_fini(&id);
+    if (r == 0) {
+        int p = xt_vfs_read_file(&xt_vfs_system, "trust", MAX_PEM_BYTES * XT_IDENTITY_PROOFS, &identity->proofs);
+        if (p < 0)
+            xt_buf_reset(&identity->proofs); /* they are asked for again */
+    }
     return r;
 }
 
@@ -213,29 +218,73 @@ void xt_identity_next_drop(xt_identity *identity)
     (void)xt_vfs_system.unlink(&xt_vfs_system, "next.pem");
 }
 
-int xt_identity_trust(xt_identity *identity, const xt_trust *trust, bool *ret_changed, xt_problem *reterr_problem)
+/* The CAs that the newest proof names. */
+static xt_slice proved(const xt_identity *identity)
+{
+    xt_reader reader = xt_reader_of(xt_buf_slice(&identity->proofs));
+    xt_trust last = {.renew = 0};
+    while (xt_reader_left(&reader) > 0 && xt_trust_decode(xt_reader_block(&reader), &last, NULL) == 0)
+        continue;
+    return last.ca_pem;
+}
+
+uint64_t xt_identity_trust_hash(const xt_identity *identity)
 {
     xt_slice ours = xt_buf_slice(&identity->ca);
-    *ret_changed = !xt_slice_eq(ours, trust->ca_pem);
-    if (!*ret_changed)
-        return 0;
-    if (trust->ca_pem.n > MAX_PEM_BYTES / 2 || !xt_tls_bundle_is_good(trust->ca_pem) ||
-        !(xt_tls_bundle_is_signed(trust->ca_pem, trust->signature, ours) ||
-          xt_tls_bundle_is_signed(trust->ca_pem, trust->signature2, ours))) {
+    return xt_slice_eq(proved(identity), ours) ? xt_slice_hash(ours) : 0;
+}
+
+/* One more, and of the others the last ones. */
+static int put_proof(xt_identity *identity, xt_slice message, xt_problem *reterr_problem)
+{
+    xt_buf next = XT_BUF_INIT;
+    xt_slice blocks[XT_IDENTITY_PROOFS - 1] = {XT_S_NULL};
+    xt_reader reader = xt_reader_of(xt_buf_slice(&identity->proofs));
+    size_t n = 0;
+    for (; xt_reader_left(&reader) > 0 && !reader.failed; n++)
+        blocks[n % XT_COUNT_OF(blocks)] = xt_reader_block(&reader);
+    size_t kept = n < XT_COUNT_OF(blocks) ? n : XT_COUNT_OF(blocks);
+    for (size_t i = n - kept; i < n; i++)
+        xt_buf_put_block(&next, blocks[i % XT_COUNT_OF(blocks)]);
+    xt_buf_put_block(&next, message);
+    int r = xt_buf_done(&next);
+    if (r == 0)
+        r = write_one("trust", xt_buf_slice(&next), 0600, reterr_problem);
+    xt_buf_fini(r == 0 ? &identity->proofs : &next);
+    if (r == 0)
+        identity->proofs = next;
+    return r;
+}
+
+/* The proof is written first: with it alone, the CAs of ca.pem are proved to nobody, and it is asked for again. */
+int xt_identity_trust(xt_identity *identity, xt_slice message, bool *ret_changed, xt_problem *reterr_problem)
+{
+    xt_slice ours = xt_buf_slice(&identity->ca);
+    xt_trust trust;
+    int r = xt_trust_decode(message, &trust, reterr_problem);
+    if (r != 0)
+        return r;
+    *ret_changed = !xt_slice_eq(ours, trust.ca_pem);
+    if (message.n > MAX_PEM_BYTES || !xt_tls_bundle_is_good(trust.ca_pem) ||
+        !(xt_tls_bundle_is_signed(trust.ca_pem, trust.signature, ours) ||
+          xt_tls_bundle_is_signed(trust.ca_pem, trust.signature2, ours))) {
         xt_problem_set(reterr_problem, "the server names CAs that no CA trusted here vouches for");
         return XT_IDENTITY_E_REFUSED;
     }
-    int r = write_one("ca.pem", trust->ca_pem, 0644, reterr_problem);
-    if (r < 0)
+    r = xt_slice_eq(proved(identity), trust.ca_pem) ? 0 : put_proof(identity, message, reterr_problem);
+    if (r == 0 && *ret_changed)
+        r = write_one("ca.pem", trust.ca_pem, 0644, reterr_problem);
+    if (r < 0 || !*ret_changed)
         return r;
     xt_buf_reset(&identity->ca);
-    xt_buf_put(&identity->ca, trust->ca_pem);
+    xt_buf_put(&identity->ca, trust.ca_pem);
     return xt_buf_done(&identity->ca);
 }
 
 void xt_identity_fini(xt_identity *identity)
 {
-    xt_buf *const all[] = {&identity->key, &identity->cert, &identity->ca, &identity->next_key, &identity->next_cert};
+    xt_buf *const all[] = {&identity->key,      &identity->cert,      &identity->ca,
+                           &identity->next_key, &identity->next_cert, &identity->proofs};
     for (size_t i = 0; i < XT_COUNT_OF(all); i++)
         xt_buf_fini(all[i]);
 }

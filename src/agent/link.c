@@ -242,7 +242,7 @@ static void send_hello(xt_link *link)
         .features = XT_FEATURE_RENEWAL | XT_FEATURE_SHORT | XT_FEATURE_POLICY,
         .machine_id = xt_slice_str(link->settings->machine_id),
         .clock_ms = (uint64_t)xt_clock_wall_ms(&xt_clock_system),
-        .trust = xt_slice_hash(xt_buf_slice(&link->identity->ca)),
+        .trust = xt_identity_trust_hash(link->identity),
     };
     xt_buf out = XT_BUF_INIT, frame = XT_BUF_INIT;
     link->calls.on_hello(link->calls.context, &hello);
@@ -338,13 +338,12 @@ static void on_trust(xt_link *link, xt_slice payload)
     xt_problem problem;
     bool changed;
     problem_of(link, &problem, "bad list of CAs");
-    int r = xt_trust_decode(payload, &trust, &problem);
-    if (r == 0)
-        r = xt_identity_trust(link->identity, &trust, &changed, &problem);
-    if (r != 0) {
+    int r = xt_identity_trust(link->identity, payload, &changed, &problem);
+    if (r != 0 || xt_trust_decode(payload, &trust, &problem) != 0) {
         xt_log_problem(XT_LOG_WARN, &problem);
         return; /* what was trusted still is */
     }
+    link->calls.on_trust(link->calls.context, payload);
     if (changed)
         xt_log(XT_LOG_INFO, "%s: the list of trusted CAs changed", xt_server_list_get(&link->servers)->text);
     uint64_t spread_ms = trust.spread_ms < RENEW_LOOK_MS ? trust.spread_ms : RENEW_LOOK_MS, chance = 0;

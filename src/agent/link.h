@@ -24,6 +24,7 @@ typedef struct xt_link_calls {
     void (*on_welcome)(void *context, const xt_welcome *welcome);
     void (*on_ack)(void *context, uint64_t number);
     void (*on_policy)(void *context, xt_slice payload); /* a POLICY message, as it came */
+    void (*on_trust)(void *context, xt_slice payload);  /* a TRUST message that was believed, as it came */
     void (*on_writable)(void *context);                 /* what was queued has gone out */
     void (*on_fatal)(void *context);
     void *context;

@@ -35,6 +35,17 @@ static int write_file(const xt_policy_store *store, const char *name, xt_slice c
     return r;
 }
 
+static int write_order(const xt_policy_store *store, xt_slice order, xt_slice signature, int64_t until_ms,
+                       xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf file = XT_BUF_INIT;
+    xt_buf_put_block(&file, order);
+    xt_buf_put_block(&file, signature);
+    xt_buf_put_varint(&file, (uint64_t)until_ms);
+    int r = xt_buf_done(&file);
+    return r == 0 ? write_file(store, ORDER_FILE, xt_buf_slice(&file), reterr_problem) : xt_error_trace(r);
+}
+
 /* A file in a folder of the shipper's: a plain one, and no link to another. */
 static int read_shippers(const xt_policy_store *store, xt_buf *out)
 {
@@ -141,6 +152,48 @@ void xt_policy_store_close(xt_policy_store *store)
     xt_buf_fini(&store->signature);
 }
 
+/* 0: others are trusted from now on; XT_POLICY_STORE_SAME: those that were. */
+static int follow(xt_policy_store *store, const xt_trust *trust, xt_problem *reterr_problem)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf next = XT_BUF_INIT;
+    if (!xt_policy_trust_follow(trust, xt_buf_slice(&store->trusted), &next))
+        return XT_POLICY_STORE_SAME;
+    int r = write_file(store, TRUST_FILE, xt_buf_slice(&next), reterr_problem);
+    if (r < 0)
+        return r;
+    xt_buf_reset(&store->trusted);
+    xt_buf_put(&store->trusted, xt_buf_slice(&next));
+    return xt_buf_done(&store->trusted);
+}
+
+int xt_policy_store_trust(xt_policy_store *store, xt_slice payload, xt_problem *reterr_problem)
+{
+    xt_trust trust;
+    if (payload.n > XT_POLICY_TRUST_BYTES || xt_trust_decode(payload, &trust, reterr_problem) != 0) {
+        xt_problem_set(reterr_problem, "what came as a list of CAs is none");
+        return XT_ORDER_E_REFUSED;
+    }
+    int r = follow(store, &trust, reterr_problem);
+    if (r != XT_POLICY_STORE_SAME || xt_slice_eq(trust.ca_pem, xt_buf_slice(&store->trusted)))
+        return r;
+    xt_problem_set(reterr_problem, "CAs are named that no CA trusted here vouches for");
+    return XT_ORDER_E_REFUSED;
+}
+
+/* The same order, signed anew: by the CA that has taken the place of the one that signed it before. */
+static int sign_anew(xt_policy_store *store, xt_slice signature, xt_problem *reterr_problem)
+{
+    if (xt_slice_eq(signature, xt_buf_slice(&store->signature)))
+        return XT_POLICY_STORE_SAME;
+    int r = write_order(store, xt_buf_slice(&store->bytes), signature, store->pause_until_ms, reterr_problem);
+    if (r < 0)
+        return r;
+    xt_buf_reset(&store->signature);
+    xt_buf_put(&store->signature, signature);
+    r = xt_buf_done(&store->signature);
+    return r < 0 ? r : XT_POLICY_STORE_SAME;
+}
+
 int xt_policy_store_take(xt_policy_store *store, xt_slice payload, xt_policy_message *ret_message, xt_policy_order *ret,
                          xt_problem *reterr_problem)
 {
@@ -148,11 +201,10 @@ int xt_policy_store_take(xt_policy_store *store, xt_slice payload, xt_policy_mes
     xt_policy_order order;
     if (xt_policy_message_decode(payload, &m, reterr_problem) != 0)
         return XT_ORDER_E_REFUSED;
-    if (xt_policy_trust_follow(&m, xt_buf_slice(&store->trusted), &store->trusted)) {
-        int w = write_file(store, TRUST_FILE, xt_buf_slice(&store->trusted), reterr_problem);
-        if (w < 0)
-            return w;
-    }
+    const xt_trust trust = {.ca_pem = m.ca_pem, .signature = m.vouch, .signature2 = m.vouch2};
+    int f = follow(store, &trust, reterr_problem);
+    if (f < 0)
+        return f;
     uint64_t last = xt_policy_store_has_order(store) ? store->order.serial : 0;
     int r = xt_policy_order_check(m.order, m.signature, xt_buf_slice(&store->trusted), xt_slice_str(store->host_id),
                                   last, &order, reterr_problem);
@@ -160,24 +212,13 @@ int xt_policy_store_take(xt_policy_store *store, xt_slice payload, xt_policy_mes
         return r;
     if (last > 0 && order.serial == last) {
         if (xt_slice_eq(m.order, xt_buf_slice(&store->bytes)))
-            return XT_POLICY_STORE_SAME;
+            return sign_anew(store, m.signature, reterr_problem);
         xt_problem_set(reterr_problem, "another policy came with the number of the one in force");
         return XT_ORDER_E_REFUSED;
     }
     *ret_message = m;
     *ret = order;
     return 0;
-}
-
-static int write_order(const xt_policy_store *store, xt_slice order, xt_slice signature, int64_t until_ms,
-                       xt_problem *reterr_problem)
-{
-    XT_CLEANUP(xt_buf_fini) xt_buf file = XT_BUF_INIT;
-    xt_buf_put_block(&file, order);
-    xt_buf_put_block(&file, signature);
-    xt_buf_put_varint(&file, (uint64_t)until_ms);
-    int r = xt_buf_done(&file);
-    return r == 0 ? write_file(store, ORDER_FILE, xt_buf_slice(&file), reterr_problem) : xt_error_trace(r);
 }
 
 int xt_policy_store_keep(xt_policy_store *store, const xt_policy_message *message, int64_t now_ms,

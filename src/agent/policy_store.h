@@ -36,6 +36,11 @@ static inline bool xt_policy_store_has_order(const xt_policy_store *store)
 /* A POLICY message from the shipper, who is not believed. *ret points into payload. */
 XT_MUST_USE int xt_policy_store_take(xt_policy_store *store, xt_slice payload, xt_policy_message *ret_message,
                                      xt_policy_order *ret, xt_problem *reterr_problem);
+/*
+ * A TRUST message from the shipper: the CAs that it names are trusted, when one that is trusted vouches for them. XT_POLICY_STORE_SAME: they
+ * are already. XT_ORDER_E_REFUSED with a problem.
+ */
+XT_MUST_USE int xt_policy_store_trust(xt_policy_store *store, xt_slice payload, xt_problem *reterr_problem);
 /* It was carried out: it is in force from now on, also at the next start. */
 XT_MUST_USE int xt_policy_store_keep(xt_policy_store *store, const xt_policy_message *message, int64_t now_ms,
                                      xt_problem *reterr_problem);

@@ -480,6 +480,29 @@ static void on_policy(void *context, xt_slice payload)
         stop(s, true);
 }
 
+/* The collector believes what the CAs that it trusts have signed, not this process. */
+static void on_trust(void *context, xt_slice payload)
+{
+    shipper *s = context;
+    if (xt_channel_send(s->collector_fd, XT_CHANNEL_TRUST, payload) < 0)
+        stop(s, true);
+}
+
+/* What came after the CAs that the collector has: a message may have been under way when the agent ended. */
+static void tell_trust(shipper *s)
+{
+    xt_slice since = xt_buf_slice(&s->identity.proofs);
+    xt_reader reader = xt_reader_of(since);
+    xt_trust trust;
+    if (s->ready.trust == xt_slice_hash(xt_buf_slice(&s->identity.ca)))
+        return;
+    while (xt_reader_left(&reader) > 0 && xt_trust_decode(xt_reader_block(&reader), &trust, NULL) == 0)
+        if (xt_slice_hash(trust.ca_pem) == s->ready.trust)
+            since = xt_slice_of((const char *)reader.p, xt_reader_left(&reader));
+    for (reader = xt_reader_of(since); xt_reader_left(&reader) > 0 && !reader.failed;)
+        on_trust(s, xt_reader_block(&reader));
+}
+
 static void policy_state_send(shipper *s)
 {
     if (s->policy.state.n > 0 && xt_link_has(s->link, XT_FEATURE_POLICY))
@@ -604,6 +627,7 @@ static void on_ready(shipper *s, xt_slice payload)
     xt_buf_put(&s->hello, payload);
     if (xt_buf_done(&s->hello) < 0 || xt_hello_decode(xt_buf_slice(&s->hello), &s->ready, NULL) != 0)
         return;
+    tell_trust(s);
     xt_link_start(s->link, true);
 }
 
@@ -722,7 +746,8 @@ static int who_are_we(shipper *s, bool *ret_token)
 
 static int prepare(shipper *s, int helper_fd)
 {
-    const xt_link_calls calls = {on_enrolled, on_hello, on_welcome, on_ack, on_policy, on_writable, on_fatal, s};
+    const xt_link_calls calls = {on_enrolled, on_hello,    on_welcome, on_ack, on_policy,
+                                 on_trust,    on_writable, on_fatal,   s};
     const xt_spool_settings spool = {.vfs = &xt_vfs_system,
                                      .dir = "spool",
                                      .max_bytes = s->settings->spool_bytes,

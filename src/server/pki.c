@@ -325,10 +325,12 @@ int xt_pki_sign(xt_pki *pki, xt_slice csr_der, xt_slice host_id, xt_buf *ret_pem
     return r < 0 ? xt_error_trace(r) : r;
 }
 
-int xt_pki_sign_policy(xt_pki *pki, const xt_policy_order *order, xt_buf *ret_order, xt_buf *ret_signature)
+int xt_pki_sign_policy(xt_pki *pki, xt_slice order, xt_buf *ret_signature, uint8_t ret_ca_sha256[static 32])
 {
     pthread_mutex_lock(&pki->lock);
-    int r = xt_policy_order_sign(order, xt_buf_slice(&pki->cas[pki->n_cas - 1].key_pem), ret_order, ret_signature);
+    const xt_pki_ca *ca = &pki->cas[pki->n_cas - 1];
+    int r = xt_tls_bundle_sign(order, xt_buf_slice(&ca->key_pem), ret_signature);
+    memcpy(ret_ca_sha256, ca->sha256, sizeof ca->sha256);
     pthread_mutex_unlock(&pki->lock);
     return xt_error_trace(r);
 }

@@ -60,8 +60,9 @@ XT_MUST_USE int xt_pki_context(xt_pki *pki, SSL_CTX **ret, xt_problem *reterr_pr
 /* A host's certificate for the key of its request. */
 XT_MUST_USE int xt_pki_sign(xt_pki *pki, xt_slice csr_der, xt_slice host_id, xt_buf *ret_pem,
                             xt_problem *reterr_problem);
-/* Signs an order to a host (wire/policy_order.h) by the CA that signs hosts. */
-XT_MUST_USE int xt_pki_sign_policy(xt_pki *pki, const xt_policy_order *order, xt_buf *ret_order, xt_buf *ret_signature);
+/* Signs the bytes of an order to a host (wire/policy_order.h) by the CA that signs hosts, and says which that is. */
+XT_MUST_USE int xt_pki_sign_policy(xt_pki *pki, xt_slice order, xt_buf *ret_signature,
+                                   uint8_t ret_ca_sha256[static 32]);
 /* What a token pins. */
 void xt_pki_pin(xt_pki *pki, uint8_t ret[static 32]);
 void xt_pki_bundle_put(xt_pki *pki, xt_buf *out);

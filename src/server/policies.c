@@ -59,7 +59,7 @@ void xt_policies_changed(xt_policies *p)
 
 uint64_t xt_policies_generation(xt_policies *p)
 {
-    return atomic_load(&p->generation) + xt_hosts_group_changes(p->hosts);
+    return atomic_load(&p->generation) + xt_hosts_group_changes(p->hosts) + atomic_load(&p->pki->generation);
 }
 
 /* ------------------------------------------------------------------------------------------------------ pauses */
@@ -145,15 +145,23 @@ static int make_wish(xt_policies *p, xt_slice host_id, int64_t now_ms, wish *ret
 
 typedef struct sent {
     bool is_there, is_same;
+    bool is_signed; /* by the CA that signs now */
     uint64_t serial;
     xt_buf order, signature;
 } sent;
+
+static bool signs_now(xt_policies *p, xt_slice ca)
+{
+    bool signs = false;
+    return ca.n == 32 && xt_pki_knows(p->pki, (const uint8_t *)ca.p, &signs) && signs;
+}
 
 static int load_sent(xt_policies *p, xt_slice host_id, const wish *w, sent *ret, xt_problem *problem)
 {
     XT_CLEANUP(xt_state_finish) sqlite3_stmt *stmt = NULL;
     int r = xt_state_select(p->state, problem, &stmt,
-                            "SELECT serial, grp, version, until_ms, body, signature FROM policy_orders WHERE host = ?",
+                            "SELECT serial, grp, version, until_ms, body, signature, ca FROM policy_orders WHERE "
+                            "host = ?",
                             "s", host_id);
     if (r == 0 && (r = xt_state_next(p->state, stmt, problem)) == 1) {
         ret->is_there = true;
@@ -163,6 +171,7 @@ static int load_sent(xt_policies *p, xt_slice host_id, const wish *w, sent *ret,
                        sqlite3_column_int64(stmt, 3) == w->pause.until_ms;
         xt_buf_put(&ret->order, xt_sqlite_slice(stmt, 4));
         xt_buf_put(&ret->signature, xt_sqlite_slice(stmt, 5));
+        ret->is_signed = signs_now(p, xt_sqlite_slice(stmt, 6));
         r = xt_buf_done(&ret->order) < 0 || xt_buf_done(&ret->signature) < 0 ? -ENOMEM : 0;
     }
     return r;
@@ -183,16 +192,32 @@ static int make_order(xt_policies *p, xt_slice host_id, const wish *w, int64_t n
         .who = xt_slice_str(w->pause.who),
         .why = xt_slice_str(w->pause.why),
     };
+    uint8_t ca[32];
     xt_buf_reset(&s->order);
     xt_buf_reset(&s->signature);
-    int r = xt_pki_sign_policy(p->pki, &order, &s->order, &s->signature);
+    int r = xt_policy_order_encode(&order, &s->order);
+    if (r == 0)
+        r = xt_pki_sign_policy(p->pki, xt_buf_slice(&s->order), &s->signature, ca);
     if (r)
         return xt_error_trace(r);
     return xt_state_run(p->state, problem, NULL,
                         "INSERT OR REPLACE INTO policy_orders(host, serial, grp, version, until_ms, body, signature, "
-                        "made_ms, outcome, said, stated_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, '', 0)",
-                        "siziibbi", host_id, (int64_t)s->serial, w->group, (int64_t)w->version, w->pause.until_ms,
-                        xt_buf_slice(&s->order), xt_buf_slice(&s->signature), now_ms);
+                        "made_ms, outcome, said, stated_ms, ca) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, '', 0, ?)",
+                        "siziibbib", host_id, (int64_t)s->serial, w->group, (int64_t)w->version, w->pause.until_ms,
+                        xt_buf_slice(&s->order), xt_buf_slice(&s->signature), now_ms, xt_slice_of(ca, sizeof ca));
+}
+
+/* The same order, by the CA that took the other's place: who trusts the new one alone would refuse it. */
+static int sign_anew(xt_policies *p, xt_slice host_id, sent *s, xt_problem *problem)
+{
+    uint8_t ca[32];
+    xt_buf_reset(&s->signature);
+    int r = xt_pki_sign_policy(p->pki, xt_buf_slice(&s->order), &s->signature, ca);
+    if (r)
+        return xt_error_trace(r);
+    return xt_state_run(p->state, problem, NULL,
+                        "UPDATE policy_orders SET signature = ?, ca = ? WHERE host = ? AND serial = ?", "bbsi",
+                        xt_buf_slice(&s->signature), xt_slice_of(ca, sizeof ca), host_id, (int64_t)s->serial);
 }
 
 static int put_message(xt_policies *p, const sent *s, xt_buf *out)
@@ -224,9 +249,12 @@ static int order(xt_policies *p, xt_slice host_id, uint64_t *serial, wish *w, se
     if (!s->is_there && w->version == 0 && w->pause.until_ms == 0)
         return 0;
     /* a pause that is over ended on the host by itself */
+    bool anew = s->is_same && !s->is_signed;
     if (!s->is_same)
         r = make_order(p, host_id, w, now_ms, s, problem);
-    if (r || s->serial == *serial)
+    else if (anew)
+        r = sign_anew(p, host_id, s, problem);
+    if (r || (s->serial == *serial && !anew))
         return xt_error_fold(r);
     r = put_message(p, s, out);
     *serial = s->serial;

@@ -25,7 +25,10 @@ xt_policies *xt_policies_free(xt_policies *policies);
 
 /* Grows when an order may have changed. */
 uint64_t xt_policies_generation(xt_policies *policies);
-/* The POLICY message for a host, unless it is the order *serial; *serial is its number then. 1: out holds it; 0: nothing to send. */
+/*
+ * The POLICY message for a host, unless it is the order *serial; *serial is its number then. The same order comes again when another CA
+ * signs now. 1: out holds it; 0: nothing to send.
+ */
 XT_MUST_USE int xt_policies_order(xt_policies *policies, xt_slice host_id, uint64_t *serial, xt_buf *out,
                                   xt_problem *reterr_problem);
 /* What a host said of its order. */

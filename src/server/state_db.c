@@ -103,6 +103,7 @@ static const xt_sqlite_migration migrations[] = {
     {12, "CREATE TABLE senders(name TEXT PRIMARY KEY, token BLOB NOT NULL UNIQUE, made_ms INTEGER NOT NULL,"
          "  used_ms INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
          "CREATE TABLE open_records(host TEXT PRIMARY KEY, number INTEGER NOT NULL, box BLOB NOT NULL) WITHOUT ROWID;"},
+    {13, "ALTER TABLE policy_orders ADD COLUMN ca BLOB NOT NULL DEFAULT x'';"}, /* SHA-256 of the CA that signed it */
 };
 
 int xt_state_open(const char *path, xt_state **ret, xt_problem *reterr_problem)

@@ -4,12 +4,17 @@
 
 #include "io/tls_trust.h"
 
-int xt_policy_order_sign(const xt_policy_order *order, xt_slice key_pem, xt_buf *ret_order, xt_buf *ret_signature)
+int xt_policy_order_encode(const xt_policy_order *order, xt_buf *ret_order)
 {
     xt_policy_order whole = *order;
     whole.magic = XT_S(XT_POLICY_MAGIC);
     xt_policy_order_put(ret_order, &whole);
-    int r = xt_buf_done(ret_order);
+    return xt_buf_done(ret_order);
+}
+
+int xt_policy_order_sign(const xt_policy_order *order, xt_slice key_pem, xt_buf *ret_order, xt_buf *ret_signature)
+{
+    int r = xt_policy_order_encode(order, ret_order);
     return r == 0 ? xt_error_trace(xt_tls_bundle_sign(xt_buf_slice(ret_order), key_pem, ret_signature))
                   : xt_error_trace(r);
 }
@@ -40,13 +45,14 @@ int xt_policy_order_check(xt_slice order, xt_slice signature, xt_slice trusted_p
     return 0;
 }
 
-bool xt_policy_trust_follow(const xt_policy_message *message, xt_slice trusted_pem, xt_buf *out)
+bool xt_policy_trust_follow(const xt_trust *trust, xt_slice trusted_pem, xt_buf *out)
 {
-    if (xt_slice_eq(message->ca_pem, trusted_pem) || !xt_tls_bundle_is_good(message->ca_pem) ||
-        !(xt_tls_bundle_is_signed(message->ca_pem, message->vouch, trusted_pem) ||
-          xt_tls_bundle_is_signed(message->ca_pem, message->vouch2, trusted_pem)))
+    if (trust->ca_pem.n > XT_POLICY_TRUST_BYTES || xt_slice_eq(trust->ca_pem, trusted_pem) ||
+        !xt_tls_bundle_is_good(trust->ca_pem) ||
+        !(xt_tls_bundle_is_signed(trust->ca_pem, trust->signature, trusted_pem) ||
+          xt_tls_bundle_is_signed(trust->ca_pem, trust->signature2, trusted_pem)))
         return false;
     xt_buf_reset(out);
-    xt_buf_put(out, message->ca_pem);
+    xt_buf_put(out, trust->ca_pem);
     return xt_buf_done(out) == 0;
 }

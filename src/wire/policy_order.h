@@ -12,6 +12,7 @@
 #define XT_POLICY_MAGIC         "exectrail-policy-1\n"
 #define XT_POLICY_ORDER_BYTES   98304
 #define XT_POLICY_MESSAGE_BYTES (XT_POLICY_ORDER_BYTES + 32768)
+#define XT_POLICY_TRUST_BYTES   32768
 #define XT_PAUSE_MAX_MS         UINT64_C(86400000) /* a day: no order pauses a host for longer */
 
 enum {
@@ -19,7 +20,8 @@ enum {
     XT_ORDER_E_OLD = 2, /* older than the one before: nothing to be said about, it may come late */
 };
 
-/* magic is filled in. */
+/* The bytes that are signed. magic is filled in. */
+XT_MUST_USE int xt_policy_order_encode(const xt_policy_order *order, xt_buf *ret_order);
 XT_MUST_USE int xt_policy_order_sign(const xt_policy_order *order, xt_slice key_pem, xt_buf *ret_order,
                                      xt_buf *ret_signature);
 /*
@@ -32,4 +34,4 @@ XT_MUST_USE int xt_policy_order_check(xt_slice order, xt_slice signature, xt_sli
  * The CAs that are trusted from now on, when a message brings others that one of those vouches for; out is untouched otherwise.
  * True: out holds other ones.
  */
-bool xt_policy_trust_follow(const xt_policy_message *message, xt_slice trusted_pem, xt_buf *out);
+bool xt_policy_trust_follow(const xt_trust *trust, xt_slice trusted_pem, xt_buf *out);

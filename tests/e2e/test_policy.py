@@ -1,4 +1,5 @@
 """Optional groups of rules, policies from the server, pauses: real agent, real kernel."""
+import json
 import os
 import subprocess
 import sys
@@ -138,6 +139,29 @@ class Policies(PolicyScene):
         self.assertTrue(wait_for(lambda: "-k uploads" in self.loaded(), 20, 0.2), "the server sends it again")
         self.assertEqual(agent.stop(), 0)
         self.assertNotIn("exectrail", self.loaded())
+
+    def test_a_new_ca_while_no_order_comes(self):
+        agent = Agent(self.folder, self.server)
+        self.put("exits = off\n")
+        self.assertTrue(wait_for(lambda: self.info()["applied"] == 1, 15, 0.2), agent.process.text())
+        for command in ("rotate", "retire"):
+            exectrail("ca", command, "--data", self.server.data)
+            ours = (self.server.data / "ca.pem").read_bytes()
+            self.assertTrue(wait_for(lambda: (agent.state / "policy-ca.pem").read_bytes() == ours, 20, 0.1), agent.process.text())
+            # the certificate of the host follows; only then may the old one go
+            self.assertTrue(wait_for(lambda: self.host()["ca"] == [json.loads(l) for l in exectrail("ca", "list", "--data", self.server.data, "--format", "ndjson").stdout.splitlines()][-1]["id"], 20, 0.2))
+        self.assertTrue(self.found("action:policy-ca-changed"))
+        # what is in force is signed by the new one now, also at a start without a server
+        self.server.kill()
+        self.assertEqual(agent.stop(), 0)
+        agent.start(wait=False)
+        self.assertTrue(wait_for(lambda: b"policy all 1: in force" in run(AGENT, "status", "--state", agent.state, check=False).stdout, 20, 0.2), agent.process.text())
+        self.server.start()
+        agent.wait_connected()
+        self.put(self.text(f"-w {self.watched} -p wa -k uploads"))
+        self.assertTrue(wait_for(lambda: "-k uploads" in self.loaded(), 15, 0.1), agent.process.text())
+        self.assertNotIn("not signed by a CA", agent.process.text())
+        self.assertEqual(agent.stop(), 0)
 
     def test_bad_policies_are_refused_by_the_server(self):
         for text, said in ((f"rules = web\n[rules web]\n-a never,exit -F arch=b64 -S execve\n", "policy all:3: a rule of a policy records"),

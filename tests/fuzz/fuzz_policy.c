@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     xt_policy_state state;
     if (xt_policy_message_decode(bytes, &message, &problem) == 0) {
         xt_buf trusted = XT_BUF_INIT;
-        assert(!xt_policy_trust_follow(&message, XT_S_NULL, &trusted));
+        const xt_trust trust = {.ca_pem = message.ca_pem, .signature = message.vouch, .signature2 = message.vouch2};
+        assert(!xt_policy_trust_follow(&trust, XT_S_NULL, &trusted));
         assert(xt_policy_order_check(message.order, message.signature, message.ca_pem, XT_S("host"), 0, &order,
                                      &problem) != 0);
         xt_buf_fini(&trusted);

@@ -198,6 +198,47 @@ static void test_trust(void **state)
     xt_buf_fini(&wrong);
 }
 
+/* A TRUST message, as the shipper passes it on. */
+static int trust(xt_policy_store *store, const xt_buf *bundle, const xt_buf *signer, const xt_buf *second)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf bytes = XT_BUF_INIT, vouch = XT_BUF_INIT, vouch2 = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+    assert_int_equal(xt_tls_bundle_sign(xt_buf_slice(bundle), xt_buf_slice(signer), &vouch), 0);
+    if (second)
+        assert_int_equal(xt_tls_bundle_sign(xt_buf_slice(bundle), xt_buf_slice(second), &vouch2), 0);
+    const xt_trust m = {
+        .ca_pem = xt_buf_slice(bundle), .signature = xt_buf_slice(&vouch), .signature2 = xt_buf_slice(&vouch2)};
+    xt_trust_put(&bytes, &m);
+    int r = xt_policy_store_trust(store, xt_buf_slice(&bytes), &problem);
+    assert_true(r != XT_ORDER_E_REFUSED || xt_problem_is_set(&problem));
+    return r;
+}
+
+/* A CA takes the other's place while no order comes: the next one, of the new CA, is believed all the same. */
+static void test_trust_without_orders(void **state)
+{
+    xt_buf both = XT_BUF_INIT;
+    xt_policy_store store;
+    xt_buf_put(&both, xt_buf_slice(&ca));
+    xt_buf_put(&both, xt_buf_slice(&ca2));
+    xt_policy_store_open(&store, dir, NULL, HOST, NOW);
+    assert_int_equal(plain(&store, &key, HOST, 5, ""), 0);
+    assert_int_equal(trust(&store, &ca2, &key2, NULL), XT_ORDER_E_REFUSED);
+    assert_int_equal(trust(&store, &both, &key2, NULL), XT_ORDER_E_REFUSED);
+    assert_int_equal(trust(&store, &both, &key, &key2), 0);
+    assert_int_equal(trust(&store, &both, &key, &key2), XT_POLICY_STORE_SAME);
+    /* the order in force, signed by the other */
+    assert_int_equal(take(&store, message(&key2, HOST, 5, "", xt_buf_slice(&both), XT_S_NULL)), XT_POLICY_STORE_SAME);
+    assert_int_equal(trust(&store, &ca2, &key2, NULL), 0);
+    xt_policy_store_close(&store);
+    xt_policy_store_open(&store, dir, NULL, HOST, NOW);
+    assert_true(xt_policy_store_has_order(&store)); /* though the CA that signed it first is gone */
+    assert_int_equal(take(&store, message(&key, HOST, 10, "", xt_buf_slice(&ca2), XT_S_NULL)), XT_ORDER_E_REFUSED);
+    assert_int_equal(take(&store, message(&key2, HOST, 10, "", xt_buf_slice(&ca2), XT_S_NULL)), 0);
+    xt_policy_store_close(&store);
+    xt_buf_fini(&both);
+}
+
 /* With a token it is what the token pins, and nothing else. */
 static void test_pinned_by_token(void **state)
 {
@@ -224,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_same_bytes_are_no_news, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_trust, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trust_without_orders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pinned_by_token, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,6 +191,31 @@ static void test_orders(void **state)
     fixture_close(h.f);
 }
 
+/* An order stays good when the CA that signed it goes: it is signed anew, and sent again. */
+static void test_orders_follow_the_ca(void **state)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf a = XT_BUF_INIT, b = XT_BUF_INIT;
+    house h = begin(state);
+    xt_policies *p = h.f->app->policies;
+    xt_policy_order order;
+    set(&h, "web", TEXT);
+    roll_out(&h, "web", "100", 0);
+    assert_true(order_of(&h, 0, &order, &a));
+    uint64_t serial = order.serial, generation = xt_policies_generation(p);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(i == 0 ? xt_pki_rotate(&h.f->app->pki, NULL) : xt_pki_retire(&h.f->app->pki, NULL), 0);
+        assert_true(xt_policies_generation(p) != generation);
+        generation = xt_policies_generation(p);
+        xt_buf_reset(&b);
+        uint64_t had = serial;
+        assert_int_equal(xt_policies_order(p, xt_slice_str(h.ids[0]), &had, &b, NULL), i == 0);
+        assert_int_equal(had, serial);
+        assert_true(order_of(&h, 0, &order, &a)); /* checked against the CAs that are left */
+        assert_int_equal(order.serial, serial);
+    }
+    fixture_close(h.f);
+}
+
 static void test_pauses(void **state)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf a = XT_BUF_INIT;
@@ -250,6 +275,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_waves, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_halts_by_itself, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_orders, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_orders_follow_the_ca, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_pauses, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_refused, fixture_setup, fixture_teardown),
     };
