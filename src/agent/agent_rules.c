@@ -52,7 +52,7 @@ static void add_policy(view *v, const xt_agent_settings *settings)
     xt_arena arena;
     if (!(settings->policy_words & XT_POLICY_RULES))
         return;
-    xt_policy_store_open(&store, settings->state, NULL, NULL, 0);
+    xt_policy_store_open(&store, settings->state, NULL, NULL, &(xt_policy_time){.boot_id = ""});
     xt_arena_init(&arena, (size_t)4 << 20);
     if (xt_policy_store_has_order(&store) &&
         xt_policy_parse(store.order.text, "policy", xt_rule_is_folder_now, &arena, &policy, NULL) == 0)

@@ -5,6 +5,7 @@
  *
  * A pause takes all of the agent's rules away and stops the canary; execs of that time are not held against audit.
  */
+#include "agent/beat_book.h"
 #include "agent/channel.h"
 #include "agent/collector_private.h"
 #include "agent/rule_groups.h"
@@ -14,7 +15,9 @@
 #include "base/timestamp.h"
 
 #define POLICY_ARENA_BYTES ((size_t)4 << 20)
-#define EXCUSED_MS         1000 /* rules take effect a little later than they are loaded */
+#define OTHER_HOST         "policies for that one are refused (to enrol anew, remove STATE/shipper)"
+#define NOTE_MS            60000 /* how often it is written down what is left of a pause */
+#define EXCUSED_MS         1000  /* rules take effect a little later than they are loaded */
 
 /* ---------------------------------------------------------------------------------------------------- settings */
 
@@ -25,6 +28,20 @@ static const char *source_of(const xt_policy_order *order, char ret[static 128])
                   (unsigned long long)order->version);
     ret[out.n] = '\0';
     return ret;
+}
+
+static xt_policy_time now_of(const xt_collector *c)
+{
+    return (xt_policy_time){
+        .wall_ms = xt_clock_wall_ms(&xt_clock_system), .up_ms = xt_beat_now_ms(), .boot_id = c->base_settings->boot_id};
+}
+
+/* When the pause will end, by the wall clock as it is now; 0: there is none. */
+static int64_t paused_until_ms(const xt_collector *c)
+{
+    const xt_policy_time now = now_of(c);
+    int64_t left_ms = xt_policy_store_left_ms(&c->policy.store, &now);
+    return left_ms ? now.wall_ms + left_ms : 0;
 }
 
 static unsigned allowed(const xt_collector *c)
@@ -102,7 +119,7 @@ void xt_collector_policy_tell(xt_collector *c)
     const xt_policy_state state = {
         .serial = c->policy.serial,
         .outcome = c->policy.outcome,
-        .paused_until_ms = (uint64_t)c->policy.store.pause_until_ms,
+        .paused_until_ms = (uint64_t)paused_until_ms(c),
         .sentence = xt_slice_str(c->policy.sentence),
     };
     if (c->family.shipper_fd < 0)
@@ -125,7 +142,7 @@ static void conclude(xt_collector *c, uint64_t serial, uint64_t outcome, const c
 static void say_pause(xt_collector *c, const xt_policy_order *order)
 {
     char until[25];
-    xt_timestamp_format(c->policy.store.pause_until_ms, until);
+    xt_timestamp_format(paused_until_ms(c), until);
     xt_log(XT_LOG_WARN, "paused until %s by %.*s: %.*s", until, XT_S_ARGS(order->who), XT_S_ARGS(order->why));
     xt_collector_say(c, "paused", "nothing is recorded until %s: paused by %.*s: %.*s", until, XT_S_ARGS(order->who),
                      XT_S_ARGS(order->why));
@@ -195,13 +212,23 @@ static void applied(xt_collector *c, const xt_policy_order *order, const char *n
 /* A pause that the host does not allow is no reason to refuse the rest. */
 static bool wants_pause(const xt_collector *c, const xt_policy_order *order)
 {
-    return order->pause_ms > 0 && (allowed(c) & XT_POLICY_PAUSE);
+    return (allowed(c) & XT_POLICY_PAUSE) && xt_policy_pause_left_ms(order, xt_clock_wall_ms(&xt_clock_system)) > 0;
+}
+
+/* Kept back on its way, or this host's clock is ahead of the server's. */
+static void say_late(xt_collector *c, const xt_policy_order *order)
+{
+    if (order->pause_ms == 0 || !(allowed(c) & XT_POLICY_PAUSE))
+        return;
+    xt_log(XT_LOG_WARN, "a pause came that was over already, by this host's clock");
+    xt_collector_say(c, "resumed", "a pause came that was over already, by this host's clock: recording goes on");
 }
 
 static void carry_out(xt_collector *c, const xt_policy_message *message, const xt_policy_order *order)
 {
     char name[128];
     xt_problem problem = XT_PROBLEM_INIT;
+    const xt_policy_time now = now_of(c);
     xt_arena arena;
     bool was_paused = xt_watch_is_paused(&c->watch), paused = wants_pause(c, order);
     bool same = xt_policy_store_has_order(&c->policy.store) && c->policy.store.order.version == order->version &&
@@ -214,7 +241,7 @@ static void carry_out(xt_collector *c, const xt_policy_message *message, const x
         xt_problem_set(&problem, "the host's own settings say: policy = off");
     if (r == 0) {
         xt_problem later = XT_PROBLEM_INIT;
-        r = xt_policy_store_keep(&c->policy.store, message, xt_clock_wall_ms(&xt_clock_system), &problem);
+        r = xt_policy_store_keep(&c->policy.store, message, &now, &problem);
         if (r != 0 && xt_policy_store_has_order(&c->policy.store) &&
             apply(c, &c->policy.store.order, was_paused, false, &arena, &later) != 0)
             xt_log_problem(XT_LOG_ERROR, &later);
@@ -223,7 +250,7 @@ static void carry_out(xt_collector *c, const xt_policy_message *message, const x
         refuse(c, order->serial, name, &problem);
     } else {
         if (!paused)
-            c->policy.store.pause_until_ms = 0;
+            c->policy.store.pause_end_ms = 0;
         if (!same)
             applied(c, &c->policy.store.order, name);
         else
@@ -232,6 +259,8 @@ static void carry_out(xt_collector *c, const xt_policy_message *message, const x
             say_pause(c, &c->policy.store.order);
         else if (was_paused)
             say_resumed(c, "somebody ended the pause");
+        else
+            say_late(c, &c->policy.store.order);
         xt_collector_beat(c);
     }
     xt_arena_fini(&arena);
@@ -244,10 +273,9 @@ void xt_collector_policy_take(xt_collector *c, xt_slice payload)
     xt_problem problem = XT_PROBLEM_INIT;
     if (!c->watching || c->end)
         return;
-    int r = xt_policy_store_take(&c->policy.store, payload, &message, &order, &problem);
-    if (r == XT_ORDER_E_OLD) {
-        xt_log(XT_LOG_WARN, "a policy that is older than the one in force came, and is passed over");
-    } else if (r != 0 && r != XT_POLICY_STORE_SAME) {
+    const xt_policy_time now = now_of(c);
+    int r = xt_policy_store_take(&c->policy.store, payload, &now, &message, &order, &problem);
+    if (r != 0 && r != XT_POLICY_STORE_SAME) {
         refuse(c, 0, "what came as a policy", &problem);
     } else if (r == 0) {
         carry_out(c, &message, &order);
@@ -280,9 +308,9 @@ int xt_collector_policy_open(xt_collector *c, xt_rule_book *groups, xt_problem *
     xt_problem wrong = XT_PROBLEM_INIT;
     xt_arena arena;
     char source[128];
+    const xt_policy_time now = now_of(c);
     if (c->family.shipper_fd >= 0)
-        xt_policy_store_open(&c->policy.store, c->base_settings->state, c->base_settings->token, c->host_id,
-                             xt_clock_wall_ms(&xt_clock_system));
+        xt_policy_store_open(&c->policy.store, c->base_settings->state, c->base_settings->token, c->host_id, &now);
     const xt_policy_order *order = &c->policy.store.order;
     xt_arena_init(&arena, POLICY_ARENA_BYTES);
     if (xt_policy_store_has_order(&c->policy.store) && allowed(c)) {
@@ -305,7 +333,13 @@ int xt_collector_policy_open(xt_collector *c, xt_rule_book *groups, xt_problem *
 void xt_collector_policy_begin(xt_collector *c)
 {
     xt_problem problem = XT_PROBLEM_INIT;
-    if (c->policy.store.pause_until_ms && (allowed(c) & XT_POLICY_PAUSE)) {
+    if (c->policy.store.is_other_host) {
+        xt_log(XT_LOG_WARN, "this host is bound to the id %s, and its shipper says %s: " OTHER_HOST,
+               c->policy.store.host_id, c->host_id);
+        xt_collector_say(c, "policy-refused", "this host is bound to the id %s, and its shipper says %s: " OTHER_HOST,
+                         c->policy.store.host_id, c->host_id);
+    }
+    if (c->policy.store.pause_end_ms && (allowed(c) & XT_POLICY_PAUSE)) {
         if (xt_watch_change(&c->watch, NULL, true, true, &problem) == 0)
             say_pause(c, &c->policy.store.order);
         else
@@ -320,8 +354,14 @@ void xt_collector_policy_turn(xt_collector *c)
     if (!xt_watch_is_paused(&c->watch))
         return;
     excuse(c);
-    if (xt_clock_wall_ms(&xt_clock_system) < c->policy.store.pause_until_ms)
+    const xt_policy_time now = now_of(c);
+    if (now.up_ms < c->policy.store.pause_end_ms) {
+        if (now.up_ms - c->policy.noted_ms >= NOTE_MS)
+            xt_policy_store_note(&c->policy.store, &now);
+        if (now.up_ms - c->policy.noted_ms >= NOTE_MS)
+            c->policy.noted_ms = now.up_ms;
         return;
+    }
     xt_problem problem = XT_PROBLEM_INIT;
     xt_arena arena;
     xt_arena_init(&arena, POLICY_ARENA_BYTES);
@@ -331,7 +371,7 @@ void xt_collector_policy_turn(xt_collector *c)
         xt_log_problem(XT_LOG_ERROR, &problem); /* tried again at the next turn */
         return;
     }
-    xt_policy_store_unpause(&c->policy.store);
+    xt_policy_store_unpause(&c->policy.store, &now);
     say_resumed(c, "its time is over");
     conclude(c, c->policy.serial, c->policy.outcome, c->policy.sentence);
     xt_collector_beat(c);
@@ -354,7 +394,7 @@ void xt_collector_policy_status(const xt_collector *c, xt_buf *out)
                   outcomes[c->policy.outcome < 4 ? c->policy.outcome : 0]);
     if (c->policy.sentence[0])
         xt_buf_printf(out, "policy_refused=%s\n", c->policy.sentence);
-    if (store->pause_until_ms)
-        xt_buf_printf(out, "paused_until_ms=%lld\npaused_by=%.*s: %.*s\n", (long long)store->pause_until_ms,
+    if (store->pause_end_ms)
+        xt_buf_printf(out, "paused_until_ms=%lld\npaused_by=%.*s: %.*s\n", (long long)paused_until_ms(c),
                       XT_S_ARGS(store->order.who), XT_S_ARGS(store->order.why));
 }

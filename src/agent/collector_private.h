@@ -46,6 +46,7 @@ typedef struct xt_collector_care {
 typedef struct xt_collector_policy {
     xt_policy_store store;
     uint64_t serial, outcome; /* of the order that was judged last (xt_policy_outcome); 0: none was */
+    int64_t noted_ms;         /* CLOCK_BOOTTIME; when it was written down what is left of a pause */
     unsigned pinned;          /* what of it the host's own settings keep away */
     char sentence[400];       /* why it was refused */
 } xt_collector_policy;

@@ -4,6 +4,8 @@
  */
 #include "agent/state_folder.h"
 
+#include "agent/policy_pin.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -111,6 +113,9 @@ int xt_state_folder_open(const char *path, const xt_privilege_user *user, int *r
         return failed(path, errno, "opened", reterr_problem);
     int lock = -1;
     r = lock_take(path, folder, &lock, reterr_problem);
+    /* made anew: root enrols the host again, and what it was bound to is past */
+    if (r == 0 && faccessat(folder, "shipper", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+        (void)unlinkat(folder, XT_PIN_FILE, 0);
     int shipper = r == 0 ? open_owned(folder, "shipper", user) : -1;
     int spool = shipper >= 0 ? open_owned(shipper, "spool", user) : -1;
     close(folder);
