@@ -33,7 +33,7 @@ typedef struct family_sockets {
     int helper[2];    /* collector, helper */
     int canary[2];    /* collector, helper */
     int addresses[2]; /* shipper, helper */
-    int inherited[2]; /* the collector's, from the agent before */
+    int inherited[3]; /* the collector's, from the agent before */
 } family_sockets;
 
 static int open_sockets(family_sockets *s)
@@ -84,8 +84,8 @@ static int contain_child(const xt_privilege_user *user, xt_sandbox_role role, in
 
 static int run_helper(const family_sockets *s, const xt_privilege_user *user)
 {
-    const int closing[] = {s->shipper[0],   s->shipper[1],   s->helper[0],   s->canary[0],
-                           s->addresses[0], s->inherited[0], s->inherited[1]};
+    const int closing[] = {s->shipper[0],   s->shipper[1],   s->helper[0],    s->canary[0],
+                           s->addresses[0], s->inherited[0], s->inherited[1], s->inherited[2]};
     const int mine[] = {s->helper[1], s->canary[1], s->addresses[1]};
     become_child("exectrail-help", closing, XT_COUNT_OF(closing));
     if (chdir("/") < 0 || contain_child(user, XT_SANDBOX_HELPER, -1, 64) < 0)
@@ -97,8 +97,8 @@ static int run_helper(const family_sockets *s, const xt_privilege_user *user)
 static int run_shipper(const xt_agent_settings *settings, const family_sockets *s, const xt_privilege_user *user,
                        int folder)
 {
-    const int closing[] = {s->shipper[0], s->helper[0],    s->helper[1],    s->canary[0],
-                           s->canary[1],  s->addresses[1], s->inherited[0], s->inherited[1]};
+    const int closing[] = {s->shipper[0],   s->helper[0],    s->helper[1],    s->canary[0],   s->canary[1],
+                           s->addresses[1], s->inherited[0], s->inherited[1], s->inherited[2]};
     become_child("exectrail-ship", closing, XT_COUNT_OF(closing));
     if (fchdir(folder) < 0 || contain_child(user, XT_SANDBOX_SHIPPER, folder, 256) < 0)
         return 1;
@@ -109,7 +109,7 @@ static int run_shipper(const xt_agent_settings *settings, const family_sockets *
 static int fork_family(const xt_agent_settings *settings, const xt_privilege_user *user, int folder,
                        xt_collector_family *ret, bool *ret_child)
 {
-    family_sockets s = {.inherited = {ret->inherited.audit_fd, ret->inherited.connector_fd}};
+    family_sockets s = {.inherited = {ret->inherited.audit_fd, ret->inherited.connector_fd, ret->inherited.note_fd}};
     *ret_child = true;
     if (open_sockets(&s) < 0)
         return -errno;
@@ -156,10 +156,8 @@ static int run(xt_agent_settings *settings, xt_problem *problem)
     }
     r = fork_family(settings, &user, folder, &family, &child);
     close(folder);
-    if (child) {
-        xt_buf_fini(&family.inherited.bytes); /* the collector's */
+    if (child)
         return r < 0 ? 1 : r;
-    }
     if (r < 0) {
         xt_log(XT_LOG_ERROR, "the agent's processes cannot be started: %s", strerror(-r));
         return 1;

@@ -452,8 +452,6 @@ static int begin(xt_collector *c, xt_problem *problem)
     r = xt_collector_witness_open(c);
     if (r == 0)
         xt_collector_keep(c);
-    if (r == 0 && c->watch.adopted)
-        from->connector_fd = c->connector ? -1 : from->connector_fd;
     if (r == 0 && (c->watch.records || c->connector))
         r = xt_ring_open(&c->ring);
     if (r == 0 && c->ring)
@@ -476,7 +474,7 @@ static int begin(xt_collector *c, xt_problem *problem)
         r = send_ready(c);
     if (r == 0) {
         xt_collector_policy_begin(c);
-        (void)xt_notify_say(&c->family.notify, "READY=1");
+        c->owes_ready = xt_notify_say(&c->family.notify, "READY=1") < 0;
         xt_collector_beat(c);
     }
     if (r < 0)
@@ -649,6 +647,7 @@ int xt_collector_run(const xt_agent_settings *settings, const xt_collector_famil
 {
     xt_collector c = {.base_settings = settings, .effective = *settings, .family = *family};
     c.settings = &c.effective;
+    xt_handover_read_note(&c.family.inherited);
     int signals = signals_open();
     if (signals < 0) {
         xt_log(XT_LOG_ERROR, "signals cannot be received: %s", strerror(errno));

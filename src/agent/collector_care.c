@@ -168,6 +168,7 @@ void xt_collector_look(xt_collector *c, int64_t now_ms)
     if (!c->decoder)
         return;
     xt_collector_keep(c);
+    c->owes_ready = c->owes_ready && xt_notify_say(&c->family.notify, "READY=1") < 0;
     look_at_files(c);
     look_at(c, c->family.shipper, "shipper", &c->care.is_stopped[0]);
     look_at(c, c->family.helper, "helper", &c->care.is_stopped[1]);
@@ -213,7 +214,7 @@ static void put_handover(const xt_collector *c, xt_buf *status)
     xt_buf_puts(status, "handover=");
     if (xt_collector_adopted_put(c, &out))
         xt_buf_put(status, xt_slice_skip(xt_buf_slice(&out), 2)); /* "; " */
-    else if (c->watch.owned && c->settings->supervised)
+    else if (c->watch.owned && c->kept_owner == c->watch.owner)
         xt_buf_puts(status, "the service manager keeps the audit socket for the next agent");
     else
         xt_buf_puts(status, "none: nobody keeps the audit socket while the agent is replaced");

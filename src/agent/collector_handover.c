@@ -16,19 +16,33 @@
 
 bool xt_collector_can_leave(const xt_collector *c)
 {
-    return c->settings->supervised && c->watching && c->watch.owned && c->decoder;
+    return c->settings->supervised && c->watching && c->watch.owned && c->decoder && c->kept_owner == c->watch.owner;
 }
 
+/* Of the agent before, and nobody here reads it: the kernel would fill it up. */
+static void forget_connector(xt_collector *c)
+{
+    int *fd = &c->family.inherited.connector_fd;
+    if (*fd < 0)
+        return;
+    close(*fd);
+    *fd = -1;
+    xt_handover_drop_connector(&c->family.notify);
+}
+
+/* What the manager was not told (its socket is full) it is told at the next look. */
 void xt_collector_keep(xt_collector *c)
 {
     const xt_notify *notify = &c->family.notify;
-    if (!c->watch.owned || notify->fd < 0 || c->kept_owner == c->watch.owner)
+    forget_connector(c);
+    if (!c->watch.owned || notify->fd < 0)
         return;
-    if (!c->watch.adopted)
-        xt_handover_store_audit(notify, xt_netlink_fd(c->watch.records), c->watch.owner, c->kept_owner);
-    if (c->connector && c->kept_owner == 0 && !(c->watch.adopted && c->family.inherited.connector_fd >= 0))
-        xt_handover_store_connector(notify, xt_proc_connector_fd(c->connector));
-    c->kept_owner = c->watch.owner;
+    if (c->kept_owner != c->watch.owner &&
+        (c->watch.adopted ||
+         xt_handover_store_audit(notify, xt_netlink_fd(c->watch.records), c->watch.owner, c->kept_owner) == 0))
+        c->kept_owner = c->watch.owner;
+    if (c->connector && !c->keeps_connector)
+        c->keeps_connector = xt_handover_store_connector(notify, xt_proc_connector_fd(c->connector)) == 0;
 }
 
 void xt_collector_drop(xt_collector *c)
@@ -41,8 +55,15 @@ void xt_collector_drop(xt_collector *c)
 
 int xt_collector_adopt_connector(xt_collector *c)
 {
-    int fd = c->family.inherited.connector_fd;
-    return c->watch.adopted && fd >= 0 ? xt_proc_connector_adopt(fd, &c->connector) : XT_PROC_CONNECTOR_E_ABSENT;
+    int *fd = &c->family.inherited.connector_fd;
+    if (!c->watch.adopted || *fd < 0)
+        return XT_PROC_CONNECTOR_E_ABSENT;
+    int r = xt_proc_connector_adopt(*fd, &c->connector);
+    if (r == 0) {
+        *fd = -1;
+        c->keeps_connector = true;
+    }
+    return r;
 }
 
 static int resume(xt_collector *c, const xt_handover_note *note)

@@ -102,6 +102,8 @@ struct xt_collector {
     bool leaves;      /* at the end the next agent goes on: nothing is given back */
     bool is_whole;    /* and nothing was lost on the way */
     pid_t kept_owner; /* under which the service manager keeps the audit socket; 0: it does not */
+    bool keeps_connector;
+    bool owes_ready;  /* the service manager has not taken READY=1 */
     char reason[160]; /* why it ends */
 };
 
@@ -149,7 +151,7 @@ void xt_collector_policy_close(xt_collector *c);
 
 /*
  * collector_handover.c: adopt: after the decoder is made, takes what the agent before left; keep: the sockets are
- * stored with the service manager; leave: hands over instead of giving back; drop: gives back, and the manager forgets.
+ * stored with the service manager, and that of before which nobody took is given up; leave: hands over instead of giving back; drop: gives back, and the manager forgets.
  */
 int xt_collector_adopt_connector(xt_collector *c);
 XT_MUST_USE int xt_collector_adopt(xt_collector *c);

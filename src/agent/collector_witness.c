@@ -174,6 +174,7 @@ static void canary_failed(xt_collector *c, const char *reason, const char *sente
         xt_event_set_num(&event, XT_F_PID, c->canary.pid);
     if (xt_collector_emit(c, &event, &c->witness_arena) < 0)
         xt_log(XT_LOG_WARN, "an event of action canary-lost was not taken");
+    xt_collector_note(c, "canary-lost", xt_slice_str(sentence));
     hurry(c);
 }
 
@@ -211,10 +212,25 @@ static void canary_turn(xt_collector *c)
             "a known exec was not recorded: audit is off, has another owner, hides it by a rule, or is stuck");
 }
 
+/* It lives (else its end were heard of), and does not listen: what stays readable for ever is not waited for. */
+static void canary_gone(xt_collector *c)
+{
+    close(c->family.canary_fd);
+    c->family.canary_fd = -1;
+    c->canary.interval_ms = 0;
+    c->canary.is_asked = false;
+    c->canary.is_lost = true;
+    canary_failed(c, "no-helper",
+                  "the helper process has closed the socket on which it is asked for canaries: there are no more");
+}
+
 void xt_collector_canary_answer(xt_collector *c)
 {
     static xt_helper_answer answer;
-    if (xt_helper_take(c->family.canary_fd, 0, &answer) < 0)
+    int r = xt_helper_take(c->family.canary_fd, 0, &answer);
+    if (r < 0 && r != -EAGAIN && !c->end)
+        canary_gone(c);
+    if (r < 0)
         return;
     xt_reader reader = xt_reader_of(answer.data);
     uint32_t pid = xt_reader_u32(&reader);

@@ -104,15 +104,17 @@ static int read_all(int fd, xt_buf *out)
     return 0;
 }
 
-static void take_note(xt_handover *h, int fd)
+void xt_handover_read_note(xt_handover *h)
 {
+    if (h->note_fd < 0)
+        return;
     xt_buf_reset(&h->bytes);
-    int r = read_all(fd, &h->bytes);
+    int r = read_all(h->note_fd, &h->bytes);
     if (r < 0)
         snprintf(h->refused, sizeof h->refused, "it cannot be read: %s", strerror(-r));
     else
         h->has_note = xt_handover_note_get(xt_buf_slice(&h->bytes), &h->note, h->refused);
-    close(fd);
+    close_one(&h->note_fd);
 }
 
 static void take_one(xt_handover *h, xt_slice name, int fd)
@@ -128,7 +130,8 @@ static void take_one(xt_handover *h, xt_slice name, int fd)
         close_one(&h->connector_fd);
         h->connector_fd = fd;
     } else if (xt_slice_eq(name, XT_S(NOTE))) {
-        take_note(h, fd);
+        close_one(&h->note_fd);
+        h->note_fd = fd;
     } else {
         close(fd);
     }
@@ -146,7 +149,7 @@ void xt_handover_receive(xt_handover *ret)
     const char *names = getenv("LISTEN_FDNAMES");
     uint64_t n = number_of("LISTEN_PID") == (uint64_t)getpid() ? number_of("LISTEN_FDS") : 0;
     xt_slice rest = names ? xt_slice_str(names) : XT_S_NULL, name;
-    *ret = (xt_handover){.audit_fd = -1, .connector_fd = -1, .bytes = XT_BUF_INIT};
+    *ret = (xt_handover){.audit_fd = -1, .connector_fd = -1, .note_fd = -1, .bytes = XT_BUF_INIT};
     for (uint64_t i = 0; i < n && i < MAX_FDS; i++)
         take_one(ret, xt_slice_cut(&rest, ':', &name) ? name : XT_S(""), FIRST_FD + (int)i);
     unsetenv("LISTEN_PID");
@@ -158,23 +161,29 @@ void xt_handover_fini(xt_handover *h)
 {
     close_one(&h->audit_fd);
     close_one(&h->connector_fd);
+    close_one(&h->note_fd);
     xt_buf_fini(&h->bytes);
 }
 
 /* ---- leaving ---- */
 
-void xt_handover_store_audit(const xt_notify *notify, int fd, pid_t owner, pid_t before)
+int xt_handover_store_audit(const xt_notify *notify, int fd, pid_t owner, pid_t before)
 {
     char name[32];
     if (before > 0)
         (void)xt_notify_say(notify, "FDSTOREREMOVE=1\nFDNAME=" AUDIT "%d", before);
     snprintf(name, sizeof name, AUDIT "%d", owner);
-    (void)!xt_notify_store(notify, name, fd);
+    return xt_notify_store(notify, name, fd);
 }
 
-void xt_handover_store_connector(const xt_notify *notify, int fd)
+int xt_handover_store_connector(const xt_notify *notify, int fd)
 {
-    (void)!xt_notify_store(notify, CONNECTOR, fd);
+    return xt_notify_store(notify, CONNECTOR, fd);
+}
+
+void xt_handover_drop_connector(const xt_notify *notify)
+{
+    (void)xt_notify_say(notify, "FDSTOREREMOVE=1\nFDNAME=" CONNECTOR);
 }
 
 void xt_handover_drop_note(const xt_notify *notify)
@@ -185,7 +194,7 @@ void xt_handover_drop_note(const xt_notify *notify)
 void xt_handover_drop(const xt_notify *notify, pid_t owner)
 {
     (void)xt_notify_say(notify, "FDSTOREREMOVE=1\nFDNAME=" AUDIT "%d", owner);
-    (void)xt_notify_say(notify, "FDSTOREREMOVE=1\nFDNAME=" CONNECTOR);
+    xt_handover_drop_connector(notify);
     xt_handover_drop_note(notify);
     xt_notify_wait(notify, BARRIER_MS);
 }

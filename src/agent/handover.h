@@ -32,21 +32,28 @@ typedef struct xt_handover_note {
 } xt_handover_note;
 
 typedef struct xt_handover {
-    int audit_fd, connector_fd; /* -1: none */
-    pid_t owner;                /* who named the audit socket to the kernel */
+    int audit_fd, connector_fd, note_fd; /* -1: none */
+    pid_t owner;                         /* who named the audit socket to the kernel */
     xt_handover_note note;
     bool has_note;
     char refused[96]; /* why a note that came was not read; empty */
     xt_buf bytes;     /* the note's */
 } xt_handover;
 
-/* Takes LISTEN_FDS and its kin out of the environment. What cannot be made sense of is closed. */
+/* Takes LISTEN_FDS and its kin out of the environment. What cannot be made sense of is closed. The note is not read yet. */
 void xt_handover_receive(xt_handover *ret);
+/* For the process that may know its records, after the others were forked. */
+void xt_handover_read_note(xt_handover *handover);
 void xt_handover_fini(xt_handover *handover);
 
-/* The audit socket and the connector's, from now on; the first with the pid that the kernel knows, and no more with that of before. */
-void xt_handover_store_audit(const xt_notify *notify, int fd, pid_t owner, pid_t before);
-void xt_handover_store_connector(const xt_notify *notify, int fd);
+/*
+ * The audit socket and the connector's, from now on; the first with the pid that the kernel knows, and no more with that of before.
+ * <0: the manager was not told, and has nothing.
+ */
+XT_MUST_USE int xt_handover_store_audit(const xt_notify *notify, int fd, pid_t owner, pid_t before);
+XT_MUST_USE int xt_handover_store_connector(const xt_notify *notify, int fd);
+/* Nobody reads it any more. */
+void xt_handover_drop_connector(const xt_notify *notify);
 /* An orderly end leaves them no more. Waits until the manager has closed its copies. */
 void xt_handover_drop(const xt_notify *notify, pid_t owner);
 /* The note of before was read, or is out of date. */

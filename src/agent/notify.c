@@ -12,6 +12,7 @@
 #include "base/buf.h"
 
 #define MESSAGE_BYTES 1024
+#define FULL_MS       20 /* that a manager with much to read is waited for */
 
 static int connect_to(const char *name)
 {
@@ -81,7 +82,11 @@ static int send_one(const xt_notify *notify, xt_slice text, int passed)
             (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof passed), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
         memcpy(CMSG_DATA(&control.head), &passed, sizeof passed);
     }
-    return sendmsg(notify->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+    struct pollfd fd = {.fd = notify->fd, .events = POLLOUT};
+    ssize_t n = sendmsg(notify->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN && poll(&fd, 1, FULL_MS) > 0)
+        n = sendmsg(notify->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n < 0 ? -errno : 0;
 }
 
 int xt_notify_say(const xt_notify *notify, const char *format, ...)

@@ -3,7 +3,7 @@
  *
  * Shape:     one datagram a message of NAME=value lines to the socket that NOTIFY_SOCKET names. Without one every call
  *            does nothing and says 0.
- * Errors:    <0 errno; a manager that does not listen is not waited for (-EAGAIN).
+ * Errors:    <0 errno; a manager that does not listen is hardly waited for (-EAGAIN after 20 ms).
  * Threads:   one at a time.
  * Source:    sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3) of systemd.
  */

@@ -1,6 +1,7 @@
 /*
  * How it works: all below STATE/shipper is opened relative to its descriptor and without following links, for the user
- * that owns it may have put anything there.
+ * that owns it may have put anything there; and the folder is root's while its files are looked at, so that none takes
+ * another's place meanwhile.
  */
 #include "agent/state_folder.h"
 
@@ -65,6 +66,18 @@ static int lock_take(const char *path, int folder, int *ret, xt_problem *reterr_
     return 0;
 }
 
+/* What was looked at is what is given, whatever bears its name by then. */
+static int give_file(int folder, const char *name, const xt_privilege_user *user)
+{
+    struct stat st;
+    int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), r = 0;
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid != user->uid)
+        r = fchownat(fd, "", user->uid, user->gid, AT_EMPTY_PATH);
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
 /* What an agent with another user left becomes this user's; links and files with a second name are left alone. */
 static void give_files(int folder, const xt_privilege_user *user)
 {
@@ -75,12 +88,9 @@ static void give_files(int folder, const xt_privilege_user *user)
             close(fd);
         return;
     }
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        struct stat st;
-        if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-            st.st_uid != user->uid && fchownat(folder, entry->d_name, user->uid, user->gid, AT_SYMLINK_NOFOLLOW) < 0)
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        if (give_file(folder, entry->d_name, user) < 0)
             break;
-    }
     closedir(dir);
 }
 
@@ -91,15 +101,18 @@ static int open_owned(int parent, const char *name, const xt_privilege_user *use
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
-    if (geteuid() == 0) {
-        if (fchown(fd, user->uid, user->gid) < 0) {
-            int error = errno;
-            close(fd);
-            return -error;
-        }
+    if (geteuid() != 0)
+        return fd;
+    int r = fchown(fd, 0, 0); /* nobody else names anything in it until all is given */
+    if (r == 0 && (r = fchmod(fd, 0700)) == 0) {
         give_files(fd, user);
+        r = fchown(fd, user->uid, user->gid);
     }
-    return fd;
+    if (r == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
 }
 
 int xt_state_folder_open(const char *path, const xt_privilege_user *user, int *ret_folder, int *ret_lock,

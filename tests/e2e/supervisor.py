@@ -49,17 +49,21 @@ class SupervisedAgent(Agent):
 
     # what end_all_processes asks
     def poll(self):
-        return 0 if self.over or not self.thread else None
+        return 0 if self.over or self.n_starts == 0 else None
 
     def text(self):
         return self.log.read_text(errors="replace")
 
-    def start(self, *more, wait=True, **unused):
+    def listen(self):
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def start(self, *more, wait=True, listens=True, **unused):
         self.more = more
         self.wanted = True
         self.spawn()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
+        if listens:
+            self.listen()
         if wait:
             if not self.ready.wait(60):
                 raise AssertionError(f"the agent is not ready:\n{self.text()}")
@@ -183,7 +187,9 @@ class SupervisedAgent(Agent):
             raise AssertionError(f"the agent is not ready again:\n{self.text()}")
 
     def stop(self, *unused):
-        if self.thread and not self.over:
+        if self.n_starts and not self.over:
+            if not self.thread:
+                self.listen()
             self.wanted = False
             self.kill_group(signal.SIGTERM, signal.SIGCONT)
             self.thread.join(60)

@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -43,6 +44,21 @@ def stop(agent, which):
 
 def kill(agent, which):
     os.kill(agent_pid(agent, which), signal.SIGKILL)
+
+
+def shut_canary(helper):
+    """The helper lives, and its end of the canary's socket (the second of its three) does not."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fds = sorted(int(fd) for fd in os.listdir(f"/proc/{helper}/fd") if os.readlink(f"/proc/{helper}/fd/{fd}").startswith("socket:"))
+    pidfd = os.pidfd_open(helper)
+    with socket.socket(fileno=libc.syscall(438, pidfd, fds[-2], 0)) as canary:  # pidfd_getfd
+        canary.shutdown(socket.SHUT_RDWR)
+    os.close(pidfd)
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def agent_pid(agent, which):
@@ -131,6 +147,12 @@ class Attacks(Scene):
                 self.expect(f"{which} stopped", f'action:agent-process-stopped and message:the*{which}*process*',
                             "agent-process-stopped" if which != "collector" else None, began)
                 self.assertEqual(self.agent.n_starts, 1, "it was sent on, not started anew")
+        began = time.time()
+        shut_canary(agent_pid(self.agent, "helper"))
+        self.expect("canary's socket shut", "action:canary-lost and reason:no-helper", "canary-lost", began)
+        used = cpu_seconds(self.agent.pid)
+        time.sleep(2)
+        self.assertLess(cpu_seconds(self.agent.pid) - used, 1, "a socket that nobody speaks on is not waited for")
         for n, which in enumerate(("helper", "shipper", "collector"), 2):
             with self.subTest(f"{which} killed"):
                 began = time.time()

@@ -1,16 +1,18 @@
 """The agent is replaced while commands run: by a restart, by a kill, by another version; nothing that was executed is missing or twice."""
+import contextlib
 import os
 import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from actors import AGENT, Scene, Server, audit_lock, audit_status, exectrail, run, wait_for
+from actors import AGENT, Scene, Server, audit_lock, audit_status, descendants, exectrail, run, wait_for
 from supervisor import UNIT, SupervisedAgent, unit_setting
 
 SECONDS = float(os.environ.get("SECONDS", "3"))
@@ -106,6 +108,67 @@ class Upgrade(Scene):
         self.assertTrue(wait_for(lambda: agent.n_starts == 4 and agent.ready.is_set(), 60), agent.text())
         self.assertTrue(wait_for(lambda: any("version 238" in e["message"] for e in self.server.search("action:agent-started")), 20, 0.2), agent.text())
         self.assertEqual(agent.stop(), 0)
+
+    def test_a_manager_that_is_slow(self):
+        """Its socket is full when the agent begins: what it has to know and to keep is sent again until it is taken."""
+        agent = SupervisedAgent(self.folder, self.server, watchdog=False)
+        stuffing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(stuffing.close)
+        stuffing.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                stuffing.sendto(b"X=1", agent.address)
+        agent.start(wait=False, listens=False)
+        agent.wait_up()
+        time.sleep(1)
+        status = run(AGENT, "status", "--state", agent.state).stdout.decode()
+        self.assertIn("nobody keeps the audit socket", status)
+        agent.listen()
+        self.assertTrue(wait_for(lambda: [name for name, _ in agent.stored] == [f"audit.{agent.pid}", "connector"], 20), agent.stored)
+        self.assertTrue(agent.ready.wait(20), "that it is ready is said again too")
+        self.assertEqual(agent.stop(), 0)
+
+    def test_without_the_witness_of_before(self):
+        """The connector's socket of before has no reader any more: it is closed by the agent and by the manager."""
+        agent = SupervisedAgent(self.folder, self.server)
+        agent.start()
+        owner = agent.pid
+        agent.options = (*agent.options, "--witness", "off")
+        agent.restart()
+        agent.wait_up()
+        self.assertTrue(wait_for(lambda: [name for name, _ in agent.stored] == [f"audit.{owner}"], 20, 0.1), agent.stored)
+        inodes = {os.readlink(f"/proc/{agent.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{agent.pid}/fd")}
+        connectors = [line.split() for line in pathlib.Path("/proc/net/netlink").read_text().splitlines() if line.split()[1] == "11"]
+        self.assertEqual([c for c in connectors if f"socket:[{c[-1]}]" in inodes], [])
+        self.assertEqual(agent.stop(), 0)
+
+    def test_records_of_a_note_stay_with_the_collector(self):
+        """They are as the kernel gave them, secrets included: the processes that talk to others must not have them in memory."""
+        agent = SupervisedAgent(self.folder, self.server, watchdog=False)
+        agent.start()
+        note, marker = os.memfd_create("note"), os.urandom(24).hex().encode()
+        os.write(note, b"xt-note\xee" + marker * 1000)
+        with agent.lock:
+            agent.stored.append(("note", note))
+        os.kill(agent.pid, signal.SIGKILL)
+        self.assertTrue(wait_for(lambda: agent.n_starts == 2 and agent.ready.is_set(), 60), agent.text())
+        agent.wait_up()
+        self.assertIn("version 238", agent.text())
+        found = {pid: self.has_in_memory(pid, marker[:40]) for pid in descendants(agent.pid)}
+        self.assertEqual((len(found), set(found.values())), (2, {False}))
+        self.assertEqual(agent.stop(), 0)
+
+    def has_in_memory(self, pid, what):
+        with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+            for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+                span, rights, *_ = line.split()
+                begin, end = (int(n, 16) for n in span.split("-"))
+                if rights.startswith("rw") and end - begin < 1 << 30:
+                    with contextlib.suppress(OSError, ValueError):
+                        memory.seek(begin)
+                        if what in memory.read(end - begin):
+                            return True
+        return False
 
 
 class Unit(Scene):

@@ -162,7 +162,11 @@ static void test_receive(void **state)
     assert_int_equal(h.connector_fd, 3);
     assert_int_equal(h.audit_fd, 4);
     assert_int_equal(h.owner, 1234);
+    assert_false(h.has_note); /* the family is forked first, and must not have it */
+    assert_int_equal(h.bytes.n, 0);
+    xt_handover_read_note(&h);
     assert_true(h.has_note);
+    assert_int_equal(h.note_fd, -1);
     assert_int_equal(h.note.run, 77);
     assert_int_equal(fcntl(6, F_GETFD), -1);
     assert_int_equal(fcntl(4, F_GETFD), FD_CLOEXEC);
