@@ -4,7 +4,8 @@
 Simulated agents (bench/fleet) each have a certificate and a connection of their own, send batches of real events and heartbeats
 and come again after a break as agents do. Times are from an event's happening on its host: until its batch is acknowledged (of
 every batch, its first event; what is acknowledged is durable and searchable), and until a search of the API finds it (of
-marked events, some in each phase). A batch is made each --linger ms, so an event waits for that on its host.
+marked events, some in each phase). Agents make batches as real ones do: what came within --linger ms, and gathered for as long as
+the server asks; so an event waits for that on its host.
 
 Phases: steady; 1 in 10 agents at ten times its rate; a restart (SIGTERM) and a kill (SIGKILL) of the server under load, until
 all agents are back and nothing waits. At the end what was acknowledged is compared with what the store counts, host by host:
@@ -96,7 +97,7 @@ class Phase:
         marks = self.marks.stop()
         self.row = {"phase": self.name, "events_s": events / seconds, "server_cores": cpu / seconds,
                     "server_us": cpu / events * 1e6 if events else 0, "sim_cores": sims / seconds,
-                    "rss_mb": self.server.rss_mb(), "peak_mb": self.server.peak_mb(), "late_ms": last["late_ms"],
+                    "batches_s": (last["batches"] - self.line["batches"]) / seconds, "rss_mb": self.server.rss_mb(), "peak_mb": self.server.peak_mb(), "late_ms": last["late_ms"],
                     "others": took["others"], "busy": took["busy"], "waiting": last["made"] - last["acked"], "marks": marks}
         print(json.dumps(self.row), file=sys.stderr, flush=True)
 
@@ -106,13 +107,13 @@ def percent(values, share):
 
 
 def table(rows):
-    print("| phase | events/s | server: cores | us an event | resident MB | peak MB | simulators: cores | p50 ms | p99 ms | of busy hosts: p99 ms |"
-          " found by a search: median, worst ms |\n|---|---|---|---|---|---|---|---|---|---|---|")
+    print("| phase | events/s | batches/s | server: cores | us an event | resident MB | peak MB | simulators: cores | p50 ms | p99 ms | of busy hosts: p99 ms |"
+          " found by a search: median, worst ms |\n|---|---|---|---|---|---|---|---|---|---|---|---|")
     for row in rows:
         marks = row["marks"]
         found = f"{percent(marks, 0.5) * 1000:.0f}, {marks[-1] * 1000:.0f} (of {len(marks)})" if marks else "-"
         busy = row["busy"]["p99"] if row["busy"]["n"] else "-"
-        print(f"| {row['phase']} | {row['events_s']:.0f} | {row['server_cores']:.2f} | {row['server_us']:.1f} | {row['rss_mb']:.0f} | {row['peak_mb']:.0f} |"
+        print(f"| {row['phase']} | {row['events_s']:.0f} | {row['batches_s']:.0f} | {row['server_cores']:.2f} | {row['server_us']:.1f} | {row['rss_mb']:.0f} | {row['peak_mb']:.0f} |"
               f" {row['sim_cores']:.2f} | {row['others']['p50']} | {row['others']['p99']} | {busy} | {found} |")
 
 
@@ -153,7 +154,7 @@ def main():
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--agents", type=int)
     parser.add_argument("--rate", type=int, default=5)
-    parser.add_argument("--linger", type=int, default=1000)
+    parser.add_argument("--linger", type=int, default=100)
     parser.add_argument("--seconds", type=int)
     parser.add_argument("--only", default="steady,busy,restart,kill")
     parser.add_argument("--alone", action="store_true")
@@ -186,6 +187,10 @@ def measure(options, folder):
     print(f"and connected in {time.monotonic() - begin:.1f} s ({(server.cpu_s() - cpu) / options.agents * 1e6:.0f} us each); "
           f"resident {rss:.0f} -> {server.rss_mb():.0f} MB, {(server.rss_mb() - rss) * 1024 / options.agents:.1f} KiB a connection", flush=True)
     fleet.tell("start")
+    time.sleep(5)
+    settled = fleet.settled(120)  # a server that never saw them learns what to ask of them
+    print(f"all begin at once: {'never' if settled is None else f'{settled + 5:.1f} s'} until nothing waits any more and agents gather {fleet.last['gather_ms']} ms"
+          f" beyond their own {options.linger}", flush=True)
     time.sleep(5)
     if "steady" in only:
         with Phase(fleet, server, "steady") as phase:

@@ -7,12 +7,12 @@ import time
 
 
 class Fleet:
-    def __init__(self, program, captures, port, token, agents, rate=5, linger=1000):
+    def __init__(self, program, captures, port, token, agents, rate=5, linger=100):
         words = [program, "--port", port, "--token", token, "--agents", agents, "--rate", rate, "--linger", linger]
         for path in captures:
             words += ["--capture", path]
         self.agents, self.last, self.answers = agents, {}, queue.Queue()
-        self.recent = agents * rate * (linger / 1000 + 1)  # events of some two seconds
+        self.recent = agents * rate * (linger / 1000 + 2)  # events of some two seconds, of which agents gather one
         self.child = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, daemon=True).start()
 

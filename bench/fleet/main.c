@@ -9,7 +9,7 @@ static const xt_opt options[] = {
     {"token", 0, "TOKEN", false, true, NULL, "that as many hosts may enrol with"},
     {"agents", 'n', "N", false, false, "500", "how many"},
     {"rate", 0, "N", false, false, "5", "events a second of each"},
-    {"linger", 0, "MS", false, false, "1000", "time between two batches of an agent"},
+    {"linger", 0, "MS", false, false, "100", "for how long an agent gathers events by itself"},
     {"beat", 0, "MS", false, false, "5000", "time between two heartbeats of an agent"},
     {"capture", 'c', "FILE", true, true, NULL, "audit text that events are made from (.zst too); may be given often"},
     {NULL},
@@ -46,8 +46,8 @@ static int run(const xt_opt_args *args)
         captures[settings.n_captures] = xt_opt_nth(args, "capture", settings.n_captures);
         settings.n_captures++;
     }
-    if (!settings.n_agents || !settings.beat_ms || settings.events_per_s * settings.linger_ms < 1000) {
-        xt_problem_set(&problem, "there must be agents, and each batch must hold an event");
+    if (!settings.n_agents || !settings.beat_ms || !settings.events_per_s || settings.events_per_s > 1000) {
+        xt_problem_set(&problem, "there must be agents, and 1 to 1000 events a second of each");
         return xt_bench_fail(&program, &problem, 0) + 1;
     }
     int r = sim_run(&settings, &problem);

@@ -4,12 +4,14 @@
  * Shape:     each agent enrols with a token, keeps a TLS connection of its own, says hello, sends chained batches of real events in
  *            the server's window, heartbeats, keeps what is not acknowledged, and after a break comes again as an agent does:
  *            by chance within a bound that doubles from half a second to half a minute, or when the server said.
+ * Batches:   as agents make them: events are handed on when the first is 100 ms old (400 where fifty have come by then), and gathered
+ *            beyond that for as long as the server asks; a heartbeat sends what there is.
  * Commands:  one a line on standard input: enroll; connect SECONDS; start; stop; busy N FACTOR; mark INDEX TEXT; phase; counts FILE;
  *            end. What is known comes as a line of JSON each second, and after phase what acknowledgements took since the last.
  * Units:     ms are of the monotonic clock, but those of events and heartbeats.
  * Threads:   one.
- * Limits:    a simulated agent differs from a real one in two things: all have the same key (each its own certificate), and what
- *            waits is in memory.
+ * Limits:    a simulated agent differs from a real one in three things: all have the same key (each its own certificate), what
+ *            waits is in memory, and messages go in their long form.
  */
 #pragma once
 #include <openssl/ssl.h>
@@ -22,6 +24,9 @@
 
 #define SIM_MAX_LATENCY_MS 60000
 #define SIM_REFUSALS       32
+#define SIM_BUSY_EVENTS    50
+#define SIM_BUSY_FACTOR    4 /* times the linger */
+#define SIM_PACK_EVENTS    1500
 
 typedef struct sim sim;
 
@@ -59,7 +64,11 @@ typedef struct sim_agent {
     sim_parcel *first, **end, *unsent;
     uint32_t serial, next_sample;
     uint64_t n_made, n_acked;
-    char *mark; /* goes into its next batch */
+    unsigned n_group, n_pack;  /* events that its collector has, and its shipper */
+    int64_t group_ms, pack_ms; /* when the first of them happened */
+    int64_t pack_due_ms;
+    uint64_t gather_ms; /* as the server asked last */
+    char *mark;         /* goes into its next batch */
 } sim_agent;
 
 typedef struct sim_settings {
@@ -77,6 +86,7 @@ typedef struct sim_histogram {
 struct sim {
     const sim_settings *settings;
     sim_agent *agents;
+    int64_t *due_ms; /* of each: when it has to look at its events, 0: there are none */
     int epoll_fd;
     SSL_CTX *pinned, *tls;
     EVP_PKEY *key;
@@ -101,8 +111,15 @@ struct sim {
 };
 
 XT_MUST_USE int sim_samples_read(sim *s, xt_problem *reterr_problem);
-/* Makes a batch of n events that happened in the linger time before now, and keeps it to be sent. */
+/* Makes a batch of n events that happened from then until now, and keeps it to be sent. */
 XT_MUST_USE int sim_batch_make(sim_agent *a, unsigned n, int64_t made_ms);
+
+/* n events happened. */
+void sim_events_come(sim_agent *a, unsigned n, int64_t at_ms);
+/* Does what is due with them. */
+XT_MUST_USE int sim_events_look(sim_agent *a);
+/* Sends what there is. */
+XT_MUST_USE int sim_events_flush(sim_agent *a);
 
 XT_MUST_USE int sim_links_open(sim *s, xt_problem *reterr_problem);
 void sim_links_close(sim *s);

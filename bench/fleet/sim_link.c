@@ -258,6 +258,7 @@ static bool on_welcome(sim_agent *a, xt_slice payload)
     a->all->n_connections++;
     a->n_failures = 0;
     a->window = m.window;
+    a->gather_ms = m.gather_ms < XT_GATHER_MAX_MS ? m.gather_ms : XT_GATHER_MAX_MS;
     a->unsent = a->first;
     drop_until(a, m.number, true);
     a->sent = m.number;
@@ -273,6 +274,7 @@ static bool on_ack(sim_agent *a, xt_slice payload)
         return false;
     drop_until(a, m.number, true);
     a->since_ms = a->all->now_ms;
+    a->gather_ms = m.gather_ms < XT_GATHER_MAX_MS ? m.gather_ms : XT_GATHER_MAX_MS;
     sim_link_send(a);
     return a->phase == SIM_UP;
 }

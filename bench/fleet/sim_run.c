@@ -37,16 +37,20 @@ static int make_due(sim *s)
     int64_t due_ms;
     int r = 0;
 
-    for (; r == 0 && s->makes && is_due(s, s->n_ticks, with->linger_ms, &due_ms); s->n_ticks++) {
+    for (; s->makes && is_due(s, s->n_ticks, 1000 / with->events_per_s, &due_ms); s->n_ticks++) {
         sim_agent *a = &s->agents[s->n_ticks % with->n_agents];
-        unsigned n = with->events_per_s * with->linger_ms / 1000;
         if (s->now_ms - due_ms > s->late_ms)
             s->late_ms = s->now_ms - due_ms;
-        r = sim_batch_make(a, n * (a->index < s->n_busy ? s->factor : 1), due_ms - with->linger_ms);
-        sim_link_send(a);
+        sim_events_come(a, a->index < s->n_busy ? s->factor : 1, due_ms);
     }
-    for (; s->makes && is_due(s, s->n_beats, with->beat_ms, &due_ms); s->n_beats++)
-        sim_link_beat(&s->agents[s->n_beats % with->n_agents]);
+    for (unsigned i = 0; r == 0 && i < with->n_agents; i++)
+        if (s->due_ms[i] && s->due_ms[i] <= s->now_ms)
+            r = sim_events_look(&s->agents[i]);
+    for (; r == 0 && s->makes && is_due(s, s->n_beats, with->beat_ms, &due_ms); s->n_beats++) {
+        sim_agent *a = &s->agents[s->n_beats % with->n_agents];
+        r = sim_events_flush(a);
+        sim_link_beat(a);
+    }
     return r;
 }
 
@@ -70,12 +74,13 @@ static void print_line(sim *s)
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"ms\":%lld,\"enrolled\":%u,\"up\":%u,\"made\":%llu,\"acked\":%llu,\"batches\":%llu,\"bytes\":%llu,\"late_"
            "ms\":%lld,"
-           "\"connections\":%llu,\"breaks\":%llu,\"forgot\":%llu,\"cpu_ms\":%lld,\"refused\":{",
+           "\"connections\":%llu,\"breaks\":%llu,\"forgot\":%llu,\"cpu_ms\":%lld,\"gather_ms\":%llu,\"refused\":{",
            (long long)s->now_ms, s->n_enrolled, s->n_up, (unsigned long long)s->n_made, (unsigned long long)s->n_acked,
            (unsigned long long)s->n_batches, (unsigned long long)s->n_bytes, (long long)s->late_ms,
            (unsigned long long)s->n_connections, (unsigned long long)s->n_breaks, (unsigned long long)s->n_forgot,
            (long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
-               (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000);
+               (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000,
+           (unsigned long long)s->agents[0].gather_ms);
     for (unsigned i = 0, n = 0; i < SIM_REFUSALS; i++)
         if (s->n_refused[i])
             printf("%s\"%s\":%llu", n++ ? "," : "", xt_refusal_words_get(i)->name, (unsigned long long)s->n_refused[i]);
@@ -211,7 +216,8 @@ static int read_commands(sim *s, xt_buf *in)
 static int make_agents(sim *s)
 {
     s->agents = calloc(s->settings->n_agents, sizeof *s->agents);
-    if (!s->agents)
+    s->due_ms = calloc(s->settings->n_agents, sizeof *s->due_ms);
+    if (!s->agents || !s->due_ms)
         return xt_error_origin(-ENOMEM);
     for (unsigned i = 0; i < s->settings->n_agents; i++) {
         sim_agent *a = &s->agents[i];
@@ -287,6 +293,7 @@ int sim_run(const sim_settings *settings, xt_problem *reterr_problem)
         r = loop(s);
     sim_links_close(s);
     free(s->agents);
+    free(s->due_ms);
     free(s->samples);
     xt_buf_fini(&s->sample_bytes);
     xt_buf_fini(&s->scratch);

@@ -77,8 +77,6 @@ static int keep(sim_agent *a, unsigned n_events, int64_t made_ms)
     a->end = &p->next;
     if (!a->unsent)
         a->unsent = p;
-    a->n_made += n_events;
-    s->n_made += n_events;
     s->n_batches++;
     s->n_bytes += p->n;
     return 0;
@@ -98,7 +96,7 @@ int sim_batch_make(sim_agent *a, unsigned n, int64_t made_ms)
     }
     xt_buf_reset(&s->scratch);
     for (unsigned i = 0; i < n; i++) {
-        put_event(a, wall_ms + (int64_t)i * s->settings->linger_ms / n, &mark, &s->scratch);
+        put_event(a, wall_ms + i * (s->now_ms - made_ms) / n, &mark, &s->scratch);
         xt_buf_reset(&mark);
     }
     xt_batch batch = {

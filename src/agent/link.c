@@ -374,6 +374,7 @@ static void on_welcome(xt_link *link, xt_slice payload)
         broken(link, &problem, 0);
         return;
     }
+    welcome.gather_ms = welcome.gather_ms < XT_GATHER_MAX_MS ? welcome.gather_ms : XT_GATHER_MAX_MS;
     link->phase = UP;
     link->up_ms = xt_clock_mono_ms(&xt_clock_system);
     link->retry_ms = 0;
@@ -389,10 +390,11 @@ static void on_welcome(xt_link *link, xt_slice payload)
     link->calls.on_welcome(link->calls.context, &welcome);
 }
 
-static void on_acked(xt_link *link, uint64_t number)
+static void on_acked(xt_link *link, xt_ack *ack)
 {
+    ack->gather_ms = ack->gather_ms < XT_GATHER_MAX_MS ? ack->gather_ms : XT_GATHER_MAX_MS;
     xt_server_list_worked(&link->servers);
-    link->calls.on_ack(link->calls.context, number);
+    link->calls.on_ack(link->calls.context, ack);
 }
 
 static void on_frame(xt_link *link, const xt_frame *frame)
@@ -407,7 +409,7 @@ static void on_frame(xt_link *link, const xt_frame *frame)
     else if (frame->type == XT_FRAME_WELCOME && link->phase == ASKED && !link->enrolling)
         on_welcome(link, frame->payload);
     else if (frame->type == XT_FRAME_ACK && link->phase == UP && xt_ack_decode(frame->payload, &ack, &problem) == 0)
-        on_acked(link, ack.number);
+        on_acked(link, &ack);
     else if (frame->type == XT_FRAME_RENEWED && link->phase == UP)
         on_renewed(link, frame->payload);
     else if (frame->type == XT_FRAME_TRUST && link->phase == UP)

@@ -21,8 +21,9 @@ typedef struct xt_link_calls {
     void (*on_enrolled)(void *context);
     /* Fills what is said of the spool's stream. */
     void (*on_hello)(void *context, xt_hello *hello);
+    /* gather_ms of both is at most XT_GATHER_MAX_MS. */
     void (*on_welcome)(void *context, const xt_welcome *welcome);
-    void (*on_ack)(void *context, uint64_t number);
+    void (*on_ack)(void *context, const xt_ack *ack);
     void (*on_policy)(void *context, xt_slice payload); /* a POLICY message, as it came */
     void (*on_trust)(void *context, xt_slice payload);  /* a TRUST message that was believed, as it came */
     void (*on_writable)(void *context);                 /* what was queued has gone out */

@@ -1,7 +1,8 @@
 /*
  * How it works: the collector hands events on in groups, larger ones when much comes; what came at once is a batch, which
  * is put into the spool, and sent from there and only from there, so that what is sent first and what is sent again take
- * one path. What the disk does not take waits in memory. The window that the server names bounds what is unanswered. Reading
+ * one path. Where the server says that it has many agents, a batch is what came within the time that it names.
+ * What the disk does not take waits in memory. The window that the server names bounds what is unanswered. Reading
  * from the collector stops for as long as a write to the spool lasts; the collector's own buffers bridge that.
  */
 #include "agent/shipper.h"
@@ -25,6 +26,7 @@
 #include "agent/policy_relay.h"
 #include "agent/proc_read.h"
 #include "agent/serial_count.h"
+#include "agent/thin.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -44,7 +46,7 @@ typedef struct shipper {
     const xt_agent_settings *settings;
     struct event_base *base;
     int collector_fd;
-    struct event *collector_event, *end_timer, *report_timer;
+    struct event *collector_event, *end_timer, *report_timer, *gather_timer;
     xt_buf in, pack, payload, brief, hello;
     xt_policy_relay policy;
     uint64_t n_packed, n_batches;
@@ -63,7 +65,8 @@ typedef struct shipper {
     xt_spool *spool;
     xt_hello ready; /* its slices point into hello */
     uint64_t sent, window;
-    bool is_brief; /* the server knows short forms */
+    uint64_t gather_ms; /* as the server asked last, also while there is no connection */
+    bool is_brief;      /* the server knows short forms */
     xt_short_form form;
     int64_t acked_ms;    /* wall; 0: never */
     int64_t progress_ms; /* mono: an acknowledgement, or nothing was waited for */
@@ -251,39 +254,15 @@ static void serials_put(shipper *s)
     s->told.max = 0;
 }
 
-/* Takes events up to that rank out of what is packed; they are counted. */
-static void pack_thin(shipper *s, unsigned rank)
-{
-    xt_slice rest = xt_buf_slice(&s->pack), bytes;
-    xt_buf left = XT_BUF_INIT;
-    uint64_t n_left = 0, n = s->n_packed;
-    while (xt_event_batch_next(&rest, &bytes)) {
-        xt_event event;
-        xt_event_rank of = xt_event_decode(bytes, &event, NULL) == 0 ? xt_event_rank_get(&event) : XT_RANK_FIRST;
-        if (of <= rank) {
-            s->unspooled.n_events[of]++;
-        } else {
-            xt_buf_put_block(&left, bytes);
-            n_left++;
-        }
-    }
-    if (xt_buf_done(&left) < 0) {
-        s->unspooled.n_unknown += n_left;
-        xt_buf_reset(&left);
-        n_left = 0;
-    }
-    s->n_unspooled += n - n_left;
-    xt_buf_fini(&s->pack);
-    s->pack = left;
-    s->n_packed = n_left;
-}
-
 /* The disk does not take it: it waits here, and when that is too much the least of it goes. */
 static void pack_hold(shipper *s, const xt_problem *problem)
 {
     on_disk(s, problem);
-    for (unsigned rank = 0; rank < XT_N_RANKS && (s->pack.n > HELD_BYTES || s->pack.failed); rank++)
-        pack_thin(s, rank);
+    for (unsigned rank = 0; rank < XT_N_RANKS && (s->pack.n > HELD_BYTES || s->pack.failed); rank++) {
+        uint64_t n_left = xt_thin_events(&s->pack, s->n_packed, rank, &s->unspooled);
+        s->n_unspooled += s->n_packed - n_left;
+        s->n_packed = n_left;
+    }
 }
 
 static void pack_flush(shipper *s)
@@ -292,6 +271,7 @@ static void pack_flush(shipper *s)
     const xt_spool_loss none = {0};
     if (s->n_packed == 0)
         return;
+    evtimer_del(s->gather_timer);
     size_t n_bytes = s->pack.n;
     bool lost = memcmp(&s->unspooled, &none, sizeof none) != 0;
     if (lost)
@@ -313,6 +293,20 @@ static void pack_flush(shipper *s)
     s->n_packed = 0;
     serials_put(s);
     pump(s);
+}
+
+static void on_gather_timer(evutil_socket_t fd, short what, void *context)
+{
+    pack_flush(context);
+}
+
+/* What came now is a batch, or the beginning of one. */
+static void pack_gather(shipper *s)
+{
+    if (s->gather_ms == 0 || s->ending)
+        pack_flush(s);
+    else if (s->n_packed > 0 && !evtimer_pending(s->gather_timer, NULL))
+        timer_set(s->gather_timer, s->gather_ms);
 }
 
 static void on_end_timer(evutil_socket_t fd, short what, void *context)
@@ -569,6 +563,7 @@ static void on_welcome(void *context, const xt_welcome *welcome)
     xt_short_begin(&s->form, xt_spool_stream(s->spool), welcome);
     xt_spool_set_codec(s->spool, welcome->dictionary == xt_codec_newest() ? welcome->dictionary : XT_CODEC_ZSTD);
     s->window = welcome->window > 0 ? welcome->window : 1;
+    s->gather_ms = welcome->gather_ms;
     s->progress_ms = xt_clock_mono_ms(&xt_clock_system);
     policy_state_send(s);
     xt_beat_book_send(&s->beats, xt_beat_now_ms(), beat_send, s);
@@ -577,11 +572,12 @@ static void on_welcome(void *context, const xt_welcome *welcome)
     check_end(s);
 }
 
-static void on_ack(void *context, uint64_t number)
+static void on_ack(void *context, const xt_ack *ack)
 {
     shipper *s = context;
     xt_problem problem = XT_PROBLEM_INIT;
-    int r = xt_spool_ack(s->spool, number < s->sent ? number : s->sent, &problem);
+    int r = xt_spool_ack(s->spool, ack->number < s->sent ? ack->number : s->sent, &problem);
+    s->gather_ms = ack->gather_ms;
     if (r < 0)
         on_disk(s, &problem); /* what is not noted is sent again at worst, and known there */
     if (r == XT_SPOOL_E_RENEWED) {
@@ -714,7 +710,7 @@ static void on_collector(evutil_socket_t fd, short what, void *context)
         rest = xt_slice_skip(rest, taken);
     }
     xt_buf_consume(&s->in, s->in.n - rest.n);
-    pack_flush(s);
+    pack_gather(s);
     if (r < 0 || r == XT_FRAME_E_CORRUPT) {
         /* The collector is gone: what it gave is still sent, or waits in the spool. */
         event_del(s->collector_event);
@@ -778,7 +774,8 @@ static int prepare(shipper *s, int helper_fd)
     s->collector_event = event_new(s->base, s->collector_fd, EV_READ | EV_PERSIST, on_collector, s);
     s->end_timer = evtimer_new(s->base, on_end_timer, s);
     s->report_timer = event_new(s->base, -1, EV_PERSIST, on_report_timer, s);
-    if (!s->collector_event || !s->end_timer || !s->report_timer)
+    s->gather_timer = evtimer_new(s->base, on_gather_timer, s);
+    if (!s->collector_event || !s->end_timer || !s->report_timer || !s->gather_timer)
         return xt_error_origin(-ENOMEM);
     event_add(s->collector_event, NULL);
     timer_set(s->report_timer, REPORT_MS);
@@ -791,7 +788,7 @@ static int prepare(shipper *s, int helper_fd)
 
 static void finish(shipper *s)
 {
-    struct event *const events[] = {s->collector_event, s->end_timer, s->report_timer};
+    struct event *const events[] = {s->collector_event, s->end_timer, s->report_timer, s->gather_timer};
     for (size_t i = 0; i < XT_COUNT_OF(events); i++)
         if (events[i])
             event_free(events[i]);

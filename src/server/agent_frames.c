@@ -211,7 +211,8 @@ static void hello(xt_agent_link *link, xt_slice payload)
 {
     xt_welcome message = {.version = XT_WIRE_VERSION,
                           .window = XT_AGENT_WINDOW,
-                          .features = XT_FEATURE_RENEWAL | XT_FEATURE_SHORT | XT_FEATURE_POLICY};
+                          .features = XT_FEATURE_RENEWAL | XT_FEATURE_SHORT | XT_FEATURE_POLICY,
+                          .gather_ms = link->agents->gather.ms};
     xt_app *app = link->agents->app;
     xt_tls_peer peer;
     bool other = false;

@@ -81,8 +81,10 @@ int xt_agents_ingest(xt_agent_link *link, xt_slice payload)
         return -EAGAIN; /* memory may come back */
     link->n_pending++;
     r = xt_app_ingest(agents->app, xt_slice_str(link->host_id), payload, done, link);
-    if (r == 0)
+    if (r == 0) {
+        agents->gather.n_batches++;
         return 0;
+    }
     link->n_pending--;
     pthread_mutex_lock(&agents->lock);
     agents->n_waiting--;
@@ -115,7 +117,7 @@ static void answer(xt_agent_link *link)
         return;
     }
     if (link->phase == XT_AGENT_TALKING && link->ack) {
-        xt_ack ack = {.number = link->ack};
+        xt_ack ack = {.number = link->ack, .gather_ms = link->agents->gather.ms};
         xt_ack_put(&payload, &ack);
         xt_agent_link_send(link, XT_FRAME_ACK, &payload);
     }
@@ -260,6 +262,10 @@ static void on_look(evutil_socket_t fd, short what, void *context)
         next = link->next;
         xt_agent_link_look(link, now_ms);
     }
+    unsigned before_ms = agents->gather.ms;
+    if (xt_gather_look(&agents->gather, xt_writer_is_behind(agents->app->writer), now_ms))
+        xt_log(XT_LOG_INFO, "agents: asked to gather events for %u ms instead of %u: %llu batches a second came",
+               agents->gather.ms, before_ms, (unsigned long long)agents->gather.per_s);
 }
 
 /* Who means well says hello within moments; whoever only holds connections open holds the oldest. */
@@ -443,6 +449,7 @@ int xt_agents_open(xt_app *app, struct event_base *base, const char *address, xt
     pthread_mutex_init(&agents->lock, NULL);
     pthread_cond_init(&agents->settled, NULL);
     agents->max_new = MAX_NEW;
+    xt_gather_init(&agents->gather, xt_hosts_n_enrolled(app->hosts), xt_clock_mono_ms(&xt_clock_system));
     agents->frame_s = FRAME_S;
     agents->generation = atomic_load(&app->pki.generation);
     r = xt_pki_context(&app->pki, &agents->context, reterr_problem);

@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "server/agent_link.h"
+#include "server/gather.h"
 
 /* What the writer said of a batch. */
 typedef struct xt_agent_outcome {
@@ -35,6 +36,7 @@ struct xt_agents {
     int frame_s;                /* for a message from its first byte to its last, and more for a long one */
     int64_t crowded_ms;         /* monotonic; when it was said last that there are too many of them */
     xt_map by_host;             /* host id -> talking link */
+    xt_gather gather;
     struct event *retry;        /* for paused links and a listener that is out of descriptors */
     struct event *look;         /* at what takes too long */
     char *piece;                /* where links read to */

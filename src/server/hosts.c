@@ -6,67 +6,37 @@
 #include "server/hosts.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
-#include "base/map.h"
 #include "base/timestamp.h"
 #include "server/host_rows.h"
+#include "server/hosts_private.h"
 #include "server/secret.h"
 
 enum {
     FLUSH_ROWS = 256,
-    BOOTS_KEPT = 8,
     CLOCK_SAMPLES = 8,
     CLOCK_STEP_MS = 5000,     /* more than any way takes: the clock was set */
     CLONE_AGAIN_MS = 3600000, /* an hour: a clone that keeps coming is an event again */
 };
 
-typedef struct host_entry {
-    xt_host host;
-    char key[65]; /* hex digest of its public key; empty: not known */
-    bool dirty;
-    xt_buf gaps;                       /* xt_gap after xt_gap: found, and not written yet */
-    char boots_before[BOOTS_KEPT][40]; /* that others followed, while this server runs */
-    unsigned n_boots_before;
-    int64_t clock_best_ms, clock_before_ms; /* greatest offset of these samples, and of the ones before */
-    unsigned n_clock;
-    int64_t clone_noted_ms;
-} host_entry;
-
-struct xt_hosts {
-    pthread_mutex_t lock;
-    xt_state *state;
-    const xt_clock *clock;
-    xt_notes *notes;
-    xt_map by_id;
-    host_entry **entries;
-    size_t n, cap;
-    unsigned n_group_changes;
-};
-
-static xt_slice id_of(const host_entry *entry)
-{
-    return xt_slice_str(entry->host.id);
-}
-
-static int add(xt_hosts *hosts, host_entry *entry)
+static int add(xt_hosts *hosts, xt_host_entry *entry)
 {
     if (hosts->n == hosts->cap) {
         size_t cap = hosts->cap ? hosts->cap * 2 : 16;
-        host_entry **grown = reallocarray(hosts->entries, cap, sizeof(void *));
+        xt_host_entry **grown = reallocarray(hosts->entries, cap, sizeof(void *));
         if (!grown)
             return xt_error_origin(-ENOMEM);
         hosts->entries = grown;
         hosts->cap = cap;
     }
-    int r = xt_map_put(&hosts->by_id, id_of(entry), entry, NULL);
+    int r = xt_map_put(&hosts->by_id, xt_host_entry_id(entry), entry, NULL);
     if (r == 0)
         hosts->entries[hosts->n++] = entry;
     return xt_error_trace(r);
 }
 
-static host_entry *find(xt_hosts *hosts, xt_slice id)
+xt_host_entry *xt_hosts_find(xt_hosts *hosts, xt_slice id)
 {
     return xt_map_find(&hosts->by_id, id);
 }
@@ -74,7 +44,7 @@ static host_entry *find(xt_hosts *hosts, xt_slice id)
 static int load_one(void *context, const xt_host *host, const char *key)
 {
     xt_hosts *hosts = context;
-    host_entry *entry = calloc(1, sizeof *entry);
+    xt_host_entry *entry = calloc(1, sizeof *entry);
 
     if (!entry)
         return xt_error_origin(-ENOMEM);
@@ -121,7 +91,7 @@ xt_hosts *xt_hosts_close(xt_hosts *hosts)
     return NULL;
 }
 
-static int save(xt_hosts *hosts, const host_entry *entry, xt_problem *reterr_problem)
+int xt_host_entry_save(xt_hosts *hosts, const xt_host_entry *entry, xt_problem *reterr_problem)
 {
     return xt_error_trace(xt_host_row_save(hosts->state, &entry->host, entry->key, reterr_problem));
 }
@@ -136,7 +106,7 @@ static int make_id(char ret[static 33])
     return xt_error_trace(r);
 }
 
-static void fill(host_entry *entry, const xt_enroll *enroll, const char *key, const char *address, const char *group,
+static void fill(xt_host_entry *entry, const xt_enroll *enroll, const char *key, const char *address, const char *group,
                  int64_t now_ms)
 {
     xt_text_copy(entry->host.group, sizeof entry->host.group, xt_slice_str(group));
@@ -159,7 +129,7 @@ static int refuse_return(xt_problem *reterr_problem, int outcome, const char *se
 static int judge_return(xt_hosts *hosts, const xt_enroll *enroll, const char *key, xt_problem *reterr_problem)
 {
     pthread_mutex_lock(&hosts->lock);
-    const host_entry *entry = find(hosts, enroll->host_id);
+    const xt_host_entry *entry = xt_hosts_find(hosts, enroll->host_id);
     bool known = entry && !entry->host.imported, revoked = known && entry->host.revoked;
     bool same = known && entry->key[0] && strcmp(entry->key, key) == 0 &&
                 xt_slice_eq(xt_slice_str(entry->host.machine_id), enroll->machine_id);
@@ -177,7 +147,7 @@ static int judge_return(xt_hosts *hosts, const xt_enroll *enroll, const char *ke
 int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *key, const char *address, const char *group,
                     char ret_id[static 33], xt_problem *reterr_problem)
 {
-    host_entry entry = {0};
+    xt_host_entry entry = {0};
 
     if (enroll->host_id.n) {
         int r = judge_return(hosts, enroll, key, reterr_problem);
@@ -188,9 +158,9 @@ int xt_hosts_enroll(xt_hosts *hosts, const xt_enroll *enroll, const char *key, c
     int r = make_id(entry.host.id);
     fill(&entry, enroll, key, address, group, xt_clock_wall_ms(hosts->clock));
     if (r == 0)
-        r = save(hosts, &entry, reterr_problem);
+        r = xt_host_entry_save(hosts, &entry, reterr_problem);
     if (r == 0)
-        xt_text_copy(ret_id, 33, id_of(&entry));
+        xt_text_copy(ret_id, 33, xt_host_entry_id(&entry));
     return xt_error_trace(r);
 }
 
@@ -199,7 +169,7 @@ int xt_hosts_admit(xt_hosts *hosts, const xt_enroll *enroll, const char *key, co
 {
     if (enroll->host_id.n)
         return 0; /* it is known */
-    host_entry *entry = calloc(1, sizeof *entry);
+    xt_host_entry *entry = calloc(1, sizeof *entry);
     int r;
 
     if (!entry)
@@ -234,7 +204,7 @@ static bool is_the_clone(const xt_host *h, xt_slice boot_id)
 uint64_t xt_hosts_refusal(xt_hosts *hosts, xt_slice id, xt_slice boot_id, xt_slice machine_id)
 {
     pthread_mutex_lock(&hosts->lock);
-    const host_entry *entry = find(hosts, id);
+    const xt_host_entry *entry = xt_hosts_find(hosts, id);
     uint64_t reason = !entry || entry->host.imported                 ? XT_REFUSED_UNKNOWN
                       : entry->host.revoked                          ? XT_REFUSED_REVOKED
                       : entry->host.quarantined                      ? XT_REFUSED_QUARANTINED
@@ -245,7 +215,7 @@ uint64_t xt_hosts_refusal(xt_hosts *hosts, xt_slice id, xt_slice boot_id, xt_sli
     return reason;
 }
 
-static void note(xt_hosts *hosts, const xt_host *h, const char *action, xt_slice who, const char *message)
+void xt_hosts_note(xt_hosts *hosts, const xt_host *h, const char *action, xt_slice who, const char *message)
 {
     const xt_note n = {.host_name = xt_slice_str(h->name),
                        .host_id = xt_slice_str(h->id),
@@ -269,12 +239,12 @@ static void note_gap(xt_hosts *hosts, const xt_host *h, const xt_gap *gap)
     if (gap->n)
         xt_buf_printf(&message, ": %llu", (unsigned long long)gap->n);
     text[message.n] = '\0';
-    note(hosts, h, "gap", XT_S_NULL, text);
+    xt_hosts_note(hosts, h, "gap", XT_S_NULL, text);
 }
 
 /* Remembers who is refused, and says so once an hour while it is the same. */
-static void mark_clone(xt_hosts *hosts, host_entry *entry, xt_slice machine_id, xt_slice boot_id, const char *address,
-                       const char *how)
+static void mark_clone(xt_hosts *hosts, xt_host_entry *entry, xt_slice machine_id, xt_slice boot_id,
+                       const char *address, const char *how)
 {
     xt_host *h = &entry->host;
     int64_t now_ms = xt_clock_wall_ms(hosts->clock);
@@ -295,10 +265,10 @@ static void mark_clone(xt_hosts *hosts, host_entry *entry, xt_slice machine_id, 
     xt_buf_printf(&message, "a machine at %s has the identity of this host, which was last at %s: %s; it is refused",
                   address, h->address, how);
     text[message.n] = '\0';
-    note(hosts, h, "cloned-host", XT_S_NULL, text);
+    xt_hosts_note(hosts, h, "cloned-host", XT_S_NULL, text);
 }
 
-static bool was_booted_before(const host_entry *entry, xt_slice boot_id)
+static bool was_booted_before(const xt_host_entry *entry, xt_slice boot_id)
 {
     for (unsigned i = 0; i < XT_COUNT_OF(entry->boots_before); i++)
         if (entry->boots_before[i][0] && text_eq(entry->boots_before[i], boot_id))
@@ -306,15 +276,15 @@ static bool was_booted_before(const host_entry *entry, xt_slice boot_id)
     return false;
 }
 
-static void push_boot(host_entry *entry)
+static void push_boot(xt_host_entry *entry)
 {
     if (entry->host.boot_id[0])
-        xt_text_copy(entry->boots_before[entry->n_boots_before++ % BOOTS_KEPT], sizeof entry->boots_before[0],
+        xt_text_copy(entry->boots_before[entry->n_boots_before++ % XT_HOSTS_BOOTS_KEPT], sizeof entry->boots_before[0],
                      xt_slice_str(entry->host.boot_id));
 }
 
 /* 0: it is the host; else it was marked as a clone. *ret_other: the machine that was connected before it is one. */
-static uint64_t judge_machine(xt_hosts *hosts, host_entry *entry, const xt_hello *hello, const char *address,
+static uint64_t judge_machine(xt_hosts *hosts, xt_host_entry *entry, const xt_hello *hello, const char *address,
                               bool *ret_other)
 {
     xt_host *h = &entry->host;
@@ -343,7 +313,7 @@ static uint64_t judge_machine(xt_hosts *hosts, host_entry *entry, const xt_hello
     return 0;
 }
 
-static void take_clock(host_entry *entry, int64_t offset_ms)
+static void take_clock(xt_host_entry *entry, int64_t offset_ms)
 {
     xt_host *h = &entry->host;
     int64_t jump_ms = offset_ms - h->clock_offset_ms;
@@ -361,7 +331,7 @@ static void take_clock(host_entry *entry, int64_t offset_ms)
     h->clock_offset_ms = entry->clock_best_ms > entry->clock_before_ms ? entry->clock_best_ms : entry->clock_before_ms;
 }
 
-static void take_gaps(xt_hosts *hosts, host_entry *entry, const xt_gap *gaps, unsigned n)
+static void take_gaps(xt_hosts *hosts, xt_host_entry *entry, const xt_gap *gaps, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         xt_buf_put(&entry->gaps, xt_slice_of(&gaps[i], sizeof gaps[i]));
@@ -370,7 +340,7 @@ static void take_gaps(xt_hosts *hosts, host_entry *entry, const xt_gap *gaps, un
     }
 }
 
-static void take_hello(xt_hosts *hosts, host_entry *entry, const xt_hello *hello, const char *address)
+static void take_hello(xt_hosts *hosts, xt_host_entry *entry, const xt_hello *hello, const char *address)
 {
     xt_host *h = &entry->host;
     xt_gap gaps[XT_GAPS_AT_ONCE];
@@ -402,7 +372,7 @@ uint64_t xt_hosts_hello(xt_hosts *hosts, const xt_hello *hello, const char *addr
 
     *ret_other = false;
     pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find(hosts, hello->host_id);
+    xt_host_entry *entry = xt_hosts_find(hosts, hello->host_id);
     if (!entry || entry->host.imported)
         reason = XT_REFUSED_UNKNOWN;
     else if (entry->host.revoked)
@@ -420,7 +390,7 @@ uint64_t xt_hosts_hello(xt_hosts *hosts, const xt_hello *hello, const char *addr
 void xt_hosts_certificate(xt_hosts *hosts, xt_slice id, const char *ca, int64_t to_ms, const char *key)
 {
     pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find(hosts, id);
+    xt_host_entry *entry = xt_hosts_find(hosts, id);
     if (entry) {
         xt_text_copy(entry->host.ca, sizeof entry->host.ca, xt_slice_str(ca));
         entry->host.cert_to_ms = to_ms;
@@ -433,7 +403,7 @@ void xt_hosts_certificate(xt_hosts *hosts, xt_slice id, const char *ca, int64_t 
 void xt_hosts_refused(xt_hosts *hosts, xt_slice id, uint64_t reason)
 {
     pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find(hosts, id);
+    xt_host_entry *entry = xt_hosts_find(hosts, id);
     bool proven =
         reason != XT_REFUSED_CA && reason != XT_REFUSED_IDENTITY; /* else anybody may say that it is this host */
     if (entry && !entry->host.imported && (proven || !entry->host.connected)) {
@@ -449,7 +419,7 @@ void xt_hosts_heartbeat(xt_hosts *hosts, xt_slice id, const xt_heartbeat *beat)
     xt_gap gaps[XT_GAPS_AT_ONCE];
 
     pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find(hosts, id);
+    xt_host_entry *entry = xt_hosts_find(hosts, id);
     if (entry) {
         xt_host *h = &entry->host;
         h->last_seen_ms = xt_clock_wall_ms(hosts->clock);
@@ -475,7 +445,7 @@ void xt_hosts_heartbeat(xt_hosts *hosts, xt_slice id, const xt_heartbeat *beat)
 void xt_hosts_gone(xt_hosts *hosts, xt_slice id)
 {
     pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find(hosts, id);
+    xt_host_entry *entry = xt_hosts_find(hosts, id);
     if (entry) {
         entry->host.connected = false;
         entry->host.last_seen_ms = xt_clock_wall_ms(hosts->clock);
@@ -484,9 +454,9 @@ void xt_hosts_gone(xt_hosts *hosts, xt_slice id)
     pthread_mutex_unlock(&hosts->lock);
 }
 
-static host_entry *add_imported(xt_hosts *hosts, xt_slice id, xt_slice name)
+static xt_host_entry *add_imported(xt_hosts *hosts, xt_slice id, xt_slice name)
 {
-    host_entry *entry = calloc(1, sizeof *entry);
+    xt_host_entry *entry = calloc(1, sizeof *entry);
 
     if (!entry)
         return NULL;
@@ -503,7 +473,7 @@ static host_entry *add_imported(xt_hosts *hosts, xt_slice id, xt_slice name)
 void xt_hosts_count(xt_hosts *hosts, xt_slice id, xt_slice name, uint64_t n_events, int64_t last_event_ms)
 {
     pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find(hosts, id);
+    xt_host_entry *entry = xt_hosts_find(hosts, id);
     if (!entry)
         entry = add_imported(hosts, id, name);
     if (entry) {
@@ -513,6 +483,17 @@ void xt_hosts_count(xt_hosts *hosts, xt_slice id, xt_slice name, uint64_t n_even
         entry->dirty = true;
     }
     pthread_mutex_unlock(&hosts->lock);
+}
+
+size_t xt_hosts_n_enrolled(xt_hosts *hosts)
+{
+    size_t n = 0;
+
+    pthread_mutex_lock(&hosts->lock);
+    for (size_t i = 0; i < hosts->n; i++)
+        n += !hosts->entries[i]->host.imported && !hosts->entries[i]->host.revoked;
+    pthread_mutex_unlock(&hosts->lock);
+    return n;
 }
 
 bool xt_hosts_id_of(xt_hosts *hosts, xt_slice name, char ret_id[static 33])
@@ -528,176 +509,6 @@ bool xt_hosts_id_of(xt_hosts *hosts, xt_slice name, char ret_id[static 33])
     }
     pthread_mutex_unlock(&hosts->lock);
     return found;
-}
-
-/* The enrolled host of that id, else the latest of that name. */
-static host_entry *find_enrolled(xt_hosts *hosts, xt_slice host)
-{
-    host_entry *entry = find(hosts, host);
-
-    for (size_t i = hosts->n; i-- > 0 && !entry;)
-        if (!hosts->entries[i]->host.imported && xt_slice_eq(xt_slice_str(hosts->entries[i]->host.name), host))
-            entry = hosts->entries[i];
-    return entry && !entry->host.imported ? entry : NULL;
-}
-
-static int no_such_host(xt_slice host, xt_problem *reterr_problem)
-{
-    xt_problem_set(reterr_problem, "no enrolled host has this id or name");
-    xt_problem_excerpt(reterr_problem, host);
-    return XT_APP_E_NOT_FOUND;
-}
-
-int xt_hosts_revoke(xt_hosts *hosts, xt_slice host, bool revoked, xt_slice who, xt_problem *reterr_problem)
-{
-    char id[33] = "";
-
-    pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find_enrolled(hosts, host);
-    bool changed = entry && entry->host.revoked != revoked;
-    if (entry) {
-        entry->host.revoked = revoked;
-        xt_text_copy(id, sizeof id, id_of(entry));
-    }
-    if (changed && revoked)
-        note(hosts, &entry->host, "revoked-host", who, "the host was revoked: it is refused from now on");
-    else if (changed)
-        note(hosts, &entry->host, "restored-host", who, "the host may come again");
-    pthread_mutex_unlock(&hosts->lock);
-    if (!entry)
-        return no_such_host(host, reterr_problem);
-    return xt_error_trace(xt_state_run(hosts->state, reterr_problem, NULL, "UPDATE hosts SET revoked = ? WHERE id = ?",
-                                       "iz", (int64_t)revoked, id));
-}
-
-/* ------------------------------------------------------------------------------------------------ groups */
-
-int xt_host_group_check(xt_slice group, xt_problem *reterr_problem)
-{
-    bool good = group.n < XT_HOST_GROUP_BYTES;
-
-    for (size_t i = 0; i < group.n; i++) {
-        char c = group.p[i], low = (char)(c | 0x20);
-        good &= (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || (c == '-' && i > 0);
-    }
-    if (good)
-        return 0;
-    xt_problem_source(reterr_problem, "group");
-    xt_problem_set(reterr_problem,
-                   "the name of a group of hosts has at most %d letters, digits, dots, dashes and underscores",
-                   XT_HOST_GROUP_BYTES - 1);
-    xt_problem_excerpt(reterr_problem, group);
-    return XT_APP_E_INVALID;
-}
-
-static host_entry *find_any(xt_hosts *hosts, xt_slice host)
-{
-    host_entry *entry = find_enrolled(hosts, host);
-
-    if (!entry)
-        entry = find(hosts, host);
-    for (size_t i = hosts->n; i-- > 0 && !entry;)
-        if (xt_slice_eq(xt_slice_str(hosts->entries[i]->host.name), host))
-            entry = hosts->entries[i];
-    return entry;
-}
-
-/* The whole row is written: an imported host may have none yet. */
-static int group_save(xt_hosts *hosts, const host_entry *entry, xt_problem *reterr_problem)
-{
-    int r = xt_state_begin(hosts->state, reterr_problem);
-
-    if (r)
-        return xt_error_trace(r);
-    return xt_state_end(hosts->state, save(hosts, entry, reterr_problem), reterr_problem);
-}
-
-int xt_hosts_set_group(xt_hosts *hosts, xt_slice host, xt_slice group, xt_problem *reterr_problem)
-{
-    host_entry copy = {0};
-    int r = xt_host_group_check(group, reterr_problem);
-
-    if (r)
-        return r;
-    pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find_any(hosts, host);
-    if (entry) {
-        xt_text_copy(entry->host.group, sizeof entry->host.group, group);
-        entry->dirty = true; /* what is being written down may be the row as it was */
-        hosts->n_group_changes++;
-        copy = *entry;
-    }
-    pthread_mutex_unlock(&hosts->lock);
-    if (!entry) {
-        xt_problem_set(reterr_problem, "no host has this id or name");
-        xt_problem_excerpt(reterr_problem, host);
-        return XT_APP_E_NOT_FOUND;
-    }
-    return group_save(hosts, &copy, reterr_problem);
-}
-
-void xt_hosts_group_of(xt_hosts *hosts, xt_slice id, char ret[static XT_HOST_GROUP_BYTES])
-{
-    pthread_mutex_lock(&hosts->lock);
-    const host_entry *entry = find(hosts, id);
-    xt_text_copy(ret, XT_HOST_GROUP_BYTES, xt_slice_str(entry ? entry->host.group : ""));
-    pthread_mutex_unlock(&hosts->lock);
-}
-
-unsigned xt_hosts_group_changes(xt_hosts *hosts)
-{
-    pthread_mutex_lock(&hosts->lock);
-    unsigned n = hosts->n_group_changes;
-    pthread_mutex_unlock(&hosts->lock);
-    return n;
-}
-
-int xt_hosts_quarantine(xt_hosts *hosts, xt_slice host, xt_slice who, xt_problem *reterr_problem)
-{
-    char id[33] = "";
-
-    pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find_enrolled(hosts, host);
-    if (entry) {
-        if (!entry->host.quarantined)
-            note(hosts, &entry->host, "quarantined-host", who, "the host is refused until it is released");
-        entry->host.quarantined = true;
-        xt_text_copy(id, sizeof id, id_of(entry));
-    }
-    pthread_mutex_unlock(&hosts->lock);
-    if (!entry)
-        return no_such_host(host, reterr_problem);
-    return xt_error_trace(
-        xt_state_run(hosts->state, reterr_problem, NULL, "UPDATE hosts SET quarantined = 1 WHERE id = ?", "z", id));
-}
-
-int xt_hosts_release(xt_hosts *hosts, xt_slice host, xt_slice who, xt_problem *reterr_problem)
-{
-    host_entry saved;
-
-    pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find_enrolled(hosts, host);
-    if (entry) {
-        xt_host *h = &entry->host;
-        bool was_quarantined = h->quarantined, was_cloned = h->cloned;
-        h->quarantined = h->cloned = false;
-        h->clone_ms = entry->clone_noted_ms = 0;
-        h->clone_machine_id[0] = h->clone_boot_id[0] = h->clone_address[0] = '\0';
-        memset(entry->boots_before, 0, sizeof entry->boots_before);
-        bool any_machine = !h->connected && !(was_quarantined && !was_cloned);
-        if (any_machine)
-            h->machine_id[0] = '\0';
-        note(hosts, h, "released-host", who,
-             any_machine  ? "the next machine that comes is the host"
-             : was_cloned ? "what was noted of a clone is forgotten"
-                          : "the host may come again");
-        entry->dirty = true; /* what is saved below may be older than what comes meanwhile */
-        saved = *entry;
-    }
-    pthread_mutex_unlock(&hosts->lock);
-    if (!entry)
-        return no_such_host(host, reterr_problem);
-    return xt_error_trace(save(hosts, &saved, reterr_problem));
 }
 
 int xt_hosts_list(xt_hosts *hosts, int (*each)(void *context, const xt_host *host), void *context)
@@ -718,13 +529,13 @@ int xt_hosts_list(xt_hosts *hosts, int (*each)(void *context, const xt_host *hos
 }
 
 /* Copies the next dirty host out from *i on, and takes its gaps; false at the end. */
-static bool next_dirty(xt_hosts *hosts, size_t *i, host_entry *ret)
+static bool next_dirty(xt_hosts *hosts, size_t *i, xt_host_entry *ret)
 {
     bool found = false;
 
     pthread_mutex_lock(&hosts->lock);
     for (; *i < hosts->n && !found; ++*i) {
-        host_entry *entry = hosts->entries[*i];
+        xt_host_entry *entry = hosts->entries[*i];
         found = entry->dirty;
         if (found) {
             entry->dirty = false;
@@ -737,10 +548,10 @@ static bool next_dirty(xt_hosts *hosts, size_t *i, host_entry *ret)
 }
 
 /* What was not written is to be written another time. */
-static void give_back(xt_hosts *hosts, host_entry *taken)
+static void give_back(xt_hosts *hosts, xt_host_entry *taken)
 {
     pthread_mutex_lock(&hosts->lock);
-    host_entry *entry = find(hosts, id_of(taken));
+    xt_host_entry *entry = xt_hosts_find(hosts, xt_host_entry_id(taken));
     if (entry) {
         xt_buf_put(&taken->gaps, xt_buf_slice(&entry->gaps));
         xt_buf_fini(&entry->gaps);
@@ -751,9 +562,9 @@ static void give_back(xt_hosts *hosts, host_entry *taken)
 }
 
 /* The host and what its coverage lacks, inside a transaction: the numbers of both have to agree. */
-static int save_all(xt_hosts *hosts, const host_entry *entry, xt_problem *reterr_problem)
+static int save_all(xt_hosts *hosts, const xt_host_entry *entry, xt_problem *reterr_problem)
 {
-    int r = save(hosts, entry, reterr_problem);
+    int r = xt_host_entry_save(hosts, entry, reterr_problem);
 
     for (size_t at = 0; r == 0 && at < entry->gaps.n; at += sizeof(xt_gap))
         r = xt_host_gap_save(hosts->state, entry->host.id, (const xt_gap *)(entry->gaps.p + at), reterr_problem);
@@ -761,7 +572,7 @@ static int save_all(xt_hosts *hosts, const host_entry *entry, xt_problem *reterr
 }
 
 /* A transaction of some hosts. *ret_n: how many were taken, to be written or given back. */
-static int flush_some(xt_hosts *hosts, size_t *i, host_entry *taken, size_t *ret_n, xt_problem *reterr_problem)
+static int flush_some(xt_hosts *hosts, size_t *i, xt_host_entry *taken, size_t *ret_n, xt_problem *reterr_problem)
 {
     size_t n = 0;
     int r = xt_state_begin(hosts->state, reterr_problem);
@@ -774,7 +585,7 @@ static int flush_some(xt_hosts *hosts, size_t *i, host_entry *taken, size_t *ret
 
 int xt_hosts_flush(xt_hosts *hosts, xt_problem *reterr_problem)
 {
-    host_entry *taken = calloc(FLUSH_ROWS, sizeof *taken);
+    xt_host_entry *taken = calloc(FLUSH_ROWS, sizeof *taken);
     size_t i = 0, n = FLUSH_ROWS;
     int r = taken ? 0 : xt_error_origin(-ENOMEM);
 

@@ -43,6 +43,7 @@ void xt_hosts_heartbeat(xt_hosts *hosts, xt_slice id, const xt_heartbeat *beat);
 void xt_hosts_gone(xt_hosts *hosts, xt_slice id);
 /* Events that became durable; a host that is not known is an imported one. */
 void xt_hosts_count(xt_hosts *hosts, xt_slice id, xt_slice name, uint64_t n_events, int64_t last_event_ms);
+size_t xt_hosts_n_enrolled(xt_hosts *hosts);
 /* Id of the enrolled host of that name (the latest, not revoked); false when there is none. */
 bool xt_hosts_id_of(xt_hosts *hosts, xt_slice name, char ret_id[static 33]);
 /* XT_APP_E_NOT_FOUND. host: id or name. */

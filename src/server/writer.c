@@ -311,6 +311,14 @@ bool xt_writer_admits(xt_writer *writer, xt_slice host_id)
     return admits;
 }
 
+bool xt_writer_is_behind(xt_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool is_behind = writer->full_ms != 0;
+    pthread_mutex_unlock(&writer->lock);
+    return is_behind;
+}
+
 uint64_t xt_writer_busy_ms(xt_writer *writer)
 {
     int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);

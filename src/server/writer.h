@@ -33,6 +33,9 @@ bool xt_writer_admits(xt_writer *writer, xt_slice host_id);
  */
 uint64_t xt_writer_busy_ms(xt_writer *writer);
 
+/* Has the queue been full, and is still more than half full? */
+bool xt_writer_is_behind(xt_writer *writer);
+
 typedef struct xt_writer_put_bulk_args {
     struct xt_bulk *bulk;       /* written; borrowed until done */
     struct xt_ingest_hit *hits; /* of the rows that stay; the same */

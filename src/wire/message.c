@@ -10,14 +10,15 @@
 #define ENROLLED(N, S, H, LATER) S(host_id) S(cert_pem) S(ca_pem)
 #define HELLO(N, S, H, LATER) N(version) S(host_id) S(host_name) S(boot_id) S(agent_version) S(os) H(stream) N(dictionary) \
     S(audit_mode) S(completeness) LATER N(features) S(machine_id) N(clock_ms) N(trust)
-#define WELCOME(N, S, H, LATER) N(version) N(number) H(hash) N(dictionary) N(window) LATER N(features)
+#define WELCOME(N, S, H, LATER) N(version) N(number) H(hash) N(dictionary) N(window) LATER N(features) \
+    LATER N(gather_ms)
 #define RENEW(N, S, H, LATER) S(csr_der)
 #define RENEWED(N, S, H, LATER) S(cert_pem)
 #define TRUST(N, S, H, LATER) S(ca_pem) S(signature) S(signature2) N(renew) N(spread_ms)
 #define POLICY(N, S, H, LATER) S(order) S(signature) S(ca_pem) S(vouch) S(vouch2)
 #define POLICY_STATE(N, S, H, LATER) N(serial) N(outcome) N(paused_until_ms) S(sentence)
 #define POLICY_ORDER(N, S, H, LATER) S(magic) S(host_id) N(serial) N(made_ms) S(name) N(version) S(text) N(pause_ms) S(who) S(why)
-#define ACK(N, S, H, LATER) N(number)
+#define ACK(N, S, H, LATER) N(number) LATER N(gather_ms)
 #define REFUSED(N, S, H, LATER) N(reason) N(retry_ms) S(sentence)
 #define HEARTBEAT(N, S, H, LATER) N(time_ms) N(enabled) N(audit_pid) N(failure) N(lost) N(backlog) N(backlog_limit) \
     N(backlog_wait_time) N(backlog_wait_time_actual) N(lost_since_start) N(n_events) N(n_batches) N(spool_batches) \

@@ -51,7 +51,12 @@ typedef struct xt_welcome {
     uint64_t window;     /* batches that may be unacknowledged at once */
     /* later */
     uint64_t features; /* XT_FEATURE_... of the server */
+    /* later still */
+    uint64_t gather_ms; /* as in xt_ack */
 } xt_welcome;
+
+/* The longest that an agent gathers events beyond what it does by itself, whatever a server asks for. */
+#define XT_GATHER_MAX_MS 1000
 
 /* A peer that does not say that it knows a message is not sent it. */
 enum {
@@ -110,6 +115,9 @@ typedef struct xt_policy_order {
 /* Everything up to this number of the stream is durable. */
 typedef struct xt_ack {
     uint64_t number;
+    /* later */
+    uint64_t
+        gather_ms; /* for how long the agent should gather events before it makes a batch of them; 0: as it likes */
 } xt_ack;
 
 typedef struct xt_refused {

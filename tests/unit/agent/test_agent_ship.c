@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "event/event.h"
 #include "io/tls.h"
 #include "io/tls_trust.h"
@@ -51,6 +52,7 @@ static struct {
     bool forget; /* a welcome that knows nothing of the stream */
     bool is_old; /* it knows no short forms and no dictionary */
     const char *spool_mib;
+    uint64_t gather_ms; /* what it asks for */
     /* what it saw; read after the thread has ended */
     unsigned n_renew, n_proofs; /* renewals asked for; hellos with another certificate than the enrolment's */
     uint8_t first_key[32];
@@ -239,6 +241,7 @@ static void answer_hello(SSL *ssl, xt_slice payload)
             .window = t.hostile ? UINT64_MAX : 3,
             .dictionary = t.is_old ? 0 : hello.dictionary,
             .features = (t.renews ? XT_FEATURE_RENEWAL : 0) | (t.is_old ? 0 : XT_FEATURE_SHORT),
+            .gather_ms = t.gather_ms,
         };
         xt_short_begin(&t.form, t.stream, &welcome);
         xt_welcome_put(&out, &welcome);
@@ -295,7 +298,7 @@ static bool answer(SSL *ssl, const xt_frame *frame, unsigned *n_batches)
         xt_buf_fini(&whole);
         if (cut)
             return false;
-        xt_ack_put(&out, &(xt_ack){t.number});
+        xt_ack_put(&out, &(xt_ack){t.number, t.gather_ms});
         send_frame(ssl, XT_FRAME_ACK, &out);
     }
     xt_buf_fini(&out);
@@ -604,6 +607,53 @@ static void test_flood(void **state)
     assert_true(log_has("storms of one command are counted"));
 }
 
+/* Single commands, one after the other: how many batches they came in. */
+static unsigned batches_of_commands(const child *agent, unsigned from, unsigned n)
+{
+    pthread_mutex_lock(&lock);
+    uint64_t before = t.number;
+    pthread_mutex_unlock(&lock);
+    for (unsigned i = 0; i < n; i++) {
+        feed(agent, from + i, from + i);
+        poll(NULL, 0, 250); /* longer than an agent gathers by itself */
+    }
+    bool all = false;
+    for (unsigned k = 0; k < 1000 && !all; k++) {
+        poll(NULL, 0, 20);
+        pthread_mutex_lock(&lock);
+        all = t.seen[from + n - 1];
+        pthread_mutex_unlock(&lock);
+    }
+    assert_true(all);
+    pthread_mutex_lock(&lock);
+    uint64_t number = t.number;
+    pthread_mutex_unlock(&lock);
+    return (unsigned)(number - before);
+}
+
+/* A server with many agents asks each to gather events; for longer than a second nobody does. */
+static void test_gather(void **state)
+{
+    enum { N = 8 };
+    server_start();
+    child agent = agent_start(true);
+    unsigned alone = batches_of_commands(&agent, 1, N);
+    pthread_mutex_lock(&lock);
+    t.gather_ms = UINT64_MAX;
+    pthread_mutex_unlock(&lock);
+    (void)batches_of_commands(&agent, N + 1, 2); /* their acknowledgements say so */
+    int64_t begin_ms = xt_clock_mono_ms(&xt_clock_system);
+    unsigned asked = batches_of_commands(&agent, N + 3, N);
+    int64_t took_ms = xt_clock_mono_ms(&xt_clock_system) - begin_ms;
+    agent_end_well(agent);
+    server_stop();
+    assert_all_once(2 * N + 2);
+    assert_in_range(alone, N / 2, 2 * N);
+    /* one a second, what was begun before, and what a heartbeat sends on its way */
+    assert_true(asked <= took_ms / XT_GATHER_MAX_MS + 2 + took_ms / 5000 + 1);
+    assert_true(took_ms > 60000 || asked < alone);
+}
+
 /* A server of before: nothing in a form that it cannot read. What waits from then on is packed with a dictionary once it can. */
 static void test_old_server(void **state)
 {
@@ -867,6 +917,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_enrol_and_ship, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gather, setup, teardown),
         cmocka_unit_test_setup_teardown(test_old_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_captures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connection_lost, setup, teardown),

@@ -69,6 +69,16 @@ static void test_small_ones(void **state)
     assert_int_equal(xt_ack_decode(xt_buf_slice(&out), &ack, NULL), 0);
     assert_int_equal(ack.number, 1u << 20);
     xt_buf_reset(&out);
+    xt_buf_put_varint(&out, 7); /* of a server that asks for nothing yet */
+    ack.gather_ms = 9;
+    assert_int_equal(xt_ack_decode(xt_buf_slice(&out), &ack, NULL), 0);
+    assert_int_equal(ack.number, 7);
+    assert_int_equal(ack.gather_ms, 0);
+    xt_buf_reset(&out);
+    xt_ack_put(&out, &(xt_ack){.number = 8, .gather_ms = 500});
+    assert_int_equal(xt_ack_decode(xt_buf_slice(&out), &ack, NULL), 0);
+    assert_int_equal(ack.gather_ms, 500);
+    xt_buf_reset(&out);
     xt_refused_put(&out, &(xt_refused){.reason = XT_REFUSED_GAP, .retry_ms = 5, .sentence = XT_S("why")});
     xt_refused refused;
     assert_int_equal(xt_refused_decode(xt_buf_slice(&out), &refused, NULL), 0);
