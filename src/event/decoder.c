@@ -747,6 +747,11 @@ int xt_decoder_begin(xt_decoder *d, const char *source)
     return r;
 }
 
+void xt_decoder_forget(xt_decoder *d)
+{
+    xt_joiner_forget(d->joiner);
+}
+
 int xt_decoder_finish(xt_decoder *d)
 {
     int r = end_source(d);

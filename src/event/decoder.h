@@ -66,6 +66,8 @@ bool xt_decoder_is_open(const xt_decoder *decoder, const xt_record *record);
 size_t xt_decoder_open_bytes(const xt_decoder *decoder);
 /* Each record that waits; non-zero ends it and is returned. */
 int xt_decoder_open_each(const xt_decoder *decoder, int (*each)(void *context, const xt_record *record), void *context);
+/* Something was lost: what is read again may give out again what was given out; what is open takes no record twice. */
+void xt_decoder_forget(xt_decoder *decoder);
 /* What had its PROCTITLE is given out now. */
 XT_MUST_USE int xt_decoder_flush_titled(xt_decoder *decoder);
 /* What waits for more is given out now; what comes of it later is late. */

@@ -30,6 +30,20 @@ static size_t find(const uint64_t *table, size_t mask, uint64_t hash)
     return i;
 }
 
+bool xt_recent_has(const xt_recent *recent, uint64_t hash)
+{
+    hash += hash == 0;
+    return recent->newer[find(recent->newer, recent->mask, hash)] ||
+           recent->older[find(recent->older, recent->mask, hash)];
+}
+
+void xt_recent_clear(xt_recent *recent)
+{
+    memset(recent->newer, 0, (recent->mask + 1) * sizeof *recent->newer);
+    memset(recent->older, 0, (recent->mask + 1) * sizeof *recent->older);
+    recent->n = 0;
+}
+
 bool xt_recent_put(xt_recent *recent, uint64_t hash)
 {
     hash += hash == 0;

@@ -18,5 +18,9 @@ typedef struct xt_recent {
 /* n: a power of two. -ENOMEM. */
 XT_MUST_USE int xt_recent_init(xt_recent *recent, size_t n);
 void xt_recent_fini(xt_recent *recent);
+/* Whether it is known. */
+bool xt_recent_has(const xt_recent *recent, uint64_t hash);
+/* None is known any more. */
+void xt_recent_clear(xt_recent *recent);
 /* Whether it was known; it is from now on. */
 bool xt_recent_put(xt_recent *recent, uint64_t hash);

@@ -218,6 +218,22 @@ static bool is_repeated(xt_senders *s, sender *of, xt_slice line)
     return true;
 }
 
+/*
+ * An event or a record was lost on its way out: whoever sends all of it again has to be heard. What did not get lost is known
+ * by the ids of its events, or waits and takes no record twice. Hands r on.
+ */
+static int or_forget(xt_senders *s, int r)
+{
+    if (r >= 0)
+        return r;
+    xt_recent_clear(&s->lines);
+    for (sender *of = s->newest; of; of = of->older) {
+        of->last_line = 0;
+        xt_decoder_forget(of->decoder);
+    }
+    return r;
+}
+
 static int feed(xt_senders *s, xt_slice host, xt_slice line, int64_t now_ms, bool keep)
 {
     sender *of = NULL;
@@ -245,12 +261,12 @@ static int feed(xt_senders *s, xt_slice host, xt_slice line, int64_t now_ms, boo
 
 int xt_senders_feed(xt_senders *s, xt_slice host, xt_slice line, int64_t now_ms)
 {
-    return feed(s, host, line, now_ms, false);
+    return or_forget(s, feed(s, host, line, now_ms, false));
 }
 
 int xt_senders_feed_kept(xt_senders *s, xt_slice host, xt_slice line, int64_t now_ms)
 {
-    return feed(s, host, line, now_ms, true);
+    return or_forget(s, feed(s, host, line, now_ms, true));
 }
 
 int xt_senders_finish_titled(xt_senders *s)
@@ -262,7 +278,7 @@ int xt_senders_finish_titled(xt_senders *s)
         r = xt_decoder_flush_titled(of->decoder);
         count_open(s, of);
     }
-    return r;
+    return or_forget(s, r);
 }
 
 static int put_record(void *context, const xt_record *record)
@@ -299,7 +315,7 @@ int xt_senders_tick(xt_senders *s, int64_t now_ms)
         r = xt_decoder_tick(of->decoder, now_ms);
         count_open(s, of);
     }
-    return r;
+    return or_forget(s, r);
 }
 
 int xt_senders_finish(xt_senders *s)
@@ -307,7 +323,7 @@ int xt_senders_finish(xt_senders *s)
     int r = 0;
     for (sender *of = s->newest; of && r == 0; of = of->older)
         r = sender_flush(s, of);
-    return r;
+    return or_forget(s, r);
 }
 
 xt_senders_stats xt_senders_stats_get(const xt_senders *s)

@@ -9,7 +9,7 @@
  *            kernel does write such twins.
  *            The last XT_SENDERS_LINES lines of all hosts together are known.
  * Errors:    feed: XT_SENDERS_E_OTHER: the line holds no stamp of a record ("audit("): it is not kept. XT_SENDERS_E_REPEATED.
- *            <0 memory, or what on_event said. What claims to be a record and cannot be read is an event (unparsed).
+ *            <0 memory, or what on_event said: something may be lost; what comes again is heard again then. What claims to be a record and cannot be read is an event (unparsed).
  * Threads:   one at a time.
  * Limits:    XT_SENDERS_HOSTS: beyond, the host that was silent longest is forgotten, what waits of it given out.
  *            XT_SENDERS_OPEN_BYTES of records that wait, of all: beyond, those of the host at hand are given out.

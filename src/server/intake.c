@@ -22,7 +22,10 @@ enum {
     RETRY_MS = 1000,
     CLOSE_MS = 5000, /* for room on disk */
     RECENT_EVENTS = 1 << 16,
-    FAR_MS = 60000, /* events that lie further apart are looked for by themselves */
+    ROOM_BYTES =
+        10 << 20, /* of events that a line can give out: all that waits of its host, and itself (event/decoder.h) */
+    ROOM_EVENTS = 1 << 16, /* and bytes of their entries */
+    FAR_MS = 60000,        /* events that lie further apart are looked for by themselves */
 };
 
 /* ---------------------------------------------------------------------------------------------- what comes in */
@@ -55,13 +58,13 @@ static bool gather(xt_intake_load *l, const xt_event *event, xt_import_event *en
 static int put(xt_intake *in, const xt_event *event)
 {
     xt_import_event entry = {.time_ms = (int64_t)xt_event_num(event, XT_F_TIME, 0)};
-    uint64_t hash;
+    uint64_t hash = 0;
     if (!is_late(event)) { /* its id is that of the event that it belongs to */
         int r = xt_import_event_id(event, &entry.id);
         if (r)
             return xt_error_trace(r);
         memcpy(&hash, entry.id.b, sizeof hash);
-        if (xt_recent_put(&in->ids, hash)) {
+        if (xt_recent_has(&in->ids, hash)) {
             in->stats.n_events++;
             in->stats.n_known++;
             return 0;
@@ -69,6 +72,8 @@ static int put(xt_intake *in, const xt_event *event)
     }
     if (!gather(&in->due, event, &entry))
         return xt_error_origin(-ENOMEM);
+    if (hash)
+        (void)xt_recent_put(&in->ids, hash);
     if (in->due.n++ == 0)
         in->due.since_ms = xt_clock_mono_ms(&xt_clock_system);
     in->stats.n_events++;
@@ -90,10 +95,23 @@ static void host_id(void *context, xt_slice name, char ret[static 33])
         xt_hash128_format(xt_event_import_host_id(name), ret);
 }
 
+/*
+ * A line gives out events that were taken long ago, and told to be there. So room for what can come out at once is made
+ * before anything is taken, and where there is none all stays as it was. Memory that is not written to costs nothing.
+ */
+static int make_room(xt_intake *in)
+{
+    bool has_room = xt_buf_reserve(&in->due.events, ROOM_BYTES) && xt_buf_reserve(&in->due.index, ROOM_EVENTS);
+    in->due.events.failed = in->due.index.failed = false;
+    return has_room ? 0 : xt_error_origin(-ENOMEM);
+}
+
 int xt_intake_line(xt_intake *in, xt_slice host, xt_slice line)
 {
     pthread_mutex_lock(&in->lock);
-    int r = xt_senders_feed(in->senders, host, line, xt_clock_mono_ms(&xt_clock_system));
+    int r = make_room(in);
+    if (r == 0)
+        r = xt_senders_feed(in->senders, host, line, xt_clock_mono_ms(&xt_clock_system));
     pthread_mutex_unlock(&in->lock);
     return r;
 }
@@ -101,7 +119,9 @@ int xt_intake_line(xt_intake *in, xt_slice host, xt_slice line)
 int xt_intake_line_kept(xt_intake *in, xt_slice host, xt_slice line)
 {
     pthread_mutex_lock(&in->lock);
-    int r = xt_senders_feed_kept(in->senders, host, line, xt_clock_mono_ms(&xt_clock_system));
+    int r = make_room(in);
+    if (r == 0)
+        r = xt_senders_feed_kept(in->senders, host, line, xt_clock_mono_ms(&xt_clock_system));
     pthread_mutex_unlock(&in->lock);
     return r < 0 ? r : 0;
 }
@@ -203,20 +223,23 @@ static int mark_known(xt_intake *in, xt_import_event *sorted, size_t n, xt_probl
     return xt_error_trace(r);
 }
 
-/* Closes the gaps that known events leave; index is in the order of the events. */
-static void drop_known(xt_intake_load *l, const xt_import_event *index)
+/* Closes the gaps that known events leave, in the index too: what fails behind this begins again with what is left. */
+void xt_intake_drop_known(xt_intake_load *l)
 {
+    xt_import_event *index = (void *)l->index.p;
     size_t from = 0, to = 0, kept = 0;
     for (size_t i = 0; i < l->n; i++) {
         size_t n = index[i].end - from;
         if (!index[i].known) {
             memmove(l->events.p + to, l->events.p + from, n);
             to += n;
-            kept++;
+            index[kept] = index[i];
+            index[kept++].end = to;
         }
         from += n;
     }
     l->events.n = to;
+    l->index.n = kept * sizeof *index;
     l->n = kept;
 }
 
@@ -234,7 +257,7 @@ static int leave_out(xt_intake *in, xt_intake_load *l, xt_problem *problem)
     if (r)
         return xt_error_trace(r);
     qsort(index, l->n, sizeof *index, by_end);
-    drop_known(l, index);
+    xt_intake_drop_known(l);
     return 0;
 }
 
@@ -376,7 +399,9 @@ static bool tick(xt_intake *in, int64_t now_ms, int64_t *last_ms)
     if (now_ms - *last_ms < TICK_MS)
         return false;
     *last_ms = now_ms;
-    int r = xt_senders_tick(in->senders, now_ms);
+    int r = make_room(in);
+    if (r == 0)
+        r = xt_senders_tick(in->senders, now_ms);
     if (r < 0)
         xt_log(XT_LOG_ERROR, "events of other senders: %s", strerror(-r));
     return true;

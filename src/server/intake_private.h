@@ -38,6 +38,8 @@ struct xt_intake {
     bool has_rows;          /* of open_records, but for empty ones; the same */
 };
 
+/* Of a load whose index is in the order of its events. */
+void xt_intake_drop_known(xt_intake_load *load);
 /* intake_open.c: reads or makes the key; feeds what waited when the server was killed. */
 XT_MUST_USE int xt_intake_key_get(xt_intake *intake);
 XT_MUST_USE int xt_intake_open_records(xt_intake *intake);

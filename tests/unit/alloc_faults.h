@@ -5,7 +5,7 @@
  *            and strndup of our own code comes by here (the linker's --wrap; other libraries keep theirs, and the sanitizers'
  *            allocator stands behind it). alloc_fail_each runs a piece of work with the first request refused, then with
  *            the second, until one run needs no more; and again with all requests refused from the Nth on.
- * Threads:   one.
+ * Threads:   each has its own: another one than the test's is never refused.
  */
 #pragma once
 #include <stdbool.h>
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct {
+static _Thread_local struct {
     bool is_armed, forever;
     unsigned n_calls, fail_at;
 } alloc_faults;

@@ -14,6 +14,7 @@ typedef struct sink {
     xt_buf lines;
     size_t n;
     const char *only;
+    size_t fail_at; /* this event has no room; 0: each has */
 } sink;
 
 static int keep(sink *to, xt_event *event)
@@ -21,6 +22,8 @@ static int keep(sink *to, xt_event *event)
     XT_CLEANUP(xt_arena_fini) xt_arena arena;
     xt_arena_init(&arena, 1 << 24);
     to->n++;
+    if (to->n == to->fail_at)
+        return -ENOMEM;
     if (to->only && !xt_slice_eq(xt_event_bytes(event, XT_F_HOST), xt_slice_str(to->only)))
         return 0;
     assert_int_equal(xt_event_json(event, 0, &arena, &to->lines), 0);
@@ -164,6 +167,64 @@ static void test_what_is_sent_again_is_passed_over(void **state)
     xt_buf_fini(&want.lines);
 }
 
+static int feed_all(xt_senders *senders, const char *host, xt_slice text)
+{
+    xt_slice line;
+    int r = 0;
+    while (r >= 0 && xt_slice_cut(&text, '\n', &line))
+        if (line.n > 0)
+            r = xt_senders_feed(senders, xt_slice_str(host), line, 1000);
+    return r < 0 ? r : xt_senders_finish(senders);
+}
+
+/* The event's id and its arguments; what the events before it say (its parent) may be another. */
+static bool has_event(const sink *in, xt_slice wanted)
+{
+    xt_slice rest = xt_buf_slice(&in->lines), line;
+    ptrdiff_t id = xt_slice_find(wanted, XT_S("\"id\":\"")), args = xt_slice_find(wanted, XT_S("\"args\":["));
+    xt_slice parts[2] = {xt_slice_head(xt_slice_skip(wanted, (size_t)id), 39), XT_S("")};
+    if (args > 0) {
+        parts[1] = xt_slice_skip(wanted, (size_t)args);
+        parts[1] = xt_slice_head(parts[1], (size_t)xt_slice_find_byte(parts[1], ']'));
+    }
+    while (xt_slice_cut(&rest, '\n', &line))
+        if (xt_slice_find(line, parts[0]) >= 0 && xt_slice_find(line, parts[1]) >= 0)
+            return true;
+    return false;
+}
+
+/* An event that there was no memory for is there, whole, when all of it is sent again; whichever it was, of this host or another. */
+static void test_what_was_lost_is_heard_again(void **state)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    sink want = {.n = 0};
+    (void)state;
+    read_capture("session.log", &text);
+    decode(xt_buf_slice(&text), "h1", &want);
+    for (size_t fail_at = 1; fail_at <= want.n; fail_at += 1 + want.n / 40) {
+        sink got = {.fail_at = fail_at};
+        xt_senders *senders = open_senders(&got);
+        assert_int_equal(xt_senders_feed(senders, XT_S("h2"),
+                                         XT_S("type=LOGIN msg=audit(1700000000.123:1): pid=1 uid=0 auid=0 res=1"),
+                                         1000),
+                         0);
+        assert_int_equal(feed_all(senders, "h1", xt_buf_slice(&text)), -ENOMEM);
+        assert_int_equal(feed_all(senders, "h1", xt_buf_slice(&text)), 0);
+        xt_slice rest = xt_buf_slice(&want.lines), line;
+        while (xt_slice_cut(&rest, '\n', &line)) {
+            if (line.n > 0 && !has_event(&got, line))
+                fail_msg("without event %zu this is missing: %.*s", fail_at, XT_S_ARGS(line));
+        }
+        assert_int_equal(xt_senders_feed(senders, XT_S("h1"),
+                                         XT_S("type=LOGIN msg=audit(1700000000.123:9): pid=1 uid=0 auid=0 res=1"),
+                                         1000),
+                         0);
+        xt_senders_free(senders);
+        xt_buf_fini(&got.lines);
+    }
+    xt_buf_fini(&want.lines);
+}
+
 static void test_what_is_no_record(void **state)
 {
     sink got = {.n = 0};
@@ -300,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_host_has_its_own_events),
         cmocka_unit_test(test_what_is_sent_again_is_passed_over),
+        cmocka_unit_test(test_what_was_lost_is_heard_again),
         cmocka_unit_test(test_what_is_no_record),
         cmocka_unit_test(test_node_names_the_host_and_a_log_escapes),
         cmocka_unit_test(test_hosts_are_bounded),

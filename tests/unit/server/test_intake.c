@@ -5,6 +5,8 @@
 #include "server_fixture.h"
 
 #include "server/app_parts.h"
+#include "server/import_known.h"
+#include "server/intake_private.h"
 #include "server/sender_tokens.h"
 
 enum { THREADS = 4, LINES = 600 };
@@ -148,6 +150,44 @@ static void rows_go_with_what_they_are_of(void **state)
     fixture_close(f);
 }
 
+/* What is known goes from events and index alike, so that whoever fails behind it can begin again. */
+static void known_events_leave_no_trace(void **state)
+{
+    xt_intake_load l = {.n = 0};
+    (void)state;
+    for (unsigned round = 0; round < 64; round++) { /* each way of being known among six */
+        xt_buf_reset(&l.events);
+        xt_buf_reset(&l.index);
+        char want[16] = "";
+        for (unsigned i = 0; i < 6; i++) {
+            xt_buf_printf(&l.events, "%.*s", (int)i, "aabbccddeeff" + 2 * i); /* the first is empty */
+            xt_import_event entry = {.time_ms = i, .end = l.events.n, .known = round >> i & 1};
+            xt_buf_put(&l.index, xt_slice_of(&entry, sizeof entry));
+        }
+        l.n = 6;
+        xt_intake_drop_known(&l);
+        size_t n_left = 6 - (size_t)__builtin_popcount(round);
+        assert_int_equal(l.n, n_left);
+        assert_int_equal(l.index.n, n_left * sizeof(xt_import_event));
+        const xt_import_event *index = (const void *)l.index.p;
+        size_t end = 0;
+        for (unsigned i = 0, k = 0; i < 6; i++) {
+            if (round >> i & 1)
+                continue;
+            snprintf(want, sizeof want, "%.*s", (int)i, "aabbccddeeff" + 2 * i);
+            assert_int_equal(index[k].time_ms, i);
+            assert_true(xt_slice_eq(xt_slice_of(l.events.p + end, index[k].end - end), xt_slice_str(want)));
+            end = index[k++].end;
+        }
+        assert_int_equal(l.events.n, end);
+        xt_intake_drop_known(&l); /* again: nothing changes */
+        assert_int_equal(l.n, n_left);
+        assert_int_equal(l.events.n, end);
+    }
+    xt_buf_fini(&l.events);
+    xt_buf_fini(&l.index);
+}
+
 static int count_token(void *context, const xt_sender_token *token)
 {
     (void)token;
@@ -187,6 +227,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_the_store_has_is_left_out, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(what_waits_is_given_out_at_the_end, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(rows_go_with_what_they_are_of, fixture_setup, fixture_teardown),
+        cmocka_unit_test(known_events_leave_no_trace),
         cmocka_unit_test_setup_teardown(tokens, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
