@@ -105,10 +105,10 @@ int xt_host_row_save(xt_state *state, const xt_host *h, const char *key, xt_prob
                      h->refused, h->refused_ms, xt_buf_slice(&coverage), (int64_t)h->quarantined));
 }
 
-int xt_host_gap_save(xt_state *state, const char *host_id, const xt_gap *gap, xt_problem *reterr_problem)
+int xt_host_gap_save(xt_state *state, const char *host_id, const xt_gap *gap, bool joins, xt_problem *reterr_problem)
 {
-    bool adds = gap->kind != XT_GAP_STREAM &&
-                (xt_gap_counts(gap->kind) || gap->kind == XT_GAP_BLIND || gap->kind == XT_GAP_MODE);
+    bool adds = joins || (gap->kind != XT_GAP_STREAM &&
+                          (xt_gap_counts(gap->kind) || gap->kind == XT_GAP_BLIND || gap->kind == XT_GAP_MODE));
     int64_t n = 0;
     int r = adds ? xt_state_run(state, reterr_problem, &n,
                                 "UPDATE gaps SET to_ms = max(to_ms, ?), n = n + ? WHERE id = (SELECT id FROM gaps"

@@ -6,6 +6,7 @@
 #include "server/hosts.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/timestamp.h"
@@ -18,6 +19,15 @@ enum {
     CLOCK_SAMPLES = 8,
     CLOCK_STEP_MS = 5000,     /* more than any way takes: the clock was set */
     CLONE_AGAIN_MS = 3600000, /* an hour: a clone that keeps coming is an event again */
+    /* What one host may bring about at once, and one each so many ms after that. */
+    BEATS = 128, /* twice what an agent keeps while there is no connection */
+    BEATS_MS = 500,
+    OVER_AGAIN_MS = 3600000,
+    ROWS = 128,
+    ROWS_MS = 10000,
+    NOTES = 16,
+    NOTES_MS = 10000,
+    CLONES_MS = 60000,
 };
 
 static int add(xt_hosts *hosts, xt_host_entry *entry)
@@ -225,8 +235,27 @@ void xt_hosts_note(xt_hosts *hosts, const xt_host *h, const char *action, xt_sli
     xt_notes_add(hosts->notes, &n);
 }
 
+/* The same for what the host itself brings about: what is too much is counted in the next. */
+static void note_paced(xt_hosts *hosts, xt_host_entry *entry, const char *text)
+{
+    char longer[640];
+    xt_buf message = XT_BUF_ON(longer);
+
+    if (!xt_pace_take(&entry->notes, NOTES, NOTES_MS, xt_clock_wall_ms(hosts->clock))) {
+        entry->n_unnoted++;
+        return;
+    }
+    xt_buf_puts(&message, text);
+    if (entry->n_unnoted)
+        xt_buf_printf(&message, " (and %llu such things of this host that were too many to note)",
+                      (unsigned long long)entry->n_unnoted);
+    longer[message.n] = '\0';
+    entry->n_unnoted = 0;
+    xt_hosts_note(hosts, &entry->host, "gap", XT_S_NULL, longer);
+}
+
 /* Losses are events of the agent's own; that nobody watched, only the server can say. */
-static void note_gap(xt_hosts *hosts, const xt_host *h, const xt_gap *gap)
+static void note_gap(xt_hosts *hosts, xt_host_entry *entry, const xt_gap *gap)
 {
     char text[256], from[25], to[25];
     xt_buf message = XT_BUF_ON(text);
@@ -239,7 +268,7 @@ static void note_gap(xt_hosts *hosts, const xt_host *h, const xt_gap *gap)
     if (gap->n)
         xt_buf_printf(&message, ": %llu", (unsigned long long)gap->n);
     text[message.n] = '\0';
-    xt_hosts_note(hosts, h, "gap", XT_S_NULL, text);
+    note_paced(hosts, entry, text);
 }
 
 /* Remembers who is refused, and says so once an hour while it is the same. */
@@ -259,7 +288,7 @@ static void mark_clone(xt_hosts *hosts, xt_host_entry *entry, xt_slice machine_i
     xt_text_copy(h->clone_boot_id, sizeof h->clone_boot_id, boot_id);
     xt_text_copy(h->clone_address, sizeof h->clone_address, xt_slice_str(address));
     entry->dirty = true;
-    if (same)
+    if (same || !xt_pace_take(&entry->clones, NOTES, CLONES_MS, now_ms))
         return;
     entry->clone_noted_ms = now_ms;
     xt_buf_printf(&message, "a machine at %s has the identity of this host, which was last at %s: %s; it is refused",
@@ -331,12 +360,38 @@ static void take_clock(xt_host_entry *entry, int64_t offset_ms)
     h->clock_offset_ms = entry->clock_best_ms > entry->clock_before_ms ? entry->clock_best_ms : entry->clock_before_ms;
 }
 
+/* The last of that kind that waits to be written; NULL: there is none. */
+static xt_gap *waiting_of(xt_host_entry *entry, xt_gap_kind kind)
+{
+    for (size_t at = entry->gaps.n; at > 0; at -= sizeof(xt_found_gap)) {
+        xt_found_gap *found = (xt_found_gap *)(void *)(entry->gaps.p + at) - 1;
+        if (found->gap.kind == kind)
+            return &found->gap;
+    }
+    return NULL;
+}
+
+static void keep_gap(xt_hosts *hosts, xt_host_entry *entry, const xt_gap *gap)
+{
+    bool joins = !xt_pace_take(&entry->rows, ROWS, ROWS_MS, xt_clock_wall_ms(hosts->clock));
+    xt_gap *before = joins ? waiting_of(entry, gap->kind) : NULL;
+    const xt_found_gap found = {.gap = *gap, .joins = joins};
+
+    if (!before) {
+        xt_buf_put(&entry->gaps, xt_slice_of(&found, sizeof found));
+        return;
+    }
+    before->from_ms = gap->from_ms < before->from_ms ? gap->from_ms : before->from_ms;
+    before->to_ms = gap->to_ms > before->to_ms ? gap->to_ms : before->to_ms;
+    before->n += gap->n;
+}
+
 static void take_gaps(xt_hosts *hosts, xt_host_entry *entry, const xt_gap *gaps, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        xt_buf_put(&entry->gaps, xt_slice_of(&gaps[i], sizeof gaps[i]));
+        keep_gap(hosts, entry, &gaps[i]);
         if (gaps[i].kind == XT_GAP_STREAM || !xt_gap_counts(gaps[i].kind))
-            note_gap(hosts, &entry->host, &gaps[i]);
+            note_gap(hosts, entry, &gaps[i]);
     }
 }
 
@@ -414,13 +469,30 @@ void xt_hosts_refused(xt_hosts *hosts, xt_slice id, uint64_t reason)
     pthread_mutex_unlock(&hosts->lock);
 }
 
+/* More than any agent sends: numbers of heartbeats go on from the one before, so what is passed over stands in the next. */
+static bool is_beat_due(xt_hosts *hosts, xt_host_entry *entry, int64_t now_ms)
+{
+    char text[160];
+    bool is_due = xt_pace_take(&entry->beats, BEATS, BEATS_MS, now_ms);
+
+    entry->n_beats_over += !is_due;
+    if (entry->n_beats_over == 0 || (entry->over_noted_ms && now_ms - entry->over_noted_ms < OVER_AGAIN_MS))
+        return is_due;
+    entry->over_noted_ms = now_ms;
+    snprintf(text, sizeof text, "more than two heartbeats a second came: %llu were passed over",
+             (unsigned long long)entry->n_beats_over);
+    entry->n_beats_over = 0;
+    xt_hosts_note(hosts, &entry->host, "heartbeats-over", XT_S_NULL, text);
+    return is_due;
+}
+
 void xt_hosts_heartbeat(xt_hosts *hosts, xt_slice id, const xt_heartbeat *beat)
 {
     xt_gap gaps[XT_GAPS_AT_ONCE];
 
     pthread_mutex_lock(&hosts->lock);
     xt_host_entry *entry = xt_hosts_find(hosts, id);
-    if (entry) {
+    if (entry && is_beat_due(hosts, entry, xt_clock_wall_ms(hosts->clock))) {
         xt_host *h = &entry->host;
         h->last_seen_ms = xt_clock_wall_ms(hosts->clock);
         take_gaps(hosts, entry, gaps, xt_coverage_beat(&h->coverage, beat, h->last_seen_ms, gaps));
@@ -566,8 +638,10 @@ static int save_all(xt_hosts *hosts, const xt_host_entry *entry, xt_problem *ret
 {
     int r = xt_host_entry_save(hosts, entry, reterr_problem);
 
-    for (size_t at = 0; r == 0 && at < entry->gaps.n; at += sizeof(xt_gap))
-        r = xt_host_gap_save(hosts->state, entry->host.id, (const xt_gap *)(entry->gaps.p + at), reterr_problem);
+    for (size_t at = 0; r == 0 && at < entry->gaps.n; at += sizeof(xt_found_gap)) {
+        const xt_found_gap *found = (const xt_found_gap *)(const void *)(entry->gaps.p + at);
+        r = xt_host_gap_save(hosts->state, entry->host.id, &found->gap, found->joins, reterr_problem);
+    }
     return xt_error_trace(r);
 }
 

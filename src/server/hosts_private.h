@@ -7,20 +7,32 @@
 #include <pthread.h>
 
 #include "base/map.h"
+#include "server/coverage.h"
 #include "server/hosts.h"
+#include "server/pace.h"
 
 #define XT_HOSTS_BOOTS_KEPT 8
+
+/* A gap that was found, and is not written yet. joins: into the row of the one before, if that was not long ago. */
+typedef struct xt_found_gap {
+    xt_gap gap;
+    bool joins;
+} xt_found_gap;
 
 typedef struct xt_host_entry {
     xt_host host;
     char key[65]; /* hex digest of its public key; empty: not known */
     bool dirty;
-    xt_buf gaps;                                /* xt_gap after xt_gap: found, and not written yet */
+    xt_buf gaps;                                /* xt_found_gap after xt_found_gap */
     char boots_before[XT_HOSTS_BOOTS_KEPT][40]; /* that others followed, while this server runs */
     unsigned n_boots_before;
     int64_t clock_best_ms, clock_before_ms; /* greatest offset of these samples, and of the ones before */
     unsigned n_clock;
     int64_t clone_noted_ms;
+    xt_pace beats, rows, notes, clones; /* of what the host itself brings about */
+    uint64_t n_beats_over;              /* passed over, and not told of yet */
+    uint64_t n_unnoted;
+    int64_t over_noted_ms;
 } xt_host_entry;
 
 struct xt_hosts {
