@@ -27,8 +27,8 @@ static xt_beat_state state_of(const xt_heartbeat *beat, uint64_t owner_pid)
 {
     bool owner = xt_slice_eq(beat->audit_mode, XT_S("owner"));
 
-    if (beat->state == XT_BEAT_PAUSED) /* the collector says so itself */
-        return XT_BEAT_PAUSED;
+    if (beat->state == XT_BEAT_PAUSED || beat->state == XT_BEAT_STOPPED) /* the collector says so itself */
+        return (xt_beat_state)beat->state;
     if (beat->enabled == 0 && (owner || xt_slice_eq(beat->audit_mode, XT_S("multicast"))))
         return XT_BEAT_OFF;
     return owner && beat->audit_pid != owner_pid ? XT_BEAT_TAKEN : XT_BEAT_WATCHING;

@@ -264,8 +264,10 @@ static void on_signal(xt_collector *c, int fd)
     struct signalfd_siginfo info;
     if (read(fd, &info, sizeof info) != sizeof info)
         return;
-    if (info.ssi_signo != SIGCHLD)
+    if (info.ssi_signo != SIGCHLD) {
         c->end = true;
+        xt_collector_stop_take(c, info.ssi_pid, info.ssi_uid);
+    }
     if (info.ssi_signo == SIGUSR2 && xt_collector_can_leave(c)) {
         c->leaves = c->is_whole = true;
         snprintf(c->reason, sizeof c->reason, "it is started anew");
@@ -519,10 +521,7 @@ static void wind_up(xt_collector *c)
     if (c->witness && r == 0)
         r = xt_collector_witness_finish(c);
     if (c->decoder && r == 0) {
-        xt_collector_say(c, "agent-stopped", "watching ends: %s",
-                         c->leaves   ? c->reason
-                         : c->failed ? "the agent broke down"
-                                     : "the agent was told to end");
+        xt_collector_stop_say(c);
         r = xt_collector_flush(c);
     }
     if (r < 0 && r != -EPIPE)

@@ -101,6 +101,7 @@ static void put_witness(xt_collector *c, xt_heartbeat *beat)
     beat->n_canary_sent = c->canary.n_sent;
     beat->n_canary_lost = c->canary.n_lost;
     beat->canary_ms = (uint64_t)c->canary.back_ms;
+    beat->canary_is_lost = c->canary.is_lost;
     beat->canary_took_ms = (uint64_t)c->canary.took_ms;
     if (!c->witness)
         return;
@@ -171,7 +172,7 @@ static xt_heartbeat heartbeat(xt_collector *c)
             xt_proc_cost(pids[i], &beat.cpu_us, &beat.rss_bytes);
     beat.n_unseen = c->serials.n_missing;
     beat.unseen_ms = c->serials.n_missing ? (uint64_t)(xt_beat_now_ms() - c->serials.since_ms) : 0;
-    beat.state = xt_watch_is_paused(&c->watch) ? XT_BEAT_PAUSED : XT_BEAT_UNKNOWN;
+    beat.state = xt_watch_is_paused(&c->watch) ? XT_BEAT_PAUSED : XT_BEAT_UNKNOWN; /* agent/beat_book says more */
     put_witness(c, &beat);
     put_completeness(c, &beat);
     return beat;
@@ -272,6 +273,14 @@ void xt_collector_beat(xt_collector *c)
     xt_collector_brake(c, beat.cpu_us);
     if (has_kernel(c))
         xt_collector_guard_repair(c);
+}
+
+/* Audit is given back already: it is not asked. */
+void xt_collector_beat_last(xt_collector *c)
+{
+    xt_heartbeat beat = heartbeat(c);
+    beat.state = XT_BEAT_STOPPED;
+    send_beat(c, &beat);
 }
 
 void xt_collector_beat_soon(xt_collector *c)

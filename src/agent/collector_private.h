@@ -29,6 +29,13 @@ typedef struct xt_beat_seen {
     xt_hash128 blind; /* of the rules that hide execs */
 } xt_beat_seen;
 
+/* Who told the agent to end, by the signal. */
+typedef struct xt_stop {
+    bool is_told;
+    uint32_t pid, uid, auid; /* pid 0: the kernel, for a terminal; UINT32_MAX: not known, or no login */
+    char comm[64];           /* of that process; empty: it was gone */
+} xt_stop;
+
 /* How the agent's own processes are. Times: monotonic. */
 typedef struct xt_collector_care {
     int64_t looked_ms, fed_ms;        /* at the other processes; the service manager */
@@ -105,6 +112,7 @@ struct xt_collector {
     bool keeps_connector;
     bool owes_ready;  /* the service manager has not taken READY=1 */
     char reason[160]; /* why it ends */
+    xt_stop stop;
 };
 
 xt_event_origin xt_collector_origin(const xt_collector *c);
@@ -126,6 +134,10 @@ XT_MUST_USE int xt_collector_witness_finish(xt_collector *c);
 int64_t xt_collector_witness_wait_ms(const xt_collector *c);
 XT_MUST_USE int xt_collector_canary_see(xt_collector *c, xt_event *event, xt_arena *arena);
 void xt_collector_canary_answer(xt_collector *c);
+
+/* collector_stop.c: who sent the signal that ends the agent; the event of the end, and its last heartbeat. */
+void xt_collector_stop_take(xt_collector *c, uint32_t pid, uint32_t uid);
+void xt_collector_stop_say(xt_collector *c);
 
 /* collector_log.c: audit.log beside; turn says what could not be written. */
 XT_MUST_USE int xt_collector_log_open(xt_collector *c, xt_problem *reterr_problem);
@@ -165,6 +177,8 @@ bool xt_collector_adopted_put(const xt_collector *c, xt_buf *out);
 /* collector_beat.c: what is said at the start (not watching from, to), and at each heartbeat. */
 void xt_collector_begin(xt_collector *c);
 void xt_collector_beat(xt_collector *c);
+/* The last one: the agent was told to end. */
+void xt_collector_beat_last(xt_collector *c);
 /* The next turn brings one, with the rules read anew; twice a second at most. */
 void xt_collector_beat_soon(xt_collector *c);
 /* collector_guard.c: what is there at the start; what changed since; what is set back. */

@@ -146,6 +146,25 @@ xt_slice xt_proc_read_cgroup(xt_proc_reader *reader, uint32_t pid)
     return read_file(pid, "cgroup", MAX_CGROUP_BYTES, &reader->cgroup) == 0 ? xt_buf_slice(&reader->cgroup) : XT_S_NULL;
 }
 
+uint32_t xt_proc_login(uint32_t pid)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    uint64_t id;
+    if (read_file(pid, "loginuid", 64, &text) < 0 || !xt_slice_parse_u64(xt_slice_trim(xt_buf_slice(&text)), &id))
+        return UINT32_MAX;
+    return (uint32_t)id;
+}
+
+void xt_proc_comm(uint32_t pid, char *ret, size_t n)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    xt_slice comm = read_file(pid, "comm", 256, &text) == 0 ? xt_buf_slice(&text) : XT_S_NULL;
+    comm = xt_slice_head(xt_slice_ends(comm, XT_S("\n")) ? xt_slice_head(comm, comm.n - 1) : comm, n - 1);
+    if (comm.n > 0)
+        memcpy(ret, comm.p, comm.n);
+    ret[comm.n] = '\0';
+}
+
 uint32_t xt_proc_uid(uint32_t pid)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;

@@ -23,6 +23,10 @@ XT_MUST_USE int xt_proc_read_all(xt_proc_reader *reader, int (*each)(void *conte
                                  void *context);
 /* /proc/PID/cgroup; empty when the process is gone. */
 xt_slice xt_proc_read_cgroup(xt_proc_reader *reader, uint32_t pid);
+/* The login it belongs to (auid); UINT32_MAX: none, or it is gone. */
+uint32_t xt_proc_login(uint32_t pid);
+/* Its name; empty: it is gone. */
+void xt_proc_comm(uint32_t pid, char *ret, size_t n);
 /* Its real user; UINT32_MAX when it is gone. */
 uint32_t xt_proc_uid(uint32_t pid);
 bool xt_proc_is_kernel(uint32_t pid);

@@ -461,7 +461,10 @@ static void on_heartbeat(shipper *s, xt_slice payload)
     beat.n_batches = s->n_batches;
     beat.spool_batches = stats.n_batches;
     beat.spool_bytes = stats.n_bytes;
+    beat.spool_max_bytes = stats.max_bytes;
     beat.spool_dropped_events = stats.n_dropped_events + s->n_unspooled;
+    beat.n_unspooled = s->n_unspooled;
+    beat.n_flood = xt_flood_counted(s->flood);
     if (xt_beat_book_take(&s->beats, &beat, (uint64_t)getppid(), up, now_ms) == 0 && up)
         xt_beat_book_send(&s->beats, now_ms, beat_send, s);
     report(s);

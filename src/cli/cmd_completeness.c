@@ -47,9 +47,10 @@ static void print_host(const json_t *host)
     if (json_is_null(json_object_get(host, "first_heartbeat")))
         printf("  beats   none yet\n");
     else
-        printf("  beats   since %s; unwatched: %llu s silent, %llu s audit off, %llu s the socket another's\n",
-               text_of(host, "first_heartbeat"), number_of(host, "silent_s"), number_of(host, "audit_off_s"),
-               number_of(host, "audit_taken_s"));
+        printf("  beats   since %s; unwatched: %llu s silent, %llu s stopped, %llu s audit off, %llu s the socket "
+               "another's\n",
+               text_of(host, "first_heartbeat"), number_of(host, "silent_s"), number_of(host, "stopped_s"),
+               number_of(host, "audit_off_s"), number_of(host, "audit_taken_s"));
     if (json_is_true(json_object_get(host, "waiting")))
         printf("  waiting what was made after %s has not all arrived\n", text_of(host, "arrived_until"));
     print_gaps(host);

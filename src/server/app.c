@@ -15,6 +15,7 @@
 #include "server/app_parts.h"
 #include "server/host_rows.h"
 #include "server/intake.h"
+#include "server/silence.h"
 
 enum {
     KEEPER_MS = 500,
@@ -110,14 +111,19 @@ static void *keep(void *context)
 {
     xt_app *app = context;
     bool told = false;
+    xt_silence silence;
     int last_notes = 0, last_pki = 0, last_store = 0, last_care = 0, last_rules = 0, last_hosts = 0, last_alerts = 0,
-        last_policies = 0;
+        last_policies = 0, last_silence = 0;
 
+    xt_silence_init(&silence, xt_clock_wall_ms(app->clock));
     for (uint64_t turn = 1; keeper_waits(app); turn++) {
         xt_problem problem = XT_PROBLEM_INIT;
         report(xt_store_maintain(app->store, &problem), "store", &problem, &last_store);
         problem = XT_PROBLEM_INIT;
         keep_told(app, &told);
+        report(xt_silence_look(&silence, app->hosts, app->notes, xt_clock_wall_ms(app->clock)), "silent hosts",
+               &problem, &last_silence);
+        problem = XT_PROBLEM_INIT;
         report(xt_notes_enter(app->notes, app), "events of the server's own", &problem, &last_notes);
         if (turn % PRUNE_EVERY == 0)
             report(keep_certificate(app, &problem), "the server's certificate", &problem, &last_pki);
@@ -138,6 +144,7 @@ static void *keep(void *context)
         if (turn % HOSTS_EVERY == 0)
             keep_alerts(app, turn, &last_alerts);
     }
+    xt_silence_fini(&silence);
     return NULL;
 }
 

@@ -141,6 +141,7 @@ typedef struct xt_host {
     int64_t enrolled_ms, last_seen_ms, last_event_ms;
     bool connected, revoked, imported;
     uint64_t n_events, enabled, audit_pid, lost, backlog, spool_batches, spool_dropped, cpu_us, rss_bytes;
+    uint64_t spool_bytes, spool_max_bytes, n_flood; /* as its last heartbeat said, since this server began */
     bool clock_known;
     int64_t clock_offset_ms; /* the host's clock less the server's; what the way takes counts as behind */
     char ca[17];             /* id of the CA of the certificate it came with last; empty: not known */

@@ -27,6 +27,8 @@ typedef enum xt_gap_kind {
     XT_GAP_UNAUDITED = 10, /* n execs that the process connector told of and audit did not, for no known reason */
     XT_GAP_PAUSED = 11,    /* somebody paused the host: it recorded nothing */
     XT_GAP_UNSEEN = 12,    /* n audit events that were made, as their serials tell, and never seen */
+    XT_GAP_STOPPED = 13,   /* the agent was told to end, and said so: nobody watched */
+    XT_GAP_CANARY = 14, /* n known execs whose records did not come back: what else was executed may be missing too */
     XT_GAP_KINDS,
 } xt_gap_kind;
 
@@ -42,11 +44,13 @@ typedef struct xt_coverage {
     int64_t settled_ms;      /* what was made before has arrived; 0: not known */
     uint64_t run, process, state;
     uint64_t lost, n_unread, n_dropped, n_waiting, n_unaudited, n_unseen; /* as in the last heartbeat */
-    xt_hash128 stream;                                                    /* zero: none yet */
+    uint64_t n_unspooled, n_canary_lost, canary_ms;
+    uint64_t is_canary_lost; /* and none came back since */
+    xt_hash128 stream;       /* zero: none yet */
 } xt_coverage;
 
 enum {
-    XT_GAPS_AT_ONCE = 8,
+    XT_GAPS_AT_ONCE = 10,
     XT_COVERAGE_TAIL_MS = 20000, /* heartbeats come every 5 s: less than this before now is no silence yet */
 };
 

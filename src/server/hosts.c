@@ -502,6 +502,9 @@ void xt_hosts_heartbeat(xt_hosts *hosts, xt_slice id, const xt_heartbeat *beat)
         h->backlog = beat->backlog;
         h->spool_batches = beat->spool_batches;
         h->spool_dropped = beat->spool_dropped_events;
+        h->spool_bytes = beat->spool_bytes;
+        h->spool_max_bytes = beat->spool_max_bytes;
+        h->n_flood = beat->n_flood;
         h->cpu_us = beat->cpu_us;
         h->rss_bytes = beat->rss_bytes;
         if (beat->sent_ms)

@@ -23,9 +23,11 @@ void xt_completeness_json(const xt_completeness *of, xt_json *json)
     xt_json_field_u64(json, "agent_lost", of->n[XT_GAP_AGENT]);
     xt_json_field_u64(json, "unaudited", of->n[XT_GAP_UNAUDITED]);
     xt_json_field_u64(json, "unseen", of->n[XT_GAP_UNSEEN]);
+    xt_json_field_u64(json, "canaries_lost", of->n[XT_GAP_CANARY]);
     xt_json_field_u64(json, "spool_dropped", of->n[XT_GAP_SPOOL]);
     xt_json_field_u64(json, "new_streams", of->n_gaps[XT_GAP_STREAM]);
     put_seconds(json, "silent_s", of->ms[XT_GAP_SILENT]);
+    put_seconds(json, "stopped_s", of->ms[XT_GAP_STOPPED]);
     put_seconds(json, "audit_off_s", of->ms[XT_GAP_OFF]);
     put_seconds(json, "audit_taken_s", of->ms[XT_GAP_TAKEN]);
     put_seconds(json, "paused_s", of->ms[XT_GAP_PAUSED]);
@@ -47,7 +49,8 @@ int xt_completeness_times(xt_app *app, const xt_request *request, xt_completenes
 
 static void put_cells(xt_list *list, const xt_completeness *of)
 {
-    int64_t unwatched_ms = of->ms[XT_GAP_SILENT] + of->ms[XT_GAP_OFF] + of->ms[XT_GAP_TAKEN] + of->ms[XT_GAP_PAUSED];
+    int64_t unwatched_ms = of->ms[XT_GAP_SILENT] + of->ms[XT_GAP_STOPPED] + of->ms[XT_GAP_OFF] + of->ms[XT_GAP_TAKEN] +
+                           of->ms[XT_GAP_PAUSED];
     xt_list_cell(list, xt_slice_str(of->name[0] ? of->name : of->id));
     xt_list_cell(list, of->complete ? XT_S("yes") : XT_S("no"));
     xt_list_cell_u64(list, of->n[XT_GAP_KERNEL]);

@@ -50,11 +50,44 @@ static void put_policy(xt_json *json, xt_app *app, const xt_host *host)
     xt_json_field_time(json, "paused_until", policy.paused_until_ms);
 }
 
+/* One word for how the host is. */
+static const char *state_of(const xt_host *host)
+{
+    return host->revoked                             ? "revoked"
+           : host->quarantined                       ? "quarantined"
+           : host->imported                          ? "imported"
+           : host->connected                         ? "connected"
+           : host->coverage.state == XT_BEAT_STOPPED ? "stopped"
+                                                     : "silent";
+}
+
+/* How long the oldest of what waits at the host has waited, at most; -1: nothing waits, or that is not known. */
+static int64_t oldest_waits_ms(xt_app *app, const xt_host *host)
+{
+    int64_t now_ms = xt_clock_wall_ms(xt_app_clock(app));
+    if (host->spool_batches == 0 || host->coverage.settled_ms == 0)
+        return -1;
+    return now_ms > host->coverage.settled_ms ? now_ms - host->coverage.settled_ms : 0;
+}
+
+static void put_spool(xt_json *json, xt_app *app, const xt_host *host)
+{
+    int64_t oldest_ms = oldest_waits_ms(app, host);
+    xt_json_field_u64(json, "spool_batches", host->spool_batches);
+    xt_json_field_u64(json, "spool_bytes", host->spool_bytes);
+    xt_json_field_u64(json, "spool_max_bytes", host->spool_max_bytes);
+    xt_json_field_u64(json, "spool_dropped", host->spool_dropped);
+    if (oldest_ms >= 0)
+        xt_json_field_u64(json, "spool_oldest_s", (uint64_t)oldest_ms / 1000);
+    xt_json_field_u64(json, "flood_counted", host->n_flood);
+}
+
 static void put_host(xt_json *json, xt_app *app, const xt_host *host, const xt_completeness *of)
 {
     put_text(json, "id", host->id);
     put_text(json, "name", host->name);
     put_text(json, "group", host->group);
+    put_text(json, "state", state_of(host));
     xt_json_field_bool(json, "connected", host->connected);
     xt_json_field_bool(json, "revoked", host->revoked);
     xt_json_field_bool(json, "imported", host->imported);
@@ -66,8 +99,7 @@ static void put_host(xt_json *json, xt_app *app, const xt_host *host, const xt_c
     put_text(json, "blind", host->blind);
     xt_json_field_u64(json, "lost", host->lost);
     xt_json_field_u64(json, "backlog", host->backlog);
-    xt_json_field_u64(json, "spool_batches", host->spool_batches);
-    xt_json_field_u64(json, "spool_dropped", host->spool_dropped);
+    put_spool(json, app, host);
     put_text(json, "agent_version", host->agent_version);
     xt_json_field_u64(json, "events", host->n_events);
     xt_json_field_u64(json, "cpu_us", host->cpu_us);
@@ -145,17 +177,30 @@ static void put_proved(xt_list *list, const xt_completeness *of)
     xt_list_cell_u64(list, of->n[XT_GAP_SPOOL]);
     xt_list_cell_u64(list, of->n_gaps[XT_GAP_STREAM]);
     xt_list_cell_u64(list, (uint64_t)(of->ms[XT_GAP_SILENT] + of->ms[XT_GAP_OFF] + of->ms[XT_GAP_TAKEN] +
-                                      of->ms[XT_GAP_PAUSED] + 999) /
+                                      of->ms[XT_GAP_PAUSED] + of->ms[XT_GAP_STOPPED] + 999) /
                                1000);
+}
+
+/* "3", and from a hundredth on how full it is: "812, 40 %, 95 s". */
+static void put_spool_cell(xt_list *list, xt_app *app, const xt_host *host)
+{
+    char text[80];
+    uint64_t percent = host->spool_max_bytes ? host->spool_bytes * 100 / host->spool_max_bytes : 0;
+    int64_t oldest_ms = oldest_waits_ms(app, host);
+    if (percent == 0 || oldest_ms < 0)
+        snprintf(text, sizeof text, "%llu", (unsigned long long)host->spool_batches);
+    else
+        snprintf(text, sizeof text, "%llu, %llu %%, %lld s", (unsigned long long)host->spool_batches,
+                 (unsigned long long)percent, (long long)oldest_ms / 1000);
+    xt_list_cell(list, xt_slice_str(text));
 }
 
 static void put_cells(xt_list *list, xt_app *app, const xt_host *host, const xt_completeness *of)
 {
-    const char *connected = host->revoked       ? "revoked"
-                            : host->quarantined ? "quarantined"
-                            : host->imported    ? "imported"
-                            : host->connected   ? "yes"
-                                                : "no";
+    const char *connected = host->revoked || host->quarantined || host->imported ? state_of(host)
+                            : host->connected                                    ? "yes"
+                            : host->coverage.state == XT_BEAT_STOPPED            ? "stopped"
+                                                                                 : "no";
     put_word(list, host->name);
     put_word(list, host->group);
     xt_list_cell(list, xt_slice_str(connected));
@@ -163,7 +208,7 @@ static void put_cells(xt_list *list, xt_app *app, const xt_host *host, const xt_
     put_word(list, host->audit_mode);
     put_proved(list, of);
     xt_list_cell_u64(list, host->backlog);
-    xt_list_cell_u64(list, host->spool_batches);
+    put_spool_cell(list, app, host);
     xt_list_cell_u64(list, host->n_events);
     put_clock(list, host);
     if (host->cert_to_ms)

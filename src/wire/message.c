@@ -26,7 +26,8 @@
     S(rules_hash) S(audit_mode) S(completeness) S(blind) LATER N(sent_ms) \
     LATER N(state) N(process) N(run) N(unbroken_ms) N(age_ms) N(settled_ms) N(n_unread) \
     LATER N(witness) N(n_exec_both) N(n_exec_unaudited) N(n_exec_unexplained) N(n_exec_unwitnessed) N(n_witness_gaps) \
-    N(n_canary_sent) N(n_canary_lost) N(canary_ms) N(canary_took_ms) LATER N(n_unseen) N(unseen_ms)
+    N(n_canary_sent) N(n_canary_lost) N(canary_ms) N(canary_took_ms) LATER N(n_unseen) N(unseen_ms) \
+    LATER N(spool_max_bytes) N(n_unspooled) N(n_flood) N(canary_is_lost)
 /* clang-format on */
 
 #define PUT_NUMBER(member) xt_buf_put_varint(out, m->member);

@@ -159,14 +159,20 @@ typedef struct xt_heartbeat {
     /* later still */
     uint64_t n_unseen;  /* audit events of this boot that were made and never seen, by their serials */
     uint64_t unseen_ms; /* the last of them were made since that long ago */
+    /* later still */
+    uint64_t spool_max_bytes; /* what the spool may grow to now; 0: not told */
+    uint64_t n_unspooled;     /* of spool_dropped_events those that the disk never had: counted since the start */
+    uint64_t n_flood;         /* events that summaries of storms stand for, since the start */
+    uint64_t canary_is_lost;  /* 1: a canary was lost, and none came back since */
 } xt_heartbeat;
 
 typedef enum xt_beat_state {
     XT_BEAT_UNKNOWN,
     XT_BEAT_WATCHING,
-    XT_BEAT_OFF,    /* audit is switched off in the kernel */
-    XT_BEAT_TAKEN,  /* the agent is to own the audit socket, and another process does */
-    XT_BEAT_PAUSED, /* by an order of the server: it records nothing */
+    XT_BEAT_OFF,     /* audit is switched off in the kernel */
+    XT_BEAT_TAKEN,   /* the agent is to own the audit socket, and another process does */
+    XT_BEAT_PAUSED,  /* by an order of the server: it records nothing */
+    XT_BEAT_STOPPED, /* the last one: the agent was told to end */
 } xt_beat_state;
 
 void xt_enroll_put(xt_buf *out, const xt_enroll *m);

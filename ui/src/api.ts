@@ -100,6 +100,7 @@ export interface Alert {
 export interface Host {
   id: string;
   name: string;
+  state: "connected" | "silent" | "stopped" | "revoked" | "quarantined" | "imported";
   connected: boolean;
   imported: boolean;
   last_seen: string | null;
@@ -109,6 +110,10 @@ export interface Host {
   lost: number;
   backlog: number;
   spool_batches: number;
+  spool_bytes: number;
+  spool_max_bytes: number;
+  spool_oldest_s?: number;
+  flood_counted: number;
   spool_dropped: number;
   agent_version: string;
   events: number;

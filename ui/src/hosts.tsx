@@ -52,7 +52,9 @@ const COUNTS: [string, string][] = [
   ["unseen", "audit events that nobody saw"],
   ["spool_dropped", "dropped from the spool"],
   ["new_streams", "streams begun anew"],
+  ["canaries_lost", "known execs that did not come back"],
   ["silent_s", "s silent"],
+  ["stopped_s", "s stopped"],
   ["audit_off_s", "s audit off"],
   ["audit_taken_s", "s audit taken by another"],
   ["paused_s", "s paused"],
@@ -112,11 +114,16 @@ function Actions({ host }: { host: Host }) {
   );
 }
 
-const stateOf = (host: Host) =>
-  host.revoked ? "revoked" : host.quarantined ? "quarantined" : host.imported ? "imported" : host.connected ? "connected" : "silent";
+/** What waits at the host: batches, and from a hundredth of its room on how full it is and how long the oldest waits. */
+const spoolOf = (host: Host) => {
+  const percent = host.spool_max_bytes ? Math.floor((host.spool_bytes * 100) / host.spool_max_bytes) : 0;
+  return percent ? `${host.spool_batches}, ${percent} %${host.spool_oldest_s === undefined ? "" : `, ${host.spool_oldest_s} s`}` : String(host.spool_batches);
+};
+const spoolTitle = (host: Host) =>
+  `${host.spool_dropped} events were dropped, ${host.flood_counted} of storms were counted`;
 
 function Row({ host }: { host: Host }) {
-  const state = stateOf(host);
+  const state = host.state;
   return (
     <>
       <tr class={state} data-host={host.id}>
@@ -138,7 +145,7 @@ function Row({ host }: { host: Host }) {
         </td>
         <td class={host.lost ? "number bad" : "number"}>{host.lost}</td>
         <td class="number">{host.backlog}</td>
-        <td class={host.spool_dropped ? "number bad" : "number"}>{host.spool_batches}</td>
+        <td class={host.spool_dropped ? "number bad" : "number"} title={spoolTitle(host)}>{spoolOf(host)}</td>
         <td class="number">{host.events.toLocaleString()}</td>
         <td>{host.agent_version}</td>
         <td><Actions host={host} /></td>

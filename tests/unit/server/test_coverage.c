@@ -132,10 +132,89 @@ static void unaudited_execs_are_a_gap(void **state)
     xt_coverage_get(xt_buf_slice(&out), &back);
     assert_int_equal(back.n_unaudited, 2);
     assert_int_equal(xt_coverage_beat(&back, &beat, T + 15 * S, gaps), 0);
-    xt_coverage_get(xt_slice_head(xt_buf_slice(&out), out.n - 2), &back); /* of a server that did not know it */
+    xt_coverage_get(xt_slice_head(xt_buf_slice(&out), out.n - 6), &back); /* of a server that did not know it */
     assert_int_equal(back.beat_ms, T + 10 * S);
     assert_int_equal(back.n_unaudited, 0);
     xt_buf_fini(&out);
+}
+
+/* Up to when it came back: the time since the one that came back last is not known to be whole. */
+static void a_lost_canary_is_a_gap_until_one_is_back(void **state)
+{
+    xt_coverage c = {.first_ms = 0};
+    xt_gap gaps[XT_GAPS_AT_ONCE];
+    xt_heartbeat beat = beat_of(7, 0, 0);
+
+    beat.time_ms = 5000 * S; /* by the host's own clock */
+    beat.canary_ms = 4980 * S;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T, gaps), 0);
+    beat.time_ms = 5045 * S;
+    beat.n_canary_lost = 1;
+    beat.canary_is_lost = 1;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 45 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_CANARY, T - 20 * S, T + 45 * S, 1);
+    beat.time_ms = 5050 * S; /* still */
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 50 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_CANARY, T + 45 * S, T + 50 * S, 0);
+    beat.time_ms = 5055 * S; /* it is back, and the time up to then counts */
+    beat.canary_ms = 5053 * S;
+    beat.canary_is_lost = 0;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 55 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_CANARY, T + 50 * S, T + 55 * S, 0);
+    beat.time_ms = 5060 * S;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 60 * S, gaps), 0);
+    beat.time_ms = 5065 * S; /* lost and back between two heartbeats, and the clock was set far back */
+    beat.canary_ms = 64 * S;
+    beat.time_ms = 65 * S;
+    beat.n_canary_lost = 2;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 65 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_CANARY, T + 60 * S, T + 65 * S, 1);
+    beat.process = 2; /* a start counts anew */
+    beat.n_canary_lost = 0;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 70 * S, gaps), 0);
+}
+
+static void a_planned_stop_is_told_from_silence(void **state)
+{
+    xt_coverage c = {.first_ms = 0};
+    xt_gap gaps[XT_GAPS_AT_ONCE];
+    xt_heartbeat beat = beat_of(7, 0, 0), stopped = beat_of(0, 0, 0);
+
+    stopped.state = XT_BEAT_STOPPED;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T, gaps), 0);
+    assert_int_equal(xt_coverage_beat(&c, &stopped, T + 2 * S, gaps), 0);
+    assert_int_equal(xt_coverage_ends(&c, T, T + 4 * S, T + 4 * S, gaps), 1); /* at once */
+    assert_gap(&gaps[0], XT_GAP_STOPPED, T, T + 4 * S, 0);
+    beat = beat_of(8, 0, 0);
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 90 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_STOPPED, T, T + 90 * S, 0);
+    beat = beat_of(9, 0, 0); /* killed */
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 99 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_SILENT, T + 90 * S, T + 99 * S, 0);
+}
+
+/* What the disk never had an agent counts anew when it starts; the spool's own count goes on. */
+static void drops_are_counted_once_over_a_start(void **state)
+{
+    xt_coverage c = {.first_ms = 0};
+    xt_gap gaps[XT_GAPS_AT_ONCE];
+    xt_heartbeat beat = beat_of(7, 0, 0);
+
+    assert_int_equal(xt_coverage_beat(&c, &beat, T, gaps), 0);
+    beat.spool_dropped_events = 105;
+    beat.n_unspooled = 5;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 5 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_SPOOL, T, T + 5 * S, 105);
+    beat.process = 2;
+    beat.spool_dropped_events = 103; /* three more from the spool, none of the memory's */
+    beat.n_unspooled = 0;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 10 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_SPOOL, T + 5 * S, T + 10 * S, 3);
+    beat.spool_dropped_events = 104;
+    beat.n_unspooled = 1;
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 15 * S, gaps), 1);
+    assert_gap(&gaps[0], XT_GAP_SPOOL, T + 10 * S, T + 15 * S, 1);
+    assert_int_equal(xt_coverage_beat(&c, &beat, T + 20 * S, gaps), 0);
 }
 
 /* The time before the heartbeat before this one is part of it, where they may have been made then. */
@@ -232,6 +311,10 @@ static void it_is_written_and_read(void **state)
                      .n_waiting = 10,
                      .n_unaudited = 12,
                      .n_unseen = 13,
+                     .n_unspooled = 14,
+                     .n_canary_lost = 15,
+                     .canary_ms = 16,
+                     .is_canary_lost = 1,
                      .stream = {{11}}},
                 back;
     char bytes[256];
@@ -241,7 +324,7 @@ static void it_is_written_and_read(void **state)
     assert_int_equal(xt_buf_done(&out), 0);
     xt_coverage_get(xt_buf_slice(&out), &back);
     assert_memory_equal(&c, &back, sizeof c);
-    xt_coverage_get(xt_slice_head(xt_buf_slice(&out), out.n - 3), &back); /* the last two may be missing, no other */
+    xt_coverage_get(xt_slice_head(xt_buf_slice(&out), out.n - 7), &back); /* the last six may be missing, no other */
     assert_int_equal(back.first_ms, 0);
     xt_coverage_get(XT_S(""), &back);
     assert_int_equal(back.first_ms, 0);
@@ -255,6 +338,9 @@ int main(void)
         cmocka_unit_test(the_switch_off_is_told_from_silence),
         cmocka_unit_test(losses_are_counted_once),
         cmocka_unit_test(unaudited_execs_are_a_gap),
+        cmocka_unit_test(a_lost_canary_is_a_gap_until_one_is_back),
+        cmocka_unit_test(a_planned_stop_is_told_from_silence),
+        cmocka_unit_test(drops_are_counted_once_over_a_start),
         cmocka_unit_test(unseen_events_are_a_gap_since_they_were_made),
         cmocka_unit_test(a_boot_and_a_stream_begin_anew),
         cmocka_unit_test(what_cannot_be_proved_is_not),

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "server/app_parts.h"
+#include "server/silence.h"
 #include "server/tokens.h"
 #include "wire/token.h"
 
@@ -195,6 +196,57 @@ static int find_group(void *context, const xt_host *host)
     return 1;
 }
 
+/* As the keeper does; how many events of silence there are then. */
+static uint64_t silences(fixture *f, xt_silence *silence)
+{
+    assert_int_equal(xt_silence_look(silence, f->app->hosts, f->app->notes, atomic_load(&fixture_now)), 0);
+    assert_int_equal(xt_notes_enter(f->app->notes, f->app), 0);
+    return fixture_count(f, "action:silent-host");
+}
+
+static void beat(fixture *f, const char *id, uint64_t beat_state)
+{
+    const xt_heartbeat m = {.enabled = 1, .audit_mode = XT_S("owner"), .state = beat_state, .process = 1, .run = 1};
+    xt_hosts_heartbeat(f->app->hosts, xt_slice_str(id), &m);
+}
+
+static void a_silent_host_is_told_of_once(void **state)
+{
+    fixture *f = *state;
+    char id[33];
+    xt_silence silence;
+
+    fixture_open(f);
+    char *token = new_token(f, 60000, 0);
+    xt_silence_init(&silence, atomic_load(&fixture_now));
+    assert_int_equal(enroll_with(f, token, id), 0);
+    atomic_fetch_add(&fixture_now, XT_SILENCE_MS);
+    assert_int_equal(silences(f, &silence), 0); /* it never came */
+    beat(f, id, XT_BEAT_WATCHING);
+    atomic_fetch_add(&fixture_now, XT_SILENCE_MS - 1);
+    assert_int_equal(silences(f, &silence), 0);
+    atomic_fetch_add(&fixture_now, 5000);
+    assert_int_equal(silences(f, &silence), 1);
+    atomic_fetch_add(&fixture_now, XT_SILENCE_MS);
+    assert_int_equal(silences(f, &silence), 1);
+    beat(f, id, XT_BEAT_WATCHING);
+    atomic_fetch_add(&fixture_now, 5000);
+    assert_int_equal(silences(f, &silence), 1);
+    atomic_fetch_add(&fixture_now, XT_SILENCE_MS);
+    assert_int_equal(silences(f, &silence), 2); /* again, for it was back */
+    beat(f, id, XT_BEAT_WATCHING);
+    beat(f, id, XT_BEAT_STOPPED); /* it says so */
+    atomic_fetch_add(&fixture_now, 2 * XT_SILENCE_MS);
+    assert_int_equal(silences(f, &silence), 2);
+    beat(f, id, XT_BEAT_WATCHING);
+    xt_silence_fini(&silence);
+    atomic_fetch_add(&fixture_now, 2 * XT_SILENCE_MS);
+    xt_silence_init(&silence, atomic_load(&fixture_now)); /* the server was away itself */
+    assert_int_equal(silences(f, &silence), 2);
+    xt_silence_fini(&silence);
+    free(token);
+}
+
 /* The token says which group a host comes into; what it sends carries the one it is in then. */
 static void hosts_have_groups(void **state)
 {
@@ -363,6 +415,7 @@ int main(void)
         TEST(a_lost_ca_key_is_an_error),
         TEST(admin_token_is_admin),
         TEST(token_life),
+        TEST(a_silent_host_is_told_of_once),
         TEST(hosts_have_groups),
         TEST(unknown_token_and_wrong_secret),
         TEST(bad_request_uses_nothing),
