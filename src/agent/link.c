@@ -17,20 +17,21 @@
 #include <sys/random.h>
 
 #include "agent/helper.h"
+#include "agent/link_bounds.h"
 #include "agent/server_list.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "io/tls.h"
 
-#define MAX_ADDRESSES   8
-#define ANSWER_SECONDS  15      /* to connect, to shake hands, to answer */
-#define WORKS_AFTER_MS  10000   /* a server that keeps us so long is not a failing one */
-#define SEEK_AGAIN_MS   60000   /* for what somebody has to put right first, when the server does not say when */
-#define RENEW_LOOK_MS   3600000 /* the longest wait of the timer: clocks are set */
-#define RENEW_AGAIN_MS  60000   /* when a renewal was not answered; less for short-lived certificates */
-#define DEAD_AFTER_MS   30000   /* unanswered bytes on the wire */
-#define READ_HIGH_BYTES ((size_t)1 << 20)
+#define MAX_ADDRESSES  8
+#define ANSWER_MS      15000   /* to resolve, to connect and shake hands, to answer */
+#define WORKS_AFTER_MS 10000   /* a server that keeps us so long is not a failing one */
+#define SEEK_AGAIN_MS  60000   /* for what somebody has to put right first, when the server does not say when */
+#define RENEW_LOOK_MS  3600000 /* the longest wait of the timer: clocks are set */
+#define RENEW_AGAIN_MS 60000   /* when a renewal was not answered; less for short-lived certificates */
+#define DEAD_AFTER_MS  30000   /* unanswered bytes on the wire */
+#define RENEW_LEAST_MS 1000    /* between two requests, whatever a server asks for */
 
 typedef enum link_phase { WAITING, RESOLVING, CONNECTING, ASKED, UP } link_phase;
 
@@ -50,9 +51,11 @@ struct xt_link {
     socklen_t address_sizes[MAX_ADDRESSES];
     unsigned n_addresses, address_at;
     int64_t up_ms;    /* monotonic; since when it is up */
-    int64_t retry_ms; /* wall; when the next attempt is due, 0: it is under way */
+    int64_t retry_ms; /* wall; when the timer is due */
     SSL_CTX *tls;
     struct bufferevent *stream;
+    struct event *pace; /* pending: nothing is read until then */
+    xt_link_bounds bounds;
     bool enrolling;   /* this connection is to enrol */
     bool enrols;      /* the next one is */
     bool token_spent; /* it was tried in place of a certificate that was refused */
@@ -62,6 +65,7 @@ struct xt_link {
     uint64_t features; /* of the server */
     int64_t renew_ms;  /* wall; when to renew, 0: not known yet */
     int64_t renew_again_ms;
+    int64_t renewed_ms; /* monotonic; when it was asked for last */
     xt_buf renewal_key; /* a request made with it is under way */
     char state[700], logged[700];
 };
@@ -80,9 +84,16 @@ static void stream_close(xt_link *link)
     if (link->stream)
         bufferevent_free(link->stream);
     link->stream = NULL;
+    evtimer_del(link->pace);
     if (link->tls)
         SSL_CTX_free(link->tls);
     link->tls = NULL;
+}
+
+static void complain(xt_link *link, const xt_problem *problem)
+{
+    if (xt_link_bounds_line(&link->bounds, xt_clock_mono_ms(&xt_clock_system)))
+        xt_log_problem(XT_LOG_WARN, problem);
 }
 
 /* One line a cause: the same one is not said again until something else happened. */
@@ -94,7 +105,7 @@ static void say(xt_link *link, const xt_problem *problem)
     if (strcmp(link->state, link->logged) == 0)
         return;
     memcpy(link->logged, link->state, sizeof link->logged);
-    xt_log_problem(XT_LOG_WARN, problem);
+    complain(link, problem);
 }
 
 /* Ends what there is of a connection. */
@@ -289,6 +300,9 @@ static void renewal_set(xt_link *link)
         link->renew_again_ms = span_ms / 20 < RENEW_AGAIN_MS ? span_ms / 20 + 1 : RENEW_AGAIN_MS;
     }
     int64_t ms = link->renew_ms > now_ms ? link->renew_ms - now_ms : 1;
+    int64_t since_ms = xt_clock_mono_ms(&xt_clock_system) - link->renewed_ms;
+    if (link->renewed_ms && since_ms + ms < RENEW_LEAST_MS)
+        ms = RENEW_LEAST_MS - since_ms;
     ms = ms < RENEW_LOOK_MS ? ms : RENEW_LOOK_MS;
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     evtimer_add(link->renewal, &tv);
@@ -302,6 +316,7 @@ static void on_renewal_timer(evutil_socket_t fd, short what, void *context)
     if (link->phase != UP)
         return;
     if (now_ms >= link->renew_ms) {
+        link->renewed_ms = xt_clock_mono_ms(&xt_clock_system);
         xt_buf_reset(&link->renewal_key);
         if (xt_identity_next_request(xt_slice_str(link->settings->host_name), &link->renewal_key, &csr) == 0) {
             xt_renew_put(&out, &(xt_renew){.csr_der = xt_buf_slice(&csr)});
@@ -325,7 +340,7 @@ static void on_renewed(xt_link *link, xt_slice payload)
         r = xt_identity_next_accept(link->identity, xt_buf_slice(&link->renewal_key), renewed.cert_pem, &problem);
     xt_buf_reset(&link->renewal_key);
     if (r != 0) {
-        xt_log_problem(XT_LOG_WARN, &problem);
+        complain(link, &problem);
         return; /* the old one is there; the timer asks again */
     }
     snprintf(link->state, sizeof link->state, "proving the renewed certificate");
@@ -340,7 +355,7 @@ static void on_trust(xt_link *link, xt_slice payload)
     problem_of(link, &problem, "bad list of CAs");
     int r = xt_identity_trust(link->identity, payload, &changed, &problem);
     if (r != 0 || xt_trust_decode(payload, &trust, &problem) != 0) {
-        xt_log_problem(XT_LOG_WARN, &problem);
+        complain(link, &problem);
         return; /* what was trusted still is */
     }
     link->calls.on_trust(link->calls.context, payload);
@@ -377,12 +392,12 @@ static void on_welcome(xt_link *link, xt_slice payload)
     welcome.gather_ms = welcome.gather_ms < XT_GATHER_MAX_MS ? welcome.gather_ms : XT_GATHER_MAX_MS;
     link->phase = UP;
     link->up_ms = xt_clock_mono_ms(&xt_clock_system);
-    link->retry_ms = 0;
+    evtimer_del(link->timer);
     link->features = welcome.features;
     link->logged[0] = '\0';
     snprintf(link->state, sizeof link->state, "connected");
-    bufferevent_set_timeouts(link->stream, NULL, NULL);
-    xt_log(XT_LOG_INFO, "connected to %s", xt_server_list_get(&link->servers)->text);
+    if (xt_link_bounds_line(&link->bounds, link->up_ms))
+        xt_log(XT_LOG_INFO, "connected to %s", xt_server_list_get(&link->servers)->text);
     if (link->proving)
         keep_proved(link);
     link->proving = false;
@@ -393,8 +408,10 @@ static void on_welcome(xt_link *link, xt_slice payload)
 static void on_acked(xt_link *link, xt_ack *ack)
 {
     ack->gather_ms = ack->gather_ms < XT_GATHER_MAX_MS ? ack->gather_ms : XT_GATHER_MAX_MS;
+    if (!link->calls.on_ack(link->calls.context, ack))
+        return;
     xt_server_list_worked(&link->servers);
-    link->calls.on_ack(link->calls.context, ack);
+    xt_link_bounds_worked(&link->bounds);
 }
 
 static void on_frame(xt_link *link, const xt_frame *frame)
@@ -402,7 +419,10 @@ static void on_frame(xt_link *link, const xt_frame *frame)
     xt_ack ack;
     xt_problem problem;
     problem_of(link, &problem, "the server sent something that has no place here");
-    if (frame->type == XT_FRAME_REFUSED)
+    if (frame->type != XT_FRAME_ACK && !xt_link_bounds_message(&link->bounds, xt_clock_mono_ms(&xt_clock_system))) {
+        problem_of(link, &problem, "the server sends more messages than it can have a reason for");
+        broken(link, &problem, 0);
+    } else if (frame->type == XT_FRAME_REFUSED)
         on_refused(link, frame->payload);
     else if (frame->type == XT_FRAME_ENROLLED && link->phase == ASKED && link->enrolling)
         on_enrolled(link, frame->payload);
@@ -421,17 +441,27 @@ static void on_frame(xt_link *link, const xt_frame *frame)
     /* else a later version's message, which is passed over */
 }
 
+/* What comes faster than a server has a reason for waits in the socket. (libevent's own limits tear what is written.) */
+static void rest_from(xt_link *link, size_t n_bytes)
+{
+    const struct timeval tv = {.tv_sec = XT_LINK_REST_S};
+    if (xt_link_bounds_bytes(&link->bounds, n_bytes, xt_clock_mono_ms(&xt_clock_system)))
+        return;
+    bufferevent_disable(link->stream, EV_READ);
+    evtimer_add(link->pace, &tv);
+}
+
 static void on_read(struct bufferevent *stream, void *context)
 {
     xt_link *link = context;
     struct evbuffer *in = bufferevent_get_input(stream);
-    while (link->stream == stream) {
+    while (link->stream == stream && !evtimer_pending(link->pace, NULL)) {
         size_t n = evbuffer_get_length(in), taken;
         xt_frame frame;
         xt_problem problem;
         problem_of(link, &problem, "bad frame");
         const unsigned char *p = n ? evbuffer_pullup(in, -1) : NULL;
-        int r = p ? xt_frame_next(xt_slice_of(p, n), &frame, &taken, &problem) : XT_FRAME_E_MORE;
+        int r = p ? xt_link_bounds_frame(xt_slice_of(p, n), &frame, &taken, &problem) : XT_FRAME_E_MORE;
         if (r == XT_FRAME_E_MORE)
             return;
         if (r != 0) {
@@ -439,9 +469,20 @@ static void on_read(struct bufferevent *stream, void *context)
             return;
         }
         on_frame(link, &frame);
-        if (link->stream == stream)
-            evbuffer_drain(in, taken);
+        if (link->stream != stream)
+            return;
+        evbuffer_drain(in, taken);
+        rest_from(link, taken);
     }
+}
+
+static void on_pace(evutil_socket_t fd, short what, void *context)
+{
+    xt_link *link = context;
+    if (!link->stream)
+        return;
+    bufferevent_enable(link->stream, EV_READ);
+    on_read(link->stream, link);
 }
 
 static void on_write(struct bufferevent *stream, void *context)
@@ -488,6 +529,7 @@ static void on_event(struct bufferevent *stream, short what, void *context)
     if (what & BEV_EVENT_CONNECTED) {
         tune_socket(bufferevent_getfd(stream));
         link->phase = ASKED;
+        timer_set(link, ANSWER_MS);
         if (link->enrolling)
             send_enroll(link);
         else
@@ -502,9 +544,7 @@ static void on_event(struct bufferevent *stream, short what, void *context)
     problem_of(link, &problem,
                link->phase == CONNECTING ? "cannot connect: refused, or closed at once; is the server running there?"
                                          : "the server closed the connection");
-    if (what & BEV_EVENT_TIMEOUT)
-        xt_problem_set(&problem, "the server does not answer");
-    else if (code || untrusted)
+    if (code || untrusted)
         xt_tls_problem_of(bufferevent_openssl_get_ssl(stream), code, &problem);
     else if (what & BEV_EVENT_ERROR && error)
         xt_problem_set(&problem, "%s: %s", link->phase == CONNECTING ? "cannot connect" : "the connection broke",
@@ -546,11 +586,11 @@ static void connect_next(xt_link *link)
         broken(link, &problem, 0);
         return;
     }
-    const struct timeval timeout = {.tv_sec = ANSWER_SECONDS};
+    timer_set(link, ANSWER_MS);
     bufferevent_openssl_set_allow_dirty_shutdown(link->stream, 1);
     bufferevent_setcb(link->stream, on_read, on_write, on_event, link);
-    bufferevent_setwatermark(link->stream, EV_READ, 0, READ_HIGH_BYTES);
-    bufferevent_set_timeouts(link->stream, &timeout, &timeout);
+    bufferevent_setwatermark(link->stream, EV_READ, 0, XT_LINK_READ_BYTES);
+    xt_link_bounds_begin(&link->bounds);
     bufferevent_enable(link->stream, EV_READ | EV_WRITE);
     if (bufferevent_socket_connect(link->stream, (struct sockaddr *)&link->addresses[link->address_at],
                                    (int)link->address_sizes[link->address_at]) < 0 &&
@@ -569,7 +609,7 @@ static void resolve(xt_link *link)
     xt_buf_puts(&out, xt_server_list_get(&link->servers)->port);
     link->phase = RESOLVING;
     if (xt_helper_ask(link->helper_fd, XT_HELPER_ADDRESS, ++link->question, xt_buf_slice(&out)) == 0) {
-        timer_set(link, ANSWER_SECONDS * 1000);
+        timer_set(link, ANSWER_MS);
         return;
     }
     xt_problem problem;
@@ -631,6 +671,9 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     if (link->phase == RESOLVING) {
         problem_of(link, &problem, "this host's name service does not answer");
         broken(link, &problem, 0);
+    } else if (link->phase == CONNECTING || link->phase == ASKED) {
+        problem_of(link, &problem, "the server does not answer");
+        broken(link, &problem, 0);
     } else if (link->phase == WAITING) {
         attempt(link);
     }
@@ -653,8 +696,10 @@ int xt_link_new(struct event_base *base, const xt_agent_settings *settings, int 
     int r = xt_server_list_parse(&link->servers, settings->servers, reterr_problem);
     link->renewal = evtimer_new(base, on_renewal_timer, link);
     link->timer = evtimer_new(base, on_timer, link);
+    link->pace = evtimer_new(base, on_pace, link);
     link->helper_event = event_new(base, helper_fd, EV_READ | EV_PERSIST, on_helper, link);
-    if (r == 0 && (!link->timer || !link->renewal || !link->helper_event || event_add(link->helper_event, NULL) < 0))
+    if (r == 0 && (!link->timer || !link->pace || !link->renewal || !link->helper_event ||
+                   event_add(link->helper_event, NULL) < 0))
         r = -ENOMEM;
     if (r < 0) {
         xt_link_free(link);
@@ -668,7 +713,10 @@ xt_link *xt_link_free(xt_link *link)
 {
     if (!link)
         return NULL;
-    stream_close(link);
+    if (link->pace) {
+        stream_close(link);
+        event_free(link->pace);
+    }
     if (link->timer)
         event_free(link->timer);
     if (link->renewal)
@@ -716,7 +764,9 @@ size_t xt_link_queued(const xt_link *link)
 void xt_link_restart(xt_link *link)
 {
     snprintf(link->state, sizeof link->state, "saying hello again");
-    again(link, 1);
+    leave(link);
+    link->n_addresses = 0;
+    timer_set(link, xt_server_list_failed(&link->servers, 0, xt_clock_mono_ms(&xt_clock_system)));
 }
 
 const char *xt_link_state(const xt_link *link)

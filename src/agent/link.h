@@ -5,6 +5,7 @@
  *            on acknowledgements. agent/server_list says which server is tried when. The certificate is renewed over the
  *            connection, and proved by another.
  * Errors:    what cannot heal by itself (a token that is wrong, a revoked host) ends with on_fatal.
+ * Limits:    agent/link_bounds; a renewal each second; a phase before the welcome lasts 15 s, however much comes in it.
  * Threads:   the event base's.
  */
 #pragma once
@@ -23,7 +24,8 @@ typedef struct xt_link_calls {
     void (*on_hello)(void *context, xt_hello *hello);
     /* gather_ms of both is at most XT_GATHER_MAX_MS. */
     void (*on_welcome)(void *context, const xt_welcome *welcome);
-    void (*on_ack)(void *context, const xt_ack *ack);
+    /* True when something was acknowledged by that: only then is it a server that works. */
+    bool (*on_ack)(void *context, const xt_ack *ack);
     void (*on_policy)(void *context, xt_slice payload); /* a POLICY message, as it came */
     void (*on_trust)(void *context, xt_slice payload);  /* a TRUST message that was believed, as it came */
     void (*on_writable)(void *context);                 /* what was queued has gone out */
@@ -48,7 +50,7 @@ bool xt_link_is_up(const xt_link *link);
 bool xt_link_has(const xt_link *link, uint64_t feature);
 /* Bytes that wait in memory to be sent. */
 size_t xt_link_queued(const xt_link *link);
-/* Breaks the connection and makes it anew. */
+/* Breaks the connection and makes it anew; the server waits as one that failed. */
 void xt_link_restart(xt_link *link);
 /* "connected", or why not; and the server tried last. */
 const char *xt_link_state(const xt_link *link);

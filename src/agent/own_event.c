@@ -62,6 +62,18 @@ void xt_own_event_put_dropped(xt_buf *out, const xt_event_origin *origin, int64_
     xt_own_event_put(out, origin, time_ms, "dropped", xt_buf_slice(&message));
 }
 
+void xt_own_event_put_lost_by_server(xt_buf *out, const xt_event_origin *origin, int64_t time_ms, uint64_t known,
+                                     uint64_t acked)
+{
+    char text[256];
+    xt_buf message = XT_BUF_ON(text);
+    xt_buf_printf(&message,
+                  "%llu batches, %llu to %llu of this host's stream, were acknowledged and the server does not know "
+                  "them: it was restored from a backup, or is not the one that acknowledged them",
+                  (unsigned long long)(acked - known), (unsigned long long)known + 1, (unsigned long long)acked);
+    xt_own_event_put(out, origin, time_ms, "lost-by-server", xt_buf_slice(&message));
+}
+
 int xt_own_event_flag(xt_event *event, xt_slice flag, xt_arena *arena)
 {
     xt_slice old = xt_event_bytes(event, XT_F_FLAGS), items[32];

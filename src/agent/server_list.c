@@ -66,6 +66,8 @@ static uint64_t wait_of(const xt_server *server, uint64_t retry_ms)
 {
     if (retry_ms > XT_SERVER_WAIT_MAX_MS)
         retry_ms = XT_SERVER_WAIT_MAX_MS;
+    if (retry_ms > 0 && retry_ms < WAIT_FIRST_MS)
+        retry_ms = WAIT_FIRST_MS;
     if (retry_ms > 0)
         return retry_ms + random_below(retry_ms / 2 + 1);
     uint64_t bound_ms = WAIT_FIRST_MS;

@@ -6,7 +6,7 @@
  *            every failure, from half a second to half a minute, so that a fleet does not come back all at once. What a server
  *            asked for (retry after) is kept to, and by chance up to half as much longer.
  * Units:     now_ms is monotonic.
- * Limits:    XT_SERVERS_MAX servers; XT_SERVER_WAIT_MAX_MS whatever a server asks for.
+ * Limits:    XT_SERVERS_MAX servers; half a second to XT_SERVER_WAIT_MAX_MS (and half of that) whatever a server asks for.
  * Threads:   one at a time.
  */
 #pragma once

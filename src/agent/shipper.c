@@ -69,7 +69,7 @@ typedef struct shipper {
     bool is_brief;      /* the server knows short forms */
     xt_short_form form;
     int64_t acked_ms;    /* wall; 0: never */
-    int64_t progress_ms; /* mono: an acknowledgement, or nothing was waited for */
+    int64_t progress_ms; /* mono: an acknowledgement, or nothing was waited for, and nothing to be read there */
     xt_serial_file *serials;
     xt_serial_count told; /* by the collector, of what stands in pack; max 0: nothing */
     xt_flood *flood;
@@ -382,7 +382,8 @@ static void on_report_timer(evutil_socket_t fd, short what, void *context)
     shipper *s = context;
     look_at_collector(s);
     int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
-    if (!xt_link_is_up(s->link) || s->sent == xt_spool_stats_get(s->spool).acked_number)
+    bool is_through = s->sent == xt_spool_stats_get(s->spool).acked_number && xt_link_queued(s->link) == 0;
+    if (!xt_link_is_up(s->link) || is_through)
         s->progress_ms = now_ms;
     else if (now_ms - s->progress_ms > UNANSWERED_MS)
         xt_link_restart(s->link);
@@ -521,19 +522,13 @@ static void on_spool_bound(shipper *s, xt_slice payload)
         xt_spool_limit(s->spool, max_bytes);
 }
 
-/* What was acknowledged is not here any more: an event says that the server does not have it either. */
+/* What was acknowledged is not there any more: an event says that the server does not have it either. */
 static int lost_put(shipper *s, uint64_t known, uint64_t acked, xt_problem *reterr_problem)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf events = XT_BUF_INIT;
     const xt_event_origin origin = origin_of(s);
-    char text[256];
-    xt_buf message = XT_BUF_ON(text);
 
-    xt_buf_printf(&message,
-                  "%llu batches, %llu to %llu of this host's stream, were acknowledged and the server does not know "
-                  "them: it was restored from a backup, or is not the one that acknowledged them",
-                  (unsigned long long)(acked - known), (unsigned long long)known + 1, (unsigned long long)acked);
-    xt_own_event_put(&events, &origin, xt_clock_wall_ms(&xt_clock_system), "lost-by-server", xt_buf_slice(&message));
+    xt_own_event_put_lost_by_server(&events, &origin, xt_clock_wall_ms(&xt_clock_system), known, acked);
     int r = xt_buf_done(&events);
     return r == 0 ? xt_spool_put(s->spool, xt_buf_slice(&events), 1, reterr_problem) : r;
 }
@@ -575,22 +570,25 @@ static void on_welcome(void *context, const xt_welcome *welcome)
     check_end(s);
 }
 
-static void on_ack(void *context, const xt_ack *ack)
+static bool on_ack(void *context, const xt_ack *ack)
 {
     shipper *s = context;
     xt_problem problem = XT_PROBLEM_INIT;
-    int r = xt_spool_ack(s->spool, ack->number < s->sent ? ack->number : s->sent, &problem);
     s->gather_ms = ack->gather_ms;
+    if (ack->number > s->sent || ack->number <= xt_spool_stats_get(s->spool).acked_number)
+        return false; /* nothing true is said by that */
+    int r = xt_spool_ack(s->spool, ack->number, &problem);
     if (r < 0)
         on_disk(s, &problem); /* what is not noted is sent again at worst, and known there */
     if (r == XT_SPOOL_E_RENEWED) {
         xt_link_restart(s->link);
-        return;
+        return false;
     }
     s->acked_ms = xt_clock_wall_ms(&xt_clock_system);
     s->progress_ms = xt_clock_mono_ms(&xt_clock_system);
     pump(s);
     check_end(s);
+    return r == 0;
 }
 
 static void on_writable(void *context)

@@ -12,9 +12,12 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "io/tls_pem.h"
 #include "io/tls_trust.h"
+
+#define LATER_MESSAGES 16 /* of a connection */
 
 static int no_passphrase(char *p, int n, int writing, void *context)
 {
@@ -112,6 +115,29 @@ static int verify_later(X509_STORE_CTX *store, void *context)
     return 1;
 }
 
+/*
+ * Messages of TLS itself that come behind the handshake: keys are changed, tickets given. Each is worked on within SSL_read, which looks
+ * for the next one before it returns; a peer that sends nothing else would keep its caller there. Our own programs send none.
+ */
+static int later_index_value = -1;
+static CRYPTO_ONCE later_once = CRYPTO_ONCE_STATIC_INIT;
+
+static void later_index_init(void)
+{
+    later_index_value = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
+static void count_later(int is_written, int version, int type, const void *bytes, size_t n, SSL *ssl, void *context)
+{
+    const uint8_t *message = bytes;
+    if (is_written || type != SSL3_RT_HANDSHAKE || n == 0 ||
+        (message[0] != SSL3_MT_KEY_UPDATE && message[0] != SSL3_MT_NEWSESSION_TICKET))
+        return;
+    uintptr_t count = (uintptr_t)SSL_get_ex_data(ssl, later_index_value) + 1;
+    if (SSL_set_ex_data(ssl, later_index_value, (void *)count) != 1 || count > LATER_MESSAGES)
+        (void)shutdown(SSL_get_fd(ssl), SHUT_RDWR); /* SSL_read ends with the bytes that it has */
+}
+
 static SSL_CTX *context_base(const SSL_METHOD *method)
 {
     SSL_CTX *context = SSL_CTX_new(method);
@@ -122,6 +148,8 @@ static SSL_CTX *context_base(const SSL_METHOD *method)
     SSL_CTX_set_mode(context,
                      SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    if (CRYPTO_THREAD_run_once(&later_once, later_index_init) == 1 && later_index_value >= 0)
+        SSL_CTX_set_msg_callback(context, count_later);
     int groups[] = {NID_X9_62_prime256v1};
     if (SSL_CTX_set_num_tickets(context, 0) == 1 && SSL_CTX_set1_groups(context, groups, 1) == 1)
         return context;

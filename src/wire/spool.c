@@ -20,6 +20,7 @@
 #define PART_MAX_BYTES    ((uint64_t)4 << 20)
 #define RECORD_MORE_BYTES 64 /* of a record beside its data */
 #define READ_ATTEMPTS     5
+#define MOST_AHEAD        65536 /* batches sent in the seconds that a power failure takes; a number beyond them is no truth */
 
 static int failed(xt_spool *spool, int r, const char *doing, xt_problem *reterr_problem)
 {
@@ -373,7 +374,7 @@ static int find_number(xt_spool *spool, uint64_t number, xt_hash128 hash, bool o
     if (r < 0)
         return xt_error_trace(r);
     if (place.number < number)
-        return 2;
+        return number - place.number > MOST_AHEAD ? 1 : 2;
     if (!xt_hash128_eq(place.hash, hash))
         return 1;
     if (place.number > spool->sent_max) {

@@ -454,6 +454,28 @@ static void test_full_disk(void **state)
     xt_spool_close(spool);
 }
 
+/* A number that was never given out, whatever a power failure took, deletes nothing. */
+static void test_absurd_welcome(void **state)
+{
+    seen batch;
+    xt_spool *spool = open_spool(1 << 20);
+    for (unsigned i = 1; i <= 5; i++)
+        put(spool, i);
+    assert_true(take(spool, 0, &batch));
+    xt_spool_close(spool);
+    spool = open_spool(1 << 20);
+    static const uint64_t absurd[] = {100000, UINT64_C(1) << 40, UINT64_MAX};
+    for (size_t i = 0; i < XT_COUNT_OF(absurd); i++)
+        assert_int_equal(xt_spool_welcome(spool, absurd[i], (xt_hash128){{7}}, NULL), XT_SPOOL_E_RENEWED);
+    for (unsigned i = 1; i <= 5; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "batch %u", i);
+        assert_true(take(spool, i - 1, &batch));
+        assert_string_equal(batch.text, text);
+    }
+    xt_spool_close(spool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +486,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ranks, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_room_of_the_disk, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_welcome, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_absurd_welcome, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_full_disk, make_dir, remove_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
