@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -13,7 +14,11 @@
 enum {
     READ_BYTES = 256 << 10, /* in one go, then others have their turn */
     HIGH_WATER = 128 << 10, /* of what waits in a connection's buffer */
-    STUCK_MS = 60000,
+    STUCK_MS = 60000,       /* a message */
+    HANDSHAKE_MS = 10000,   /* all of it */
+    MUTE_MS = 300000,       /* until the first message of who has shown no certificate */
+    SILENT_MS = 600000,     /* since the last bytes of one that has spoken, when there are too many */
+    PROBE_S = 600,          /* of a silent peer, whether it is still there */
     TELL_AGAIN_MS = 60000,
 };
 
@@ -25,6 +30,7 @@ static int64_t now_ms(void)
 static int on_message(void *context, xt_slice message, bool is_cut)
 {
     xt_syslog_conn *conn = context;
+    conn->has_spoken = true;
     return xt_syslog_take(conn->door, message, conn->address, is_cut);
 }
 
@@ -121,13 +127,85 @@ static void on_event(struct bufferevent *bev, short what, void *context)
     xt_syslog_conn_close(conn);
 }
 
-static size_t count_from(const xt_syslog_door *door, const struct in6_addr *peer)
+/* ------------------------------------------------------------------------------------------------- too many */
+
+/* How much there is to lose; and who of two alike has had the longer time. */
+typedef enum rank { SHAKES_HANDS, IS_MUTE, HAS_SPOKEN } rank;
+
+static rank rank_of(const xt_syslog_conn *conn)
 {
+    return !conn->is_ready ? SHAKES_HANDS : !conn->has_spoken ? IS_MUTE : HAS_SPOKEN;
+}
+
+static int64_t since_ms(const xt_syslog_conn *conn)
+{
+    return conn->has_spoken ? conn->moved_ms : conn->opened_ms;
+}
+
+static bool goes_before(const xt_syslog_conn *a, const xt_syslog_conn *b)
+{
+    return !b || rank_of(a) < rank_of(b) || (rank_of(a) == rank_of(b) && since_ms(a) < since_ms(b));
+}
+
+/* Of one address, NULL: of all. How many there are, and who is to go; *ret NULL: nobody. */
+static size_t find_victim(const xt_syslog_door *door, const struct in6_addr *peer, xt_syslog_conn **ret)
+{
+    int64_t now = now_ms();
     size_t n = 0;
-    for (const xt_syslog_conn *conn = door->conns; conn; conn = conn->next)
-        n += memcmp(&conn->peer, peer, sizeof *peer) == 0;
+    *ret = NULL;
+    for (xt_syslog_conn *conn = door->conns; conn; conn = conn->next) {
+        if (peer && memcmp(&conn->peer, peer, sizeof *peer) != 0)
+            continue;
+        n++;
+        if ((!conn->has_spoken || now - conn->moved_ms > SILENT_MS) && goes_before(conn, *ret))
+            *ret = conn;
+    }
     return n;
 }
+
+static void count_refused(xt_syslog_door *door)
+{
+    pthread_mutex_lock(&door->lock);
+    door->stats.n_refused++;
+    pthread_mutex_unlock(&door->lock);
+}
+
+static void tell_crowded(xt_syslog_door *door, const char *address, const char *what)
+{
+    int64_t now = now_ms();
+    if (!door->told_ms || now - door->told_ms > TELL_AGAIN_MS)
+        xt_log(XT_LOG_WARN, "syslog: too many connections (at most %d, %d of one address): that of %s is %s",
+               XT_SYSLOG_CONNECTIONS, XT_SYSLOG_FROM_ONE, address, what);
+    door->told_ms = now;
+}
+
+static void give_up(xt_syslog_conn *conn)
+{
+    count_refused(conn->door);
+    (void)!xt_syslog_framer_finish(&conn->framer);
+    xt_syslog_conn_close(conn);
+}
+
+/* For one more of that address. False: there is none. */
+static bool make_room(xt_syslog_door *door, const struct in6_addr *peer)
+{
+    const struct {
+        const struct in6_addr *of;
+        size_t most;
+    } bounds[] = {{peer, XT_SYSLOG_FROM_ONE}, {NULL, XT_SYSLOG_CONNECTIONS}};
+    for (size_t i = 0; i < XT_COUNT_OF(bounds); i++) {
+        xt_syslog_conn *victim;
+        if (find_victim(door, bounds[i].of, &victim) < bounds[i].most)
+            continue;
+        if (!victim)
+            return false;
+        tell_crowded(door, victim->address, victim->has_spoken ? "silent, and closed" : "mute, and closed");
+        give_up(victim);
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------- opening */
 
 static void peer_of(const struct sockaddr *sa, struct in6_addr *ret, char *text)
 {
@@ -145,15 +223,17 @@ static void peer_of(const struct sockaddr *sa, struct in6_addr *ret, char *text)
 
 static void refuse(xt_syslog_door *door, evutil_socket_t fd, const char *address)
 {
-    int64_t now = now_ms();
     evutil_closesocket(fd);
-    pthread_mutex_lock(&door->lock);
-    door->stats.n_refused++;
-    pthread_mutex_unlock(&door->lock);
-    if (!door->told_ms || now - door->told_ms > TELL_AGAIN_MS)
-        xt_log(XT_LOG_WARN, "syslog: too many connections, that of %s is refused (at most %d, %d of one address)",
-               address, XT_SYSLOG_CONNECTIONS, XT_SYSLOG_FROM_ONE);
-    door->told_ms = now;
+    count_refused(door);
+    tell_crowded(door, address, "refused");
+}
+
+/* A peer that went without a word does not hold its place for ever. */
+static void probe_silent(evutil_socket_t fd)
+{
+    int on = 1, idle_s = PROBE_S;
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
 }
 
 static struct bufferevent *bufferevent_of(xt_syslog_door *door, evutil_socket_t fd, bool is_tls)
@@ -176,13 +256,11 @@ void xt_syslog_conn_open(xt_syslog_door *door, evutil_socket_t fd, const struct 
     char address[INET6_ADDRSTRLEN];
     struct in6_addr in6;
     peer_of(peer, &in6, address);
-    pthread_mutex_lock(&door->lock);
-    bool crowded = door->stats.n_connections >= XT_SYSLOG_CONNECTIONS;
-    pthread_mutex_unlock(&door->lock);
-    if (crowded || count_from(door, &in6) >= XT_SYSLOG_FROM_ONE) {
+    if (!make_room(door, &in6)) {
         refuse(door, fd, address);
         return;
     }
+    probe_silent(fd);
     xt_syslog_conn *conn = calloc(1, sizeof *conn);
     struct bufferevent *bev = conn ? bufferevent_of(door, fd, is_tls) : NULL;
     if (!bev) {
@@ -190,7 +268,8 @@ void xt_syslog_conn_open(xt_syslog_door *door, evutil_socket_t fd, const struct 
         refuse(door, fd, address);
         return;
     }
-    *conn = (xt_syslog_conn){.door = door, .bev = bev, .peer = in6, .is_ready = !is_tls, .moved_ms = now_ms()};
+    *conn = (xt_syslog_conn){
+        .door = door, .bev = bev, .peer = in6, .is_ready = !is_tls, .opened_ms = now_ms(), .moved_ms = now_ms()};
     memcpy(conn->address, address, sizeof address);
     xt_syslog_framer_init(&conn->framer, on_message, conn);
     conn->next = door->conns;
@@ -207,10 +286,15 @@ void xt_syslog_conn_open(xt_syslog_door *door, evutil_socket_t fd, const struct 
         bufferevent_disable(bev, EV_READ);
 }
 
-static bool is_stuck(const xt_syslog_conn *conn, int64_t now)
+static bool is_over(const xt_syslog_conn *conn, int64_t now)
 {
     bool waits = conn->framer.partial.n > 0 || conn->framer.is_counted || conn->framer.skips;
-    return (!conn->is_ready || waits) && now - conn->moved_ms > STUCK_MS;
+    SSL *ssl = bufferevent_openssl_get_ssl(conn->bev);
+    bool is_certified = ssl && (SSL_get_verify_mode(ssl) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT);
+    if (!conn->is_ready)
+        return now - conn->opened_ms > HANDSHAKE_MS;
+    return (waits && now - conn->moved_ms > STUCK_MS) ||
+           (!conn->has_spoken && !is_certified && now - conn->opened_ms > MUTE_MS);
 }
 
 void xt_syslog_conns_sweep(xt_syslog_door *door)
@@ -219,12 +303,7 @@ void xt_syslog_conns_sweep(xt_syslog_door *door)
     xt_syslog_conn *next;
     for (xt_syslog_conn *conn = door->conns; conn; conn = next) {
         next = conn->next;
-        if (door->is_paused || !is_stuck(conn, now))
-            continue;
-        pthread_mutex_lock(&door->lock);
-        door->stats.n_refused++;
-        pthread_mutex_unlock(&door->lock);
-        (void)!xt_syslog_framer_finish(&conn->framer);
-        xt_syslog_conn_close(conn);
+        if (!door->is_paused && is_over(conn, now))
+            give_up(conn);
     }
 }

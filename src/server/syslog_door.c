@@ -22,7 +22,7 @@ enum {
     DATAGRAMS = 32,
     ROUNDS = 16, /* of so many, then others have their turn */
     RESUME_MS = 20,
-    SWEEP_S = 10,
+    SWEEP_S = 2,
     BACKLOG = 256,
     RECEIVE_BYTES = 8 << 20,
     CA_BYTES = 1 << 20,

@@ -8,8 +8,10 @@
  *            overflows in the kernel, which is counted. What is lost on the way of UDP nobody can see.
  * Errors:    <0 errno; XT_SYSLOG_E_LISTEN with a problem.
  * Threads:   open and close on any one thread; the app must outlive the door.
- * Limits:    XT_SYSLOG_MAX_MESSAGE a message; XT_SYSLOG_CONNECTIONS, of one address XT_SYSLOG_FROM_ONE; a message or a TLS handshake that
- *            does not get on for a minute ends its connection.
+ * Limits:    XT_SYSLOG_MAX_MESSAGE a message; XT_SYSLOG_CONNECTIONS, of one address XT_SYSLOG_FROM_ONE. A TLS handshake has
+ *            10 s; a message that does not get on for a minute ends its connection; who has shown no certificate and sent no message
+ *            within 5 minutes is closed. Where there is one too many, of all or of its address, the oldest goes whose handshake is not
+ *            done, else the oldest that has sent nothing, else who was silent for longest, 10 minutes at least; else the new one.
  * Source:    RFC 5424, 5425, 5426, 6587, 3164.
  */
 #pragma once
@@ -35,7 +37,7 @@ typedef struct xt_syslog_stats {
     uint64_t n_cut;         /* messages longer than XT_SYSLOG_MAX_MESSAGE, or cut by their connection's end */
     uint64_t n_overflowed;  /* datagrams that the socket had no room for, told by the kernel */
     uint64_t n_strangers;   /* datagrams and connections from elsewhere */
-    uint64_t n_refused;     /* connections too many, or that did not get on */
+    uint64_t n_refused;     /* connections too many, mute, or that did not get on */
     uint64_t n_connections; /* open now */
 } xt_syslog_stats;
 

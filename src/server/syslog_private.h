@@ -18,8 +18,10 @@ typedef struct xt_syslog_conn {
     xt_syslog_framer framer;
     struct in6_addr peer; /* IPv4 mapped */
     char address[INET6_ADDRSTRLEN];
-    bool is_ready; /* the handshake is done */
-    int64_t moved_ms;
+    bool is_ready;     /* the handshake is done */
+    bool has_spoken;   /* a whole message came */
+    int64_t opened_ms; /* monotonic, as all here */
+    int64_t moved_ms;  /* when bytes came last */
 } xt_syslog_conn;
 
 struct xt_syslog_door {

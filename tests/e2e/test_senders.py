@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
 import socket
 import ssl
@@ -137,6 +138,8 @@ class Syslog(Scene):
         return [host]
 
     def test_every_way_ends_as_the_same_events(self):
+        mute = socket.create_connection(("127.0.0.1", self.tls_port))
+        self.addCleanup(mute.close)
         exectrail("import", "--data", self.server.data, "--host", "both", self.log)
         hosts = self.by_rsyslog("rsyslog-tcp", "r-tcp", self.port) + self.by_rsyslog("rsyslog-tls", "r-tls", self.tls_port)
         hosts += self.by_audisp() + self.by_logger() + self.over_tls("s-tls")
@@ -161,6 +164,8 @@ class Syslog(Scene):
             with open(self.log, "ab") as log:
                 log.write(DATA.joinpath("capture/tty.log").read_bytes())
             self.assert_same("r-tcp")
+        mute.settimeout(60)
+        self.assertEqual(mute.recv(1), b"", "a handshake that does not begin has its end")
 
     def counts(self):
         return self.server.get("/api/v1/senders")
@@ -225,6 +230,40 @@ class Refusals(Scene):
         self.assertTrue(wait_for(lambda: server.count("host:friend") == 2 and server.count("host:certified") == 1, 20))
         self.assertEqual(server.count("*"), 3)
         self.assertEqual(server.get("/api/v1/senders")["strangers"], 2)
+        server.stop()
+
+    def test_mute_strangers_hold_no_door(self):
+        """More connections than there may be, of which none says a thing: who has something to say gets in, from whatever address."""
+        port, tls_port = free_port(), free_port()
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=senders",
+            "-keyout", str(self.folder / "key"), "-out", str(self.folder / "ca.pem"))
+        server = Server(self.folder, "--syslog", f"127.0.0.1:{port}", "--syslog-tls", f"127.0.0.1:{tls_port}",
+                        "--syslog-ca", self.folder / "ca.pem")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        line = b"<13>Nov 23 15:04:05 %s audit: type=LOGIN msg=audit(1700000000.123:%d): pid=1 uid=0 auid=0 ses=1 res=1\n"
+        context = ssl.create_default_context(cafile=server.data / "ca.pem")
+        context.load_cert_chain(certfile=self.folder / "ca.pem", keyfile=self.folder / "key")
+        with contextlib.ExitStack() as stack:
+            def connect(at, source):
+                return stack.enter_context(socket.create_connection(("127.0.0.1", at), source_address=(source, 0)))
+
+            early = connect(port, "127.0.0.1")  # it has spoken: it stays
+            early.sendall(line % (b"early", 1))
+            self.assertTrue(wait_for(lambda: server.count("host:early") == 1, 20))
+            for i in range(1100):
+                connect(tls_port if i > 200 else port, f"127.0.1.{1 + i // 120}")
+            for i, source in enumerate(("127.0.0.2", "127.0.1.5")):  # the second has nearly as many as one address may have
+                good = stack.enter_context(context.wrap_socket(connect(tls_port, source), server_hostname="localhost"))
+                good.sendall(line % (b"good", 2 * i + 1))
+                connect(port, source).sendall(line % (b"good", 2 * i + 2))
+            self.assertTrue(wait_for(lambda: server.count("host:good") == 4, 30))
+            early.sendall(line % (b"early", 2))
+            self.assertTrue(wait_for(lambda: server.count("host:early") == 2, 20))
+            senders = server.get("/api/v1/senders")
+            self.assertGreater(senders["refused"], 50)
+            self.assertLessEqual(senders["connections"], 1024)
         server.stop()
 
 
