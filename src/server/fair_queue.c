@@ -5,11 +5,12 @@
 
 #include "server/secret.h"
 
-enum { TURN_BYTES = 1024, JOB_BYTES = 256 }; /* JOB: what a batch costs beside its bytes */
+enum { JOB_COST = 4096 }; /* what a batch costs beside its events: as much as six of them */
 
 struct xt_fair_lane {
     xt_fair_lane *next;
-    size_t credit; /* bytes that its turns have given it and that it has not used */
+    size_t credit; /* that its turns have given it and that it has not used */
+    size_t cost;   /* of what waits */
     xt_ingest_job *first, **end;
     size_t n;
     char host_id[33];
@@ -39,7 +40,7 @@ bool xt_fair_queue_admits(const xt_fair_queue *queue, xt_slice host_id)
 
     if (!lane)
         return queue->n_jobs < 2 * XT_FAIR_QUEUE_JOBS && queue->n_bytes < 2 * XT_FAIR_QUEUE_BYTES;
-    if (xt_fair_queue_is_full(queue))
+    if (xt_fair_queue_is_full(queue) || lane->cost >= XT_FAIR_QUEUE_COST)
         return false;
     if (queue->n_jobs < XT_FAIR_QUEUE_JOBS / 2 && queue->n_bytes < XT_FAIR_QUEUE_BYTES / 2)
         return true;
@@ -80,6 +81,8 @@ int xt_fair_queue_put(xt_fair_queue *queue, xt_ingest_job *job)
     lane->n++;
     queue->n_jobs++;
     queue->n_bytes += job->payload.n;
+    lane->cost += job->cost;
+    queue->cost += job->cost;
     return 0;
 }
 
@@ -105,11 +108,11 @@ static xt_fair_lane *next_lane(xt_fair_queue *queue)
 {
     for (;;) {
         xt_fair_lane *lane = first_lane(queue);
-        size_t cost = JOB_BYTES + lane->first->payload.n;
-        lane->credit += TURN_BYTES;
+        size_t cost = JOB_COST + lane->first->cost;
+        lane->credit += XT_FAIR_TURN_COST;
         if (lane->credit >= cost || !queue->turn) {
             size_t left = lane->credit > cost ? lane->credit - cost : 0;
-            lane->credit = left < TURN_BYTES ? left : TURN_BYTES;
+            lane->credit = left < XT_FAIR_TURN_COST ? left : XT_FAIR_TURN_COST;
             return lane;
         }
         to_end(queue, lane);
@@ -124,6 +127,7 @@ xt_ingest_job *xt_fair_queue_take(xt_fair_queue *queue)
     xt_ingest_job *job = lane->first;
     lane->first = job->next;
     lane->n--;
+    lane->cost -= job->cost;
     if (lane->first) {
         to_end(queue, lane);
     } else {
@@ -132,6 +136,7 @@ xt_ingest_job *xt_fair_queue_take(xt_fair_queue *queue)
     }
     queue->n_jobs--;
     queue->n_bytes -= job->payload.n;
+    queue->cost -= job->cost;
     job->next = NULL;
     return job;
 }

@@ -19,6 +19,18 @@ void xt_ingest_job_free(xt_ingest_job *job)
     free(job);
 }
 
+/* An event of a few bytes has to be looked at, too. */
+size_t xt_ingest_cost(xt_slice payload)
+{
+    enum { EVENT_COST = 128 };
+    xt_batch batch;
+
+    if (xt_batch_decode(payload, &batch, NULL))
+        return payload.n;
+    return (size_t)(batch.raw_bytes +
+                    batch.n_events * EVENT_COST); /* no more events than bytes, of which there is a limit */
+}
+
 static int corrupt(xt_ingest_job *job, uint64_t index, const char *sentence)
 {
     xt_problem_set(&job->problem, "event %llu of the batch %s", (unsigned long long)index, sentence);
@@ -205,6 +217,10 @@ static int decode(xt_ingest *in, xt_ingest_job *job)
 
     if (r)
         return r < 0 ? xt_error_trace(r) : XT_STORE_E_CORRUPT;
+    if (job->host_id[0] && job->batch.n_events > XT_BATCH_MAX_EVENTS) {
+        xt_problem_set(&job->problem, "it holds more events than an agent puts into one");
+        return XT_STORE_E_CORRUPT;
+    }
     r = xt_store_stream_get(in->app->store, job->batch.stream, &last, &hash);
     if (r)
         return xt_error_fold(r);

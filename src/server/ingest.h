@@ -34,6 +34,7 @@ typedef struct xt_ingest_job {
     struct xt_ingest_job *next;
     char host_id[33]; /* "" an import */
     xt_buf payload, events, derived;
+    size_t cost; /* what the writer has to do for its events, in bytes (xt_ingest_cost); known before it is unpacked */
     xt_app_done_fn done;
     void *context;
     xt_batch batch;
@@ -56,6 +57,8 @@ typedef struct xt_ingest {
 } xt_ingest;
 
 void xt_ingest_job_free(xt_ingest_job *job);
+/* Of a batch, by what its head claims: a head that lies is found when it is unpacked, before anything is done for its events. */
+size_t xt_ingest_cost(xt_slice payload);
 /* Decodes and judges; sets job->outcome. */
 void xt_ingest_prepare(xt_ingest *in, xt_ingest_job *job);
 /* What noise and rules say of an event, which gets the server's fields; their bytes are valid until the next call. */

@@ -16,13 +16,14 @@
 
 enum {
     GROUP_JOBS = 1024,
-    GROUP_BYTES = 8 << 20,      /* compressed */
-    GROUP_RAW_BYTES = 64 << 20, /* decompressed: what a commit may hold in memory, but for its last batch */
-    BUSY_AFTER_MS = 3000,       /* a burst is no reason to send anybody away */
+    GROUP_COST =
+        16 << 20, /* of a commit: whoever comes meanwhile waits for no more, but for one batch that costs more alone */
+    BUSY_AFTER_MS = 3000, /* a burst is no reason to send anybody away */
     BUSY_LEAST_MS = 2000,
     BUSY_MOST_MS = 60000,
     EVENT_ARENA_BYTES = 128 << 20,
     GROUP_ARENA_BYTES = 64 << 20,
+    GROUP_ARENA_FULL = 16 << 20, /* one batch of a host takes no more than what is left then */
 };
 
 struct xt_writer {
@@ -33,7 +34,7 @@ struct xt_writer {
     pthread_cond_t filled, drained;
     xt_fair_queue queue;
     int64_t full_ms;  /* monotonic; since when it is full, 0: it is not */
-    uint64_t n_taken; /* bytes since then */
+    uint64_t n_taken; /* cost since then */
     bool stop;
     xt_ingest in; /* the thread's own, as all below */
     xt_store_batch batches[GROUP_JOBS];
@@ -45,17 +46,17 @@ struct xt_writer {
 static xt_ingest_job *take(xt_writer *writer)
 {
     xt_ingest_job *first, **end = &first;
-    size_t n = 0, n_bytes = 0;
+    size_t n = 0, cost = 0;
 
     pthread_mutex_lock(&writer->lock);
     while (!writer->queue.n_jobs && !writer->stop)
         pthread_cond_wait(&writer->filled, &writer->lock);
-    for (; n < GROUP_JOBS && n_bytes < GROUP_BYTES && (*end = xt_fair_queue_take(&writer->queue)) != NULL; n++) {
-        n_bytes += (*end)->payload.n;
+    for (; n < GROUP_JOBS && cost < GROUP_COST && (*end = xt_fair_queue_take(&writer->queue)) != NULL; n++) {
+        cost += (*end)->cost;
         end = &(*end)->next;
     }
     *end = NULL;
-    writer->n_taken += n_bytes;
+    writer->n_taken += cost;
     if (writer->queue.n_jobs < XT_FAIR_QUEUE_JOBS / 2 && writer->queue.n_bytes < XT_FAIR_QUEUE_BYTES / 2)
         writer->full_ms = 0;
     pthread_cond_broadcast(&writer->drained);
@@ -192,16 +193,23 @@ static void tell(xt_writer *writer, xt_ingest_job *job)
     xt_ingest_job_free(job);
 }
 
+/* Is the commit whole, so that the next job begins another one? */
+static bool is_whole(const xt_writer *writer, size_t cost, const xt_ingest_job *job, const xt_ingest_job *next)
+{
+    return job->bulk || next->bulk || cost + next->cost > GROUP_COST ||
+           writer->in.group_arena.used_bytes > GROUP_ARENA_FULL;
+}
+
 /* Prepares jobs until they fill a commit; cuts the list behind them and returns the rest. */
 static xt_ingest_job *prepare(xt_writer *writer, xt_ingest_job *jobs)
 {
-    size_t n_bytes = 0;
+    size_t cost = 0;
 
     for (xt_ingest_job *job = jobs; job; job = job->next) {
         if (!job->bulk)
             xt_ingest_prepare(&writer->in, job);
-        n_bytes += job->events.n;
-        if (n_bytes >= GROUP_RAW_BYTES || job->bulk || (job->next && job->next->bulk)) {
+        cost += job->cost;
+        if (job->next && is_whole(writer, cost, job, job->next)) {
             xt_ingest_job *rest = job->next;
             job->next = NULL;
             return rest;
@@ -325,11 +333,11 @@ uint64_t xt_writer_busy_ms(xt_writer *writer)
 
     pthread_mutex_lock(&writer->lock);
     int64_t full_ms = writer->full_ms;
-    uint64_t n_taken = writer->n_taken, n_bytes = writer->queue.n_bytes;
+    uint64_t n_taken = writer->n_taken, cost = writer->queue.cost;
     pthread_mutex_unlock(&writer->lock);
     if (!full_ms || now_ms - full_ms < BUSY_AFTER_MS)
         return 0;
-    uint64_t need_ms = n_taken ? n_bytes * (uint64_t)(now_ms - full_ms) / n_taken : BUSY_MOST_MS;
+    uint64_t need_ms = n_taken ? cost * (uint64_t)(now_ms - full_ms) / n_taken : BUSY_MOST_MS;
     if (need_ms < BUSY_LEAST_MS) /* it goes fast: to let him wait costs less than to shake hands with him again */
         return 0;
     return need_ms > BUSY_MOST_MS ? BUSY_MOST_MS : need_ms;
@@ -364,6 +372,7 @@ int xt_writer_put(xt_writer *writer, const xt_writer_put_args *args)
         return xt_error_origin(-ENOMEM);
     xt_text_copy(job->host_id, sizeof job->host_id, args->host_id);
     xt_buf_put(&job->payload, args->payload);
+    job->cost = xt_ingest_cost(args->payload);
     job->done = args->done;
     job->context = args->context;
     r = xt_buf_done(&job->payload);

@@ -6,7 +6,8 @@
  *            (event/batch_codec.h), varint raw_bytes, block data. The hash of a batch is XXH3-128 of the payload.
  *            Data, decompressed: canonical events (event/event.h batch). A tombstone of batches that had to go is a
  *            batch whose events say so (action dropped).
- * Limits:    XT_BATCH_MAX_RAW_BYTES decompressed; a claim above it is corrupt before anything is allocated.
+ * Limits:    XT_BATCH_MAX_RAW_BYTES decompressed; a claim above it is corrupt before anything is allocated. A server takes
+ *            XT_BATCH_MAX_EVENTS of a host in one: three times what an agent holds when its disk takes nothing.
  */
 #pragma once
 #include "base/arena.h"
@@ -14,6 +15,7 @@
 #include "event/batch_codec.h"
 
 #define XT_BATCH_MAX_RAW_BYTES (48u << 20)
+#define XT_BATCH_MAX_EVENTS    65536
 
 enum {
     XT_BATCH_E_CORRUPT = 1,

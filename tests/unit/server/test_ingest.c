@@ -146,6 +146,90 @@ static void a_gap_is_named(void **state)
     xt_buf_fini(&second);
 }
 
+/* A few kilobytes that become many megabytes, of one host. */
+static void bomb_make(fixture_stream *s, xt_buf *payload)
+{
+    enum { WORD = 1 << 20, N = 34 };
+    XT_CLEANUP(xt_buf_fini) xt_buf events = XT_BUF_INIT;
+    char *word = calloc(1, WORD + 1);
+
+    assert_non_null(word);
+    memset(word, 'x', WORD);
+    for (uint32_t i = 0; i < N; i++)
+        fixture_event(&events, HOST, T0 + i, (uint32_t)s->number * N + i, "/bin/echo", word, "/bin/bash");
+    free(word);
+    fixture_batch(s, xt_buf_slice(&events), N, payload);
+    assert_true(payload->n < WORD);
+}
+
+typedef struct beside {
+    fixture *f;
+    xt_hash128 stream;
+    uint64_t number; /* of that stream, stored when the other batch was told of */
+    fixture_waiter w;
+} beside;
+
+static void look_beside(void *context, int outcome, uint64_t number)
+{
+    beside *b = context;
+    xt_hash128 hash;
+
+    assert_int_equal(xt_store_stream_get(b->f->app->store, b->stream, &b->number, &hash), 0);
+    fixture_done(&b->w, outcome, number);
+}
+
+/* Whoever sends little waits for one of them at most: that which was at work when he came. */
+static void bombs_hold_nobody_up(void **state)
+{
+    enum { BOMBS = 2 };
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}}, good = {.stream = {{2}}};
+    beside b = {.f = f, .stream = s.stream};
+    fixture_waiter w = {0};
+    xt_buf bombs[BOMBS] = {XT_BUF_INIT}, events = XT_BUF_INIT, payload = XT_BUF_INIT;
+
+    fixture_open(f);
+    for (unsigned i = 0; i < BOMBS; i++)
+        bomb_make(&s, &bombs[i]);
+    fixture_event(&events, OTHER, T0, 1, "/bin/echo", "a", "/bin/bash");
+    fixture_batch(&good, xt_buf_slice(&events), 1, &payload);
+    for (unsigned i = 0; i < BOMBS; i++)
+        assert_int_equal(xt_app_ingest(f->app, XT_S(HOST), xt_buf_slice(&bombs[i]), fixture_done, &w), 0);
+    assert_int_equal(xt_app_ingest(f->app, XT_S(OTHER), xt_buf_slice(&payload), look_beside, &b), 0);
+    assert_true(fixture_until(&w.n, BOMBS));
+    assert_true(fixture_until(&b.w.n, 1));
+    assert_int_equal(w.outcome, 0);
+    assert_int_equal(b.w.outcome, 0);
+    assert_in_range(b.number, 0, 1);
+    for (unsigned i = 0; i < BOMBS; i++)
+        xt_buf_fini(&bombs[i]);
+    xt_buf_fini(&events);
+    xt_buf_fini(&payload);
+}
+
+/* More events than any agent puts into one: refused as a whole, before they are looked at. */
+static void too_many_events(void **state)
+{
+    fixture *f = *state;
+    fixture_stream s = {.stream = {{1}}};
+    XT_CLEANUP(xt_buf_fini) xt_buf events = XT_BUF_INIT, payload = XT_BUF_INIT, most = XT_BUF_INIT;
+    xt_event event;
+
+    fixture_open(f);
+    xt_event_reset(&event);
+    xt_event_set_num(&event, XT_F_TIME, T0);
+    xt_event_set_bytes(&event, XT_F_HOST_ID, XT_S(HOST));
+    for (unsigned i = 0; i < XT_BATCH_MAX_EVENTS; i++)
+        xt_event_batch_put(&events, &event);
+    fixture_batch(&s, xt_buf_slice(&events), XT_BATCH_MAX_EVENTS, &most);
+    xt_event_batch_put(&events, &event);
+    s = (fixture_stream){.stream = {{1}}};
+    fixture_batch(&s, xt_buf_slice(&events), XT_BATCH_MAX_EVENTS + 1, &payload);
+    assert_int_equal(fixture_ingest(f, HOST, xt_buf_slice(&payload)), XT_STORE_E_CORRUPT);
+    assert_int_equal(fixture_ingest(f, HOST, xt_buf_slice(&most)), 0);
+    assert_int_equal(fixture_count(f, ""), XT_BATCH_MAX_EVENTS);
+}
+
 /* Many batches at once: every done is called, in order, none is lost over a close. */
 static void close_finishes_the_queue(void **state)
 {
@@ -470,6 +554,8 @@ int main(void)
         TEST(hosts_count_what_they_sent),
         TEST(what_a_host_may_not_say),
         TEST(ids_of_late_records),
+        TEST(bombs_hold_nobody_up),
+        TEST(too_many_events),
         TEST(a_gap_is_named),
         TEST(close_finishes_the_queue),
         TEST(alerts_fold_by_host_rule_and_parent),
