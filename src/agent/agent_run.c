@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,6 +21,7 @@
 #include "agent/agent_settings.h"
 #include "agent/audit_watch.h"
 #include "agent/collector.h"
+#include "agent/exe_digest.h"
 #include "agent/helper.h"
 #include "agent/privilege.h"
 #include "agent/sandbox.h"
@@ -27,21 +29,26 @@
 #include "agent/state_folder.h"
 #include "base/log.h"
 
+#define DIGESTER_NICE 10 /* behind all that people wait for */
+
 /* Pairs of sockets: [0] stays with who is named first. */
 typedef struct family_sockets {
     int shipper[2];   /* collector, shipper */
     int helper[2];    /* collector, helper */
     int canary[2];    /* collector, helper */
     int addresses[2]; /* shipper, helper */
+    int digests[2];   /* collector, digester; -1: none are taken */
     int inherited[3]; /* the collector's, from the agent before */
 } family_sockets;
 
-static int open_sockets(family_sockets *s)
+static int open_sockets(family_sockets *s, bool takes_digests)
 {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->shipper) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->helper) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->canary) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->addresses) < 0)
+        return xt_error_origin(-errno);
+    if (takes_digests && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->digests) < 0)
         return xt_error_origin(-errno);
     return 0;
 }
@@ -84,8 +91,8 @@ static int contain_child(const xt_privilege_user *user, xt_sandbox_role role, in
 
 static int run_helper(const family_sockets *s, const xt_privilege_user *user)
 {
-    const int closing[] = {s->shipper[0],   s->shipper[1],   s->helper[0],    s->canary[0],
-                           s->addresses[0], s->inherited[0], s->inherited[1], s->inherited[2]};
+    const int closing[] = {s->shipper[0], s->shipper[1], s->helper[0],    s->canary[0],    s->addresses[0],
+                           s->digests[0], s->digests[1], s->inherited[0], s->inherited[1], s->inherited[2]};
     const int mine[] = {s->helper[1], s->canary[1], s->addresses[1]};
     become_child("exectrail-help", closing, XT_COUNT_OF(closing));
     if (chdir("/") < 0 || contain_child(user, XT_SANDBOX_HELPER, -1, 64) < 0)
@@ -97,21 +104,47 @@ static int run_helper(const family_sockets *s, const xt_privilege_user *user)
 static int run_shipper(const xt_agent_settings *settings, const family_sockets *s, const xt_privilege_user *user,
                        int folder)
 {
-    const int closing[] = {s->shipper[0],   s->helper[0],    s->helper[1],    s->canary[0],   s->canary[1],
-                           s->addresses[1], s->inherited[0], s->inherited[1], s->inherited[2]};
+    const int closing[] = {s->shipper[0],   s->helper[0],    s->helper[1],   s->canary[0],
+                           s->canary[1],    s->digests[0],   s->digests[1],  s->addresses[1],
+                           s->inherited[0], s->inherited[1], s->inherited[2]};
     become_child("exectrail-ship", closing, XT_COUNT_OF(closing));
     if (fchdir(folder) < 0 || contain_child(user, XT_SANDBOX_SHIPPER, folder, 256) < 0)
         return 1;
     return xt_shipper_run(settings, s->shipper[1], s->addresses[0]);
 }
 
+/* It reads every file of the host, and can do nothing else: see agent/privilege and agent/sandbox. */
+static int run_digester(const family_sockets *s, const xt_privilege_user *user)
+{
+    const int closing[] = {s->shipper[0], s->shipper[1],   s->helper[0],    s->helper[1],
+                           s->canary[0],  s->canary[1],    s->addresses[0], s->addresses[1],
+                           s->digests[0], s->inherited[0], s->inherited[1], s->inherited[2]};
+    become_child("exectrail-hash", closing, XT_COUNT_OF(closing));
+    (void)setpriority(PRIO_PROCESS, 0, DIGESTER_NICE);
+    int r = chdir("/") < 0 ? -errno : xt_privilege_read(user);
+    if (r == 0)
+        r = xt_sandbox_limits(64);
+    if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        r = -errno;
+    if (r == 0)
+        r = xt_sandbox_filter(XT_SANDBOX_DIGESTER);
+    if (r < 0) {
+        xt_log(XT_LOG_ERROR, "the digest process cannot give up its rights: %s", strerror(-r));
+        return 1;
+    }
+    xt_exe_digest_run(s->digests[1]);
+    return 0;
+}
+
 /* In a child: the value is the exit status, *ret_child is true. */
 static int fork_family(const xt_agent_settings *settings, const xt_privilege_user *user, int folder,
                        xt_collector_family *ret, bool *ret_child)
 {
-    family_sockets s = {.inherited = {ret->inherited.audit_fd, ret->inherited.connector_fd, ret->inherited.note_fd}};
+    bool takes_digests = settings->takes_digests && !settings->is_text;
+    family_sockets s = {.digests = {-1, -1},
+                        .inherited = {ret->inherited.audit_fd, ret->inherited.connector_fd, ret->inherited.note_fd}};
     *ret_child = true;
-    if (open_sockets(&s) < 0)
+    if (open_sockets(&s, takes_digests) < 0)
         return -errno;
     ret->helper = fork();
     if (ret->helper == 0)
@@ -119,14 +152,20 @@ static int fork_family(const xt_agent_settings *settings, const xt_privilege_use
     ret->shipper = settings->output ? 0 : fork();
     if (ret->shipper == 0 && !settings->output)
         return run_shipper(settings, &s, user, folder);
+    ret->digester = takes_digests ? fork() : 0;
+    if (ret->digester == 0 && takes_digests)
+        return run_digester(&s, user);
     *ret_child = false;
-    if (ret->helper < 0 || ret->shipper < 0)
+    if (ret->helper < 0 || ret->shipper < 0 || ret->digester < 0)
         return xt_error_origin(-errno);
     close(s.shipper[1]);
     close(s.helper[1]);
     close(s.canary[1]);
     close(s.addresses[0]);
     close(s.addresses[1]);
+    if (takes_digests)
+        close(s.digests[1]);
+    ret->digester_fd = s.digests[0];
     ret->helper_fd = s.helper[0];
     ret->canary_fd = s.canary[0];
     ret->shipper_fd = settings->output ? -1 : s.shipper[0];
@@ -140,7 +179,7 @@ static int run(xt_agent_settings *settings, xt_problem *problem)
     xt_privilege_user user;
     int folder = -1, lock = -1;
     bool child = false;
-    xt_collector_family family = {.shipper_fd = -1, .helper_fd = -1, .canary_fd = -1};
+    xt_collector_family family = {.shipper_fd = -1, .helper_fd = -1, .canary_fd = -1, .digester_fd = -1};
     int r = settings->is_text ? 0 : xt_watch_probe(problem);
     if (xt_notify_open(&family.notify) < 0)
         xt_log(XT_LOG_WARN, "the service manager cannot be told anything: %s", strerror(errno));

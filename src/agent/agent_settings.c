@@ -253,6 +253,10 @@ static int read_witness(const settings_source *source, xt_agent_settings *out, x
 {
     const char *canary = find(source, "canary");
     uint64_t seconds;
+    const char *hash = find(source, "hash");
+    out->takes_digests = strcmp(hash, "sha256") == 0;
+    if (!out->takes_digests && strcmp(hash, "off") != 0)
+        return option_bad(problem, "hash", hash, "it is sha256 or off");
     int r = read_switch(source, "witness", &out->witness, problem);
     if (r == 0)
         r = read_switch(source, "exits", &out->exits, problem);

@@ -55,7 +55,8 @@ typedef struct xt_agent_settings {
     unsigned write_log_files;
     uint64_t canary_ms; /* between two; 0: none */
     bool witness, exits;
-    bool supervised; /* a service manager started the agent, and starts it again */
+    bool takes_digests; /* SHA-256 of executables */
+    bool supervised;    /* a service manager started the agent, and starts it again */
     xt_protect protect;
     bool repair;        /* what others change of audit is set back */
     unsigned cpu_limit; /* percent of one CPU; 0: none */

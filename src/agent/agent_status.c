@@ -163,6 +163,8 @@ static void put_containment(xt_buf *out, const xt_state_file *file)
         put_process(out, "collector", (pid_t)number(file, "pid"));
         put_process(out, "shipper", (pid_t)number(file, "shipper_pid"));
         put_process(out, "helper", (pid_t)number(file, "helper_pid"));
+        if (number(file, "digester_pid"))
+            put_process(out, "digester", (pid_t)number(file, "digester_pid"));
     }
     xt_buf_puts(out, "  files        ");
     put_text(out, file, "files");
@@ -222,6 +224,10 @@ static void put_status(xt_buf *out, const xt_state_file *file)
     put_kernel(out, file);
     xt_buf_printf(out, "events         %llu, %llu lines that are no record\n", number(file, "events"),
                   number(file, "unparsed"));
+    if (number(file, "digests"))
+        xt_buf_printf(out,
+                      "digests        of %llu execs, none of %llu: their file was gone, another, or not read in time\n",
+                      number(file, "digests_known"), number(file, "digests_unknown"));
     put_server(out, file);
     put_containment(out, file);
     xt_buf_printf(out, "cost           %llu ms of CPU, %llu KiB of memory", number(file, "cpu_us") / 1000,

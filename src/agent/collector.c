@@ -31,6 +31,8 @@
 #define TICK_MS          100    /* while groups may be open */
 #define TURN_MS          50     /* apart are turns for the witness alone */
 #define OPEN_MS          3000   /* how long after the last record that may be */
+#define JSON_BYTES       ((size_t)256 << 20)
+#define DIGEST_LAST_MS   50 /* a group is full: so long is waited for digests that are on their way */
 #define MEMORY_BYTES     ((size_t)24 << 20)
 #define MAX_PROCESSES    16384
 #define END_WAIT_MS      8000
@@ -75,15 +77,37 @@ static int send_events(xt_collector *c)
     return r;
 }
 
+static int write_events(xt_collector *c)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
+    xt_slice rest = xt_buf_slice(&c->out), bytes;
+    xt_arena arena;
+    int r = 0;
+    xt_arena_init(&arena, JSON_BYTES);
+    while (r == 0 && xt_event_batch_next(&rest, &bytes)) {
+        xt_event event;
+        r = xt_event_decode(bytes, &event, NULL) == 0 ? xt_event_json(&event, 0, &arena, &text)
+                                                      : xt_error_origin(-EINVAL);
+        xt_buf_putc(&text, '\n');
+        xt_arena_reset(&arena);
+    }
+    xt_arena_fini(&arena);
+    if (r == 0)
+        r = xt_buf_done(&text);
+    return r == 0 ? write_all(c->out_fd, xt_buf_slice(&text)) : r;
+}
+
 int xt_collector_flush(xt_collector *c)
 {
     if (c->out.n == 0 && !c->out.failed)
         return 0;
     int r = xt_buf_done(&c->out);
+    if (r == 0 && c->digests)
+        r = xt_digest_desk_fill(c->digests, c->end ? XT_DIGEST_WAIT_MS : DIGEST_LAST_MS, &c->out);
     if (r == 0)
         r = xt_collector_input_hand_on(c, true);
     if (r == 0)
-        r = c->out_fd >= 0 ? write_all(c->out_fd, xt_buf_slice(&c->out)) : send_events(c);
+        r = c->out_fd >= 0 ? write_events(c) : send_events(c);
     if (r == 0)
         r = xt_collector_input_hand_on(c, false);
     if (r == -EPIPE && c->settings->supervised)
@@ -98,12 +122,10 @@ int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *arena)
     int r = xt_collector_context_put(c, event, arena);
     if (r < 0)
         return xt_error_trace(r);
-    if (c->out_fd >= 0) {
-        r = xt_event_json(event, 0, arena, &c->out);
-        xt_buf_putc(&c->out, '\n');
-    } else {
+    if (c->digests)
+        r = xt_digest_desk_put(c->digests, event, &c->out);
+    else
         xt_event_batch_put(&c->out, event);
-    }
     if (c->n_out++ == 0)
         c->out_ms = xt_clock_mono_ms(&xt_clock_system);
     c->n_events++;
@@ -259,6 +281,22 @@ static bool child_ended(xt_collector *c, pid_t *pid, const char *name, bool expe
     return true;
 }
 
+/* What is recorded is recorded without digests then. */
+static void digester_ended(xt_collector *c)
+{
+    int status;
+    pid_t pid = c->family.digester;
+    if (pid <= 0 || waitpid(pid, &status, WNOHANG) != pid)
+        return;
+    c->family.digester = 0;
+    if (c->end || !c->decoder)
+        return;
+    xt_log(XT_LOG_ERROR, "the digest process ended: executables have no digests until the agent is started anew");
+    xt_collector_say(c, "agent-process-ended",
+                     "the digest process %d of the agent ended: executables have no digests until it is started anew",
+                     pid);
+}
+
 static void on_signal(xt_collector *c, int fd)
 {
     struct signalfd_siginfo info;
@@ -274,6 +312,7 @@ static void on_signal(xt_collector *c, int fd)
     }
     if (child_ended(c, &c->family.shipper, "shipper", false) || child_ended(c, &c->family.helper, "helper", false))
         c->end = true;
+    digester_ended(c);
 }
 
 /* Whoever is killed closes what it has a moment before it can be waited for; how it ended decides what comes next. */
@@ -298,7 +337,8 @@ static int take_ring(xt_collector *c)
 
 static int64_t flush_ms(const xt_collector *c)
 {
-    return c->n_out >= FLUSH_BUSY ? FLUSH_BUSY_MS : FLUSH_MS;
+    int64_t ms = c->n_out >= FLUSH_BUSY ? FLUSH_BUSY_MS : FLUSH_MS;
+    return c->digests && xt_digest_desk_waits(c->digests) ? ms + XT_DIGEST_WAIT_MS : ms;
 }
 
 static int64_t beat_ms(const xt_collector *c)
@@ -356,6 +396,7 @@ static int turn(xt_collector *c, int signals)
         {.fd = c->ring ? xt_ring_fd(c->ring) : -1, .events = POLLIN},
         {.fd = xt_collector_input_fd(c), .events = POLLIN},
         {.fd = c->family.canary_fd, .events = POLLIN},
+        {.fd = c->digests && !xt_digest_desk_is_gone(c->digests) ? c->family.digester_fd : -1, .events = POLLIN},
     };
     int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
     int wait = wait_ms(c, now_ms), r;
@@ -382,6 +423,8 @@ static int turn(xt_collector *c, int signals)
         r = xt_collector_input_turn(c, now_ms);
     if (r == 0)
         r = xt_collector_witness_turn(c);
+    if (c->digests)
+        xt_digest_desk_turn(c->digests);
     xt_collector_look(c, now_ms);
     xt_collector_policy_turn(c);
     if (r == 0 && now_ms - c->last_beat_ms >= beat_ms(c))
@@ -464,6 +507,8 @@ static int begin(xt_collector *c, xt_problem *problem)
         r = xt_collector_context_open(c);
     if (r == 0)
         r = xt_collector_log_open(c, problem);
+    if (r == 0 && c->family.digester_fd >= 0 && c->watch.mode != XT_WATCH_TEXT)
+        r = xt_digest_desk_new(c->family.digester_fd, &c->digests);
     if (r == 0)
         r = xt_collector_input_open(c, problem);
     if (r == 0) {
@@ -566,6 +611,7 @@ static void end_family(xt_collector *c, int signals)
 static void fini(xt_collector *c)
 {
     xt_decoder_free(c->decoder);
+    c->digests = xt_digest_desk_free(c->digests);
     xt_log_writer_close(c->log);
     xt_collector_input_close(c);
     xt_collector_context_close(c);

@@ -12,8 +12,8 @@
 #include "agent/notify.h"
 
 typedef struct xt_collector_family {
-    pid_t shipper, helper;                /* 0: there is none */
-    int shipper_fd, helper_fd, canary_fd; /* -1: there is none */
+    pid_t shipper, helper, digester;                   /* 0: there is none */
+    int shipper_fd, helper_fd, canary_fd, digester_fd; /* -1: there is none */
     xt_notify notify;
     xt_handover inherited; /* from the agent before this one */
 } xt_collector_family;

@@ -166,7 +166,8 @@ static xt_heartbeat heartbeat(xt_collector *c)
         .audit_mode = xt_slice_str(xt_watch_mode_name(c->watch.mode)),
         .blind = xt_buf_slice(&c->watch.blind),
     };
-    const uint32_t pids[] = {(uint32_t)getpid(), (uint32_t)c->family.shipper, (uint32_t)c->family.helper};
+    const uint32_t pids[] = {(uint32_t)getpid(), (uint32_t)c->family.shipper, (uint32_t)c->family.helper,
+                             (uint32_t)c->family.digester};
     for (size_t i = 0; i < XT_COUNT_OF(pids); i++)
         if (pids[i])
             xt_proc_cost(pids[i], &beat.cpu_us, &beat.rss_bytes);
@@ -212,6 +213,11 @@ static void status_put(xt_collector *c, const xt_heartbeat *beat, bool ended, xt
         ull(c->seen.ring_dropped), ull(beat->cpu_us), ull(beat->rss_bytes));
     xt_buf_printf(out, "unseen=%llu\n", ull(beat->n_unseen));
     put_witness_status(c, beat, out);
+    if (c->digests) {
+        xt_digest_desk_stats digests = xt_digest_desk_stats_get(c->digests);
+        xt_buf_printf(out, "digests=1\ndigests_known=%llu\ndigests_unknown=%llu\n", ull(digests.n_known),
+                      ull(digests.n_unknown));
+    }
     xt_collector_policy_status(c, out);
     xt_collector_care_put(c, out);
     xt_slice rest = beat->blind, line;

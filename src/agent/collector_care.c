@@ -172,6 +172,7 @@ void xt_collector_look(xt_collector *c, int64_t now_ms)
     look_at_files(c);
     look_at(c, c->family.shipper, "shipper", &c->care.is_stopped[0]);
     look_at(c, c->family.helper, "helper", &c->care.is_stopped[1]);
+    look_at(c, c->family.digester, "digest", &c->care.is_stopped[2]);
 }
 
 int64_t xt_collector_look_ms(const xt_collector *c, int64_t now_ms)
@@ -225,7 +226,8 @@ void xt_collector_care_put(const xt_collector *c, xt_buf *status)
 {
     put_handover(c, status);
     xt_buf_printf(status,
-                  "shipper_pid=%d\nhelper_pid=%d\nfiles=%s\nfilter=%s\nsupervised=%u\nwatchdog_ms=%lld\nalarm=%s\n",
-                  c->family.shipper, c->family.helper, c->care.files, c->care.filter, c->settings->supervised,
-                  (long long)c->family.notify.watchdog_ms, c->care.alarm);
+                  "shipper_pid=%d\nhelper_pid=%d\ndigester_pid=%d\nfiles=%s\nfilter=%s\nsupervised=%u\nwatchdog_ms=%"
+                  "lld\nalarm=%s\n",
+                  c->family.shipper, c->family.helper, c->family.digester, c->care.files, c->care.filter,
+                  c->settings->supervised, (long long)c->family.notify.watchdog_ms, c->care.alarm);
 }

@@ -8,6 +8,7 @@
 #include "agent/collector_input.h"
 #include "agent/container_info.h"
 #include "agent/cpu_brake.h"
+#include "agent/digest_desk.h"
 #include "agent/log_writer.h"
 #include "agent/name_cache.h"
 #include "agent/policy_store.h"
@@ -41,7 +42,7 @@ typedef struct xt_collector_care {
     int64_t looked_ms, fed_ms;        /* at the other processes; the service manager */
     int64_t reported_ms, received_ms; /* the shipper spoke, the receiver moved */
     unsigned n_turns;                 /* of the receiver, then */
-    bool is_stopped[2];               /* shipper, helper: it was said */
+    bool is_stopped[3];               /* shipper, helper, digester: it was said */
     bool has_program;                 /* when it was looked at last */
     char files[160];                  /* what the collector may write to, in words */
     char filter[160];                 /* and ask of the kernel */
@@ -82,9 +83,10 @@ struct xt_collector {
     int64_t hurried_ms, relistened_ms, lost_ms; /* when that was last, monotonic; lost_ms 0: never */
     char completeness[240];                     /* of the last heartbeat, where it is not the mode's */
     char host_id[33];
-    xt_buf in;     /* from the shipper */
-    xt_buf report; /* its last one */
-    xt_buf out;    /* events to the shipper, or JSON */
+    xt_buf in;               /* from the shipper */
+    xt_buf report;           /* its last one */
+    xt_buf out;              /* events to the shipper, or to be written as JSON */
+    xt_digest_desk *digests; /* NULL: none are taken */
     uint64_t n_out, n_events;
     int64_t out_ms; /* since when something stands in out */
     int out_fd;     /* --output, or -1 */

@@ -27,6 +27,7 @@ static const xt_opt run_options[] = {
     {"policy",    0, "WHAT",      .fallback = "on", .help = "what the server may decide here: on (all of it), off, or rules, protect, exits, canary, spool-mib, cpu-limit, pause"},
     {"witness",   0, "on|off",    .fallback = "on", .help = "hold every exec against the kernel's process connector, where there is one"},
     {"exits",     0, "on|off",    .fallback = "on", .help = "with the witness: an event for the end of every process that executed something"},
+    {"hash",      0, "sha256|off", .fallback = "off", .help = "the digest of each executed file, taken by a process of its own that may only read"},
     {"canary",    0, "SECONDS",   .fallback = "60", .help = "how often a known program is executed whose records must come back; 0: never"},
     {"protect",   0, "host|record", .fallback = "host", .help = "when records come too fast: host (no exec ever waits for audit; what is lost is counted and said) or record (execs wait, within a bound)"},
     {"repair",    0, "on|off",    .fallback = "on", .help = "set back what others change of audit: the switch, the agent's rules, the socket, the backlog's limits"},

@@ -38,6 +38,20 @@ int xt_privilege_drop(const xt_privilege_user *user)
     return 0;
 }
 
+int xt_privilege_read(const xt_privilege_user *user)
+{
+    const capng_type_t kinds = (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED);
+    if (geteuid() != 0)
+        return xt_privilege_drop(user);
+    capng_clear(CAPNG_SELECT_BOTH);
+    if (capng_updatev(CAPNG_ADD, kinds, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, -1) < 0 ||
+        capng_change_id((int)user->uid, (int)user->gid, CAPNG_DROP_SUPP_GRP) < 0)
+        return xt_error_origin(-EPERM);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return xt_error_origin(-errno);
+    return 0;
+}
+
 int xt_privilege_keep(void)
 {
     static const unsigned kept[] = {CAP_AUDIT_CONTROL, CAP_AUDIT_READ, CAP_AUDIT_WRITE,

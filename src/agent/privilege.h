@@ -22,5 +22,10 @@ XT_MUST_USE int xt_privilege_user_find(const char *name, xt_privilege_user *ret,
  * (/proc/PID/exe of any process), DAC_READ_SEARCH (files of any user). Those that are not there are not asked for.
  */
 XT_MUST_USE int xt_privilege_keep(void);
+/*
+ * The unprivileged user, who may read all files (DAC_READ_SEARCH) and what processes execute (SYS_PTRACE), and write none. Without root's
+ * rights the user stays as it is.
+ */
+XT_MUST_USE int xt_privilege_read(const xt_privilege_user *user);
 /* Without root's rights the user stays as it is; the rest is done. */
 XT_MUST_USE int xt_privilege_drop(const xt_privilege_user *user);

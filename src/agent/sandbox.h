@@ -25,6 +25,7 @@ typedef enum xt_sandbox_role {
     XT_SANDBOX_COLLECTOR,
     XT_SANDBOX_SHIPPER,
     XT_SANDBOX_HELPER,
+    XT_SANDBOX_DIGESTER,         /* opens files to read them, and speaks over what is open already */
     XT_SANDBOX_COLLECTOR_BESIDE, /* auditd, to whose local socket it connects */
 } xt_sandbox_role;
 
