@@ -47,7 +47,7 @@ int xt_cmd_forward_add(const xt_opt_args *args)
     }
     xt_call_init(&call, "POST", "/api/v1/forwards");
     xt_call_param(&call, "name", args->operands[0]);
-    xt_call_options(&call, args, "to,from,cert,key");
+    xt_call_options(&call, args, "to,from,cert,key,level");
     xt_call_param(&call, "ca", xt_opt_get(args, "peer-ca"));
     xt_call_param(&call, "form", xt_opt_get(args, "form"));
     xt_call_param(&call, "what", xt_opt_has(args, "alerts") ? "alerts" : "events");

@@ -252,6 +252,7 @@ static const xt_opt forward_add_options[] = {
      .help = "syslog+udp://HOST:PORT, syslog+tcp://, syslog+tls://, http://..., https://..., file:/PATH"},
     {.name = "events", .value = "KQL", .help = "events that match; without it all of them"},
     {.name = "alerts", .help = "alerts instead of events: each new one, and again when its level rises"},
+    {.name = "level", .value = "L", .help = "of alerts: this level or a higher one alone; low, medium, high, critical"},
     {.name = "form", .value = "F", .fallback = "ecs", .help = "ecs (JSON), raw (audit.log text) or cef"},
     {.name = "from", .value = "W", .fallback = "now", .help = "now, or start: all that is stored first"},
     {.name = "bulk", .help = "over HTTP: TARGET is a _bulk endpoint of Elasticsearch or OpenSearch"},

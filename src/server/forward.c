@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "detect/detect.h"
 #include "server/alerts.h"
 #include "server/app_parts.h"
 #include "server/forward_rows.h"
@@ -184,6 +185,7 @@ static int refuse(xt_problem *reterr_problem, const char *why, const char *hint)
 static int check(const xt_forwards *forwards, const xt_forward_spec *spec, xt_problem *reterr_problem)
 {
     xt_forward_info info;
+    xt_level least;
     size_t place;
 
     if (!is_name(spec->name))
@@ -194,6 +196,8 @@ static int check(const xt_forwards *forwards, const xt_forward_spec *spec, xt_pr
         return refuse(reterr_problem, "there are as many forwards as there may be", "remove one");
     if (spec->alerts && spec->format == XT_FORWARD_RAW)
         return refuse(reterr_problem, "an alert has no audit text", "use --form ecs or cef");
+    if (spec->alerts && spec->query[0] && !xt_level_by_name(xt_slice_str(spec->query), &least))
+        return refuse(reterr_problem, "that is no level", "informational, low, medium, high or critical");
     if (spec->bulk && spec->format != XT_FORWARD_ECS)
         return refuse(reterr_problem, "_bulk takes documents", "use --form ecs");
     for (size_t i = 0; i < forwards->n && strncmp(spec->target, "file:", 5) == 0; i++) {

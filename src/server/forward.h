@@ -19,7 +19,7 @@
 
 typedef struct xt_forward_spec {
     const char *name;
-    const char *query; /* KQL; of alerts empty */
+    const char *query; /* KQL; of alerts the lowest level that is sent, empty: all */
     const char *target;
     const char *ca, *cert, *key, *bearer_file, *headers_file; /* paths, empty: none */
     bool alerts, bulk, gzip;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "detect/detect.h"
 #include "server/alerts.h"
 #include "server/app_parts.h"
 #include "server/forward_rows.h"
@@ -285,14 +286,25 @@ static int turn_events(xt_forward_run *f, xt_problem *reterr_problem)
     return 0;
 }
 
+/* When its level rises later, it is told again. */
+static bool is_high_enough(const xt_forward_run *f, const xt_alert *alert)
+{
+    xt_level least, level;
+
+    return !xt_level_by_name(xt_slice_str(f->spec.query), &least) ||
+           !xt_level_by_name(xt_slice_str(alert->level), &level) || level >= least;
+}
+
 static int on_alert(void *context, const xt_alert *alert, int64_t told)
 {
     xt_forward_run *f = context;
-    int r = xt_forward_put_alert(&f->form, alert, &f->batch);
 
+    f->next.arrival = (uint64_t)told;
+    if (!is_high_enough(f, alert))
+        return 0;
+    int r = xt_forward_put_alert(&f->form, alert, &f->batch);
     if (r)
         return xt_error_trace(r);
-    f->next.arrival = (uint64_t)told;
     f->batch_event_ms = alert->last_ms;
     return flush_when_full(f);
 }
@@ -302,8 +314,8 @@ static int turn_alerts(xt_forward_run *f, xt_problem *reterr_problem)
     int64_t after = (int64_t)f->sent.at.arrival;
     int r = xt_alerts_each_told(f->app, after, BATCH_MESSAGES, on_alert, f, reterr_problem);
 
-    f->is_done = r == 0 && f->batch.n_items == 0 && !f->failed;
-    if (r == 0 && !f->failed && f->batch.n_items)
+    f->is_done = r == 0 && f->next.arrival == (uint64_t)after && !f->failed;
+    if (r == 0 && !f->failed && !f->is_done)
         (void)flush(f);
     return r;
 }

@@ -18,7 +18,7 @@ static void put_spec(xt_json *json, const xt_forward_spec *spec)
 {
     put_text(json, "name", spec->name);
     put_text(json, "what", spec->alerts ? "alerts" : "events");
-    put_text(json, "q", spec->query);
+    put_text(json, spec->alerts ? "level" : "q", spec->query);
     put_text(json, "to", spec->target);
     put_text(json, "form", xt_forward_format_name(spec->format));
     xt_json_field_bool(json, "bulk", spec->bulk);
@@ -187,6 +187,8 @@ static int read_words(const xt_request *request, xt_forward_spec *spec, xt_probl
         xt_problem_set(problem, "form is ecs, raw or cef");
     else if (spec->alerts && xt_request_get(request, "q").n)
         xt_problem_set(problem, "alerts are not chosen by a query");
+    else if (!spec->alerts && xt_request_get(request, "level").n)
+        xt_problem_set(problem, "a level is one of alerts");
     return xt_problem_is_set(problem) ? XT_REQUEST_E_BAD : 0;
 }
 
@@ -201,6 +203,8 @@ static int read_spec(const xt_request *request, xt_forward_spec *spec, xt_proble
         r = xt_request_text(request, "q", &spec->query, problem);
     if (r == 0)
         r = read_words(request, spec, problem);
+    if (r == 0 && spec->alerts)
+        r = xt_request_text(request, "level", &spec->query, problem);
     if (r == 0)
         r = read_paths(request, spec, problem);
     if (r == 0)

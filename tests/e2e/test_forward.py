@@ -388,16 +388,27 @@ class Forward(Scene):
         (rules / "evil.yml").write_text("title: Evil] \"here\"\nid: 11111111-1111-1111-1111-111111111111\nstatus: test\ndescription: t\n"
                                         "author: t\nlogsource: {product: linux, category: process_creation}\ndetection:\n"
                                         "  selection:\n    CommandLine|contains: n42\n  condition: selection\nlevel: high\n")
+        (rules / "odd.yml").write_text((rules / "evil.yml").read_text().replace("1111", "2222").replace("n42", "n1").replace("high", "low"))
         self.server = server = Server(self.folder, "--rules", rules)
         receiver = Receiver().start()
         out = self.folder / "alerts.cef"
         self.forward("add", "alerts", "--alerts", "--to", f"http://127.0.0.1:{receiver.port}/")
+        loud = self.folder / "loud.ndjson"
+        self.forward("add", "loud", "--alerts", "--level", "medium", "--to", f"file:{loud}")
+        self.assertEqual(self.status("loud")["level"], "medium")
         self.forward("add", "cef", "--alerts", "--form", "cef", "--to", f"file:{out}")
         self.feed(1, 50)
         self.assertTrue(wait_for(lambda: any(a["rule"]["id"].startswith("1111") for a in receiver.documents()), 30, 0.1))
         [alert] = [a for a in receiver.documents() if a["rule"]["id"].startswith("1111")]
         self.assertEqual((alert["level"], alert["event"]["host"]["name"]), ("high", "testhost"))
         self.assertTrue(wait_for(lambda: out.exists() and '|11111111-1111-1111-1111-111111111111|Evil] "here"|8|rt=' in out.read_text(), 30, 0.1))
+
+        self.assertTrue(wait_for(lambda: any(a["rule"]["id"].startswith("2222") for a in receiver.documents()), 30, 0.1))
+        self.assertTrue(wait_for(lambda: self.status("loud")["behind"] == 0, 30, 0.1))
+        levels = {a["level"] for a in map(json.loads, loud.read_text().splitlines())}
+        self.assertTrue("high" in levels and levels <= {"medium", "high", "critical"}, levels)
+        for bad in (["--alerts", "--level", "loud"], ["--level", "high"]):
+            self.assertEqual(self.forward("add", "bad", "--to", "http://h/", *bad, check=False).returncode, 1)
 
         # Over the network an administrator names no file of the server's machine; nobody else sees forwards at all.
         status, body, _ = server.request("POST", "/api/v1/forwards?name=x&to=file:/etc/cron.d/x")
