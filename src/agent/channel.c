@@ -54,3 +54,12 @@ int xt_channel_receive(int fd, xt_buf *in)
     in->n += (size_t)n;
     return 0;
 }
+
+int xt_channel_next(xt_slice bytes, xt_frame *ret, size_t *ret_n)
+{
+    xt_reader reader = xt_reader_of(bytes);
+    uint32_t claims = xt_reader_u32(&reader);
+    if (reader.failed)
+        return XT_FRAME_E_MORE;
+    return claims > XT_CHANNEL_MAX_BYTES ? XT_FRAME_E_CORRUPT : xt_frame_next(bytes, ret, ret_n, NULL);
+}

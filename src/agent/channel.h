@@ -8,6 +8,8 @@
 #pragma once
 #include "wire/frame.h"
 
+#define XT_CHANNEL_MAX_BYTES ((size_t)512 << 10) /* of a message of the shipper; the longest is an order */
+
 typedef enum xt_channel_type {
     /* collector to shipper */
     XT_CHANNEL_EVENTS = 32, /* varint n_events, then a batch of canonical events */
@@ -34,3 +36,5 @@ XT_MUST_USE int xt_channel_send(int fd, xt_channel_type type, xt_slice payload);
 XT_MUST_USE int xt_channel_try(int fd, xt_channel_type type, xt_slice payload);
 /* Appends what is there to in; -EAGAIN when nothing is. Then xt_frame_next cuts messages off it. */
 XT_MUST_USE int xt_channel_receive(int fd, xt_buf *in);
+/* As xt_frame_next, of what the shipper says, who is believed less: CORRUPT when a message is longer than XT_CHANNEL_MAX_BYTES. */
+XT_MUST_USE int xt_channel_next(xt_slice bytes, xt_frame *ret, size_t *ret_n);

@@ -244,7 +244,7 @@ static int on_shipper(xt_collector *c)
     xt_slice rest = xt_buf_slice(&c->in);
     xt_frame frame;
     size_t taken;
-    while (r >= 0 && (r = xt_frame_next(rest, &frame, &taken, NULL)) == 0) {
+    while (r >= 0 && (r = xt_channel_next(rest, &frame, &taken)) == 0) {
         on_message(c, &frame);
         rest = xt_slice_skip(rest, taken);
     }

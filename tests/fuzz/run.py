@@ -8,7 +8,8 @@
     ./dev fuzz --minimise             inputs found that reach new code go, minimised, to tests/fuzz/corpus
 
 A share of the budget is CPU time that the target's process used, as the kernel counts it: a busy machine takes longer and
-fuzzes as much. Targets of a few states take a quarter of a share. What is found stays in build-fuzz/findings/TARGET-*
+fuzzes as much. Targets of a few states take a quarter of a share; whatever the share is, each target has at least 1,000 runs, and one
+that could not have any is a finding. What is found stays in build-fuzz/findings/TARGET-*
 with the log beside it; new inputs that reach new code stay in build-fuzz/corpus and are where the next run goes on.
 Ends with 1 when anything was found.
 """
@@ -28,6 +29,8 @@ FINDINGS = BUILD / "findings"
 SMALL = {"timestamp", "token", "frame", "message", "netlink_record"}
 MAX_LENGTH = {"tty": 2048, "decoder": 16384, "joiner_orders": 1536}
 MAX_SEED_BYTES = 4096  # of a new input that is kept with the sources
+LEAST_RUNS = 1000
+MOST_STARTS = 20  # to come to them
 
 
 class Result:
@@ -68,10 +71,14 @@ def run_once(program, result, seconds):
 
 
 def fuzz(program, budget):
-    """Runs until the CPU time is used up; a finding ends it."""
+    """Runs until the CPU time is used up and there were runs enough; a finding ends it."""
     result = Result(program.name.removeprefix("fuzz_"))
-    while not result.findings and budget - result.seconds >= max(1, budget / 50):
+    starts = 0
+    while not result.findings and (budget - result.seconds >= max(1, budget / 50) or result.execs < LEAST_RUNS and starts < MOST_STARTS):
         result.seconds += run_once(program, result, budget - result.seconds)
+        starts += 1
+    if not result.findings and result.execs < LEAST_RUNS:
+        result.findings.append(f"{result.name}: only {result.execs} runs in {starts} starts")
     return result
 
 

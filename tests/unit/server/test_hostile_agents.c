@@ -269,28 +269,201 @@ static void bombs(void **state)
     scene_close(&w, 0);
 }
 
-/* Batches upon batches, and no acknowledgement is ever read: they are taken as fast as they are stored, and no faster. */
-static void batches_without_end(void **state)
+/* What was heard once is said again: over the same connection and over another. */
+static void replayed_batches(void **state)
 {
-    enum { BATCHES = 4000, LOOK_EVERY = 400 };
+    enum { BATCHES = 5 };
+    xt_buf heard[BATCHES] = {0};
     fixture_stream own = {.stream = {{2}}};
     client c;
     scene w;
 
     scene_open(&w, *state);
-    long before_mb = resident_mb();
     talk(&c, &w.d, &w.bad, &own);
     welcome_of(&c);
     for (unsigned i = 0; i < BATCHES; i++) {
-        batch_send(&c, &w.bad, &own);
-        if (i % LOOK_EVERY == 0)
-            others_go_on(&w);
+        batch_make(&w.bad, &own, &heard[i]);
+        client_send(&c, XT_FRAME_BATCH, &heard[i]);
     }
-    assert_true(resident_mb() - before_mb < MOST_GROWTH_MB);
     while (ack_of(&c) < BATCHES)
         ;
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < BATCHES; i++)
+            client_send(&c, XT_FRAME_BATCH, &heard[i]);
+        while (ack_of(&c) < BATCHES)
+            ;
+        others_go_on(&w);
+        client_close(&c);
+        talk(&c, &w.d, &w.bad, &own);
+        assert_int_equal(welcome_of(&c).number, BATCHES);
+    }
     client_close(&c);
+    for (unsigned i = 0; i < BATCHES; i++)
+        xt_buf_fini(&heard[i]);
     scene_close(&w, BATCHES);
+}
+
+/* ------------------------------------------------------------------------------------------------ connections */
+
+/* Keys that change without end are worked on inside SSL_read: whoever sends nothing else would have the loop for himself. */
+static void keys_that_change_without_end(void **state)
+{
+    enum { CHANGES = 200000 };
+    fixture_stream own = {.stream = {{2}}};
+    unsigned n = 0;
+    client c;
+    scene w;
+
+    scene_open(&w, *state);
+    talk(&c, &w.d, &w.bad, &own);
+    welcome_of(&c);
+    while (n < CHANGES && SSL_key_update(c.ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(c.ssl) == 1)
+        n++;
+    assert_true(n < CHANGES);
+    client_close(&c);
+    scene_close(&w, 0);
+}
+
+/* Silent, in the middle of the handshake, and with half a hello: more than there may be, and who says hello gets in. */
+static void connections_without_end(void **state)
+{
+    enum { CONNECTIONS = 120, PLACES = 30 };
+    int fds[CONNECTIONS];
+    client half[CONNECTIONS / 3], c;
+    fixture_stream s = {.stream = {{2}}};
+    host third;
+    scene w;
+
+    limits.max_new = PLACES;
+    scene_open(&w, *state);
+    enroll(&w.d, &third);
+    for (unsigned i = 0; i < CONNECTIONS / 3; i++) {
+        fds[3 * i] = connect_raw(w.d.port);
+        fds[3 * i + 1] = connect_raw(w.d.port);
+        assert_int_equal(send(fds[3 * i + 1], "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11, MSG_NOSIGNAL), 11);
+        mutual_open(&half[i], &w.d, &w.bad);
+        raw_send(&half[i], xt_slice_of("\x50\0\0\0\3\0", 6));
+        if (i % 10 == 9)
+            others_go_on(&w);
+    }
+    talk(&c, &w.d, &third, &s);
+    welcome_of(&c);
+    batch_send(&c, &third, &s);
+    assert_int_equal(ack_of(&c), 1);
+    client_close(&c);
+    for (unsigned i = 0; i < CONNECTIONS / 3; i++) {
+        close(fds[3 * i]);
+        close(fds[3 * i + 1]);
+        client_close(&half[i]);
+    }
+    limits.max_new = 0;
+    others_go_on(&w);
+    client_close(&w.other);
+    door_close(&w.d);
+    host_fini(&third);
+    host_fini(&w.good);
+    host_fini(&w.bad);
+}
+
+/* ------------------------------------------------------------------------------------------------ a million batches */
+
+typedef struct flood {
+    scene *w;
+    unsigned wanted, n_connections;
+    atomic_bool done;
+} flood;
+
+static bool try_send(client *c, const xt_buf *payload)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    xt_frame_put(&out, XT_FRAME_BATCH, xt_buf_slice(payload));
+    for (size_t at = 0; at < out.n;) {
+        int k = SSL_write(c->ssl, out.p + at, (int)(out.n - at));
+        if (k <= 0)
+            return false;
+        at += (size_t)k;
+    }
+    return true;
+}
+
+/* As fast as it goes, and never reads what is answered; whenever it is thrown out, it goes on where the server is. */
+static void *flood_run(void *context)
+{
+    flood *f = context;
+    fixture_stream own = {.stream = {{2}}};
+    xt_welcome welcome;
+    client c;
+
+    while (own.number < f->wanted) {
+        talk(&c, &f->w->d, &f->w->bad, &own);
+        xt_frame frame = client_next(&c);
+        f->n_connections++;
+        if (frame.type == XT_FRAME_WELCOME && xt_welcome_decode(frame.payload, &welcome, NULL) == 0) {
+            own.number = welcome.number;
+            own.chain = welcome.hash;
+            for (bool taken = true; taken && own.number < f->wanted;) {
+                XT_CLEANUP(xt_buf_fini) xt_buf payload = XT_BUF_INIT;
+                batch_make(&f->w->bad, &own, &payload);
+                taken = try_send(&c, &payload);
+            }
+        } else {
+            own.number = 0;
+            usleep(500000);
+        }
+        if (own.number >= f->wanted) /* what is on its way is not to be lost by a reset */
+            while (ack_of(&c) < f->wanted)
+                ;
+        client_close(&c);
+    }
+    atomic_store(&f->done, true);
+    return NULL;
+}
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Batches upon batches, and no acknowledgement is read: they are taken as fast as they are stored, and the other one goes on. */
+static void batches_without_end(void **state)
+{
+    enum { BATCHES = 4000, MOST_TIMES = 100000 };
+    const char *torture = getenv("XT_TORTURE");
+    uint64_t wanted = BATCHES;
+    static int64_t us[MOST_TIMES];
+    size_t n = 0;
+    pthread_t thread;
+    scene w;
+
+    assert_true(!torture || xt_slice_parse_u64(xt_slice_str(torture), &wanted));
+    scene_open(&w, *state);
+    flood f = {.w = &w, .wanted = (unsigned)wanted};
+    long before_mb = resident_mb(), most_mb = 0;
+    assert_int_equal(pthread_create(&thread, NULL, flood_run, &f), 0);
+    while (n < MOST_TIMES && (!atomic_load(&f.done) || n == 0)) {
+        int64_t begin_us = now_us();
+        others_go_on(&w);
+        us[n++] = now_us() - begin_us;
+        most_mb = resident_mb() > most_mb ? resident_mb() : most_mb;
+        usleep(20000);
+    }
+    pthread_join(thread, NULL);
+    qsort(us, n, sizeof us[0], by_value);
+    print_message("%u batches over %u connections; %zu of the other host acknowledged after %lld us in the middle, "
+                  "%lld at worst of "
+                  "a hundred, %lld at most; %ld MiB more\n",
+                  f.wanted, f.n_connections, n, (long long)us[n / 2], (long long)us[n * 99 / 100], (long long)us[n - 1],
+                  most_mb - before_mb);
+    assert_true(most_mb - before_mb < MOST_GROWTH_MB);
+    scene_close(&w, wanted);
 }
 
 int main(void)
@@ -302,6 +475,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_hosts_batches, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(another_hosts_identity, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(bombs, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(replayed_batches, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(keys_that_change_without_end, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(connections_without_end, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(batches_without_end, fixture_setup, fixture_teardown),
     };
 
