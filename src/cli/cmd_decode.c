@@ -177,6 +177,7 @@ static int decode_files(decode_job *job, const xt_opt_args *args)
         .secrets = job->secrets,
         .seal_to = job->seals ? &job->seal_to : NULL,
         .live = xt_opt_has(args, "follow"),
+        .follows_sessions = true,
         .on_event = on_event,
         .on_problem = on_problem,
         .context = job,

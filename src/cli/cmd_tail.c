@@ -25,6 +25,20 @@ static const char *text_at(const json_t *document, const char *a, const char *b,
     return json_is_string(value) ? json_string_value(value) : "-";
 }
 
+/* " (exited 1 after 2.3 s)", with the signal where one ended it. */
+static void put_end(const json_t *d, xt_buf *line)
+{
+    const json_t *process = json_object_get(d, "process"), *event = json_object_get(d, "event");
+    const json_t *signal = json_object_get(process, "exit_signal"), *ns = json_object_get(event, "duration");
+    if (signal)
+        xt_buf_printf(line, "(killed by signal %lld", (long long)json_integer_value(signal));
+    else
+        xt_buf_printf(line, "(exited %lld", (long long)json_integer_value(json_object_get(process, "exit_code")));
+    if (ns)
+        xt_buf_printf(line, " after %.1f s", (double)json_integer_value(ns) / 1e9);
+    xt_buf_putc(line, ')');
+}
+
 /* The command; without one the action and the program, with the outcome where it failed. */
 static void put_what(const json_t *d, xt_buf *line)
 {
@@ -35,7 +49,10 @@ static void put_what(const json_t *d, xt_buf *line)
         return;
     }
     bool failed = strcmp(text_at(d, "event", "outcome", NULL), "failure") == 0;
-    xt_buf_printf(line, "(%s%s)", text_at(d, "event", "action", NULL), failed ? ", failed" : "");
+    if (strcmp(text_at(d, "event", "action", NULL), "exited") == 0)
+        put_end(d, line);
+    else
+        xt_buf_printf(line, "(%s%s)", text_at(d, "event", "action", NULL), failed ? ", failed" : "");
     if (strcmp(exe, "-") != 0) {
         xt_buf_putc(line, ' ');
         xt_text_visible(line, xt_slice_str(exe));
@@ -110,6 +127,7 @@ int xt_cmd_tail(const xt_opt_args *args)
     xt_call_init(&call, "GET", "/api/v1/tail");
     xt_call_param(&call, "q", args->n_operands ? args->operands[0] : "");
     xt_call_options(&call, args, "noise");
+    xt_call_param(&call, "ends", xt_opt_has(args, "ends") ? xt_opt_get(args, "ends") : job.as_json ? "rows" : "fold");
     call.on_bytes = on_bytes;
     call.context = &job;
     int status = xt_call_run(args, &call);

@@ -140,7 +140,14 @@ static const xt_opt export_options[] = {
     END,
 };
 static const xt_opt tail_options[] = {
-    FROM_WHERE, NOISE, {.name = "format", .value = "F", .fallback = "table", .help = "table or ndjson"}, END};
+    FROM_WHERE,
+    NOISE,
+    {.name = "ends",
+     .value = "E",
+     .help = "ends of processes: rows, or fold (left out unless the query asks for them; the default in a table)"},
+    {.name = "format", .value = "F", .fallback = "table", .help = "table or ndjson"},
+    END,
+};
 static const xt_opt session_options[] = {FROM_WHERE,
                                          TIMES,
                                          NOISE,

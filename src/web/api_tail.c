@@ -117,6 +117,8 @@ int xt_api_tail(xt_app *app, xt_request *request, xt_response *response)
     t.by_cookie = request->cookie.n > 0 && request->api_token.n == 0 && request->user[0];
     int r = xt_search_params_init(&params, app, request, XT_S_NULL, &problem);
     if (r == 0)
+        r = xt_search_params_fold(&params, request, false, &problem);
+    if (r == 0)
         r = find_start(&t, &problem);
     if (r) {
         xt_search_params_fini(&params);

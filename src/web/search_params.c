@@ -99,7 +99,8 @@ int xt_search_params_fold(xt_search_params *params, const xt_request *request, b
         return XT_REQUEST_E_BAD;
     }
     xt_field_set fields = xt_filter_fields(params->query.filter);
-    if (!fold || xt_pipe_stages(params->pipe) > 0 || xt_ends_are_asked(&fields) || params->query.noise == XT_NOISE_ONLY)
+    if (!fold || (params->pipe && xt_pipe_stages(params->pipe) > 0) || xt_ends_are_asked(&fields) ||
+        params->query.noise == XT_NOISE_ONLY)
         return 0;
     xt_buf_printf(&kql, q.n ? "(%.*s) and not action:exited" : "%.*snot action:exited", XT_S_ARGS(q));
     if (xt_buf_done(&kql))
