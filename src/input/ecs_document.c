@@ -351,7 +351,8 @@ static xt_slice host_of(walk *w, const json_t *document)
     xt_slice host = text_at(w, document, "host", "name");
     host = host.n ? host : text_at(w, document, "host", "hostname");
     host = host.n ? host : text_at(w, document, NULL, "host.name");
-    host = host.n ? host : text_at(w, document, NULL, "host"); /* of a Logstash without ECS */
+    host = host.n ? host : text_at(w, document, NULL, "host");     /* of a Logstash without ECS */
+    host = host.n ? host : text_at(w, document, NULL, "hostname"); /* as Fluent Bit's users add it */
     host = host.n ? host : text_at(w, document, "agent", "hostname");
     return host.n ? host : text_at(w, document, "agent", "name");
 }

@@ -78,13 +78,13 @@ class Syslog(Scene):
     def lines(self):
         return self.log.read_bytes().splitlines()
 
-    def rsyslog(self, name, host, port):
+    def rsyslog(self, name, host, port, framing=None):
         """What runs it; None where it is not installed."""
         if not shutil.which("rsyslogd"):
             return None
-        folder = self.folder / name
+        folder = self.folder / host
         (folder / "spool").mkdir(parents=True)
-        text = snippet(name).replace("SERVER", "127.0.0.1").replace('port="6514"', f'port="{port}"')
+        text = snippet(name).replace("octet-counted", framing or "octet-counted").replace("SERVER", "127.0.0.1").replace('port="6514"', f'port="{port}"')
         text = text.replace('port="514"', f'port="{port}"').replace("/var/spool/rsyslog", str(folder / "spool"))
         text = text.replace("/etc/rsyslog.d/exectrail-ca.pem", str(self.server.data / "ca.pem"))
         text = text.replace("/var/log/audit/audit.log", str(self.log)).replace("global(", f'global(localHostname="{host}" ', 1)
@@ -124,10 +124,10 @@ class Syslog(Scene):
         self.addCleanup(namespace.kill)  # it ignores what would end it
         return ["r-audisp"]
 
-    def by_rsyslog(self, name, host, port):
-        command = self.rsyslog(name, host, port)
+    def by_rsyslog(self, name, host, port, framing=None):
+        command = self.rsyslog(name, host, port, framing)
         if command:
-            Process(command, self.folder / f"{name}.log")
+            Process(command, self.folder / f"{host}.log")
         return [host] if command else []
 
     def over_tls(self, host):
@@ -142,6 +142,7 @@ class Syslog(Scene):
         self.addCleanup(mute.close)
         exectrail("import", "--data", self.server.data, "--host", "both", self.log)
         hosts = self.by_rsyslog("rsyslog-tcp", "r-tcp", self.port) + self.by_rsyslog("rsyslog-tls", "r-tls", self.tls_port)
+        hosts += self.by_rsyslog("rsyslog-tls", "r-tls-lines", self.tls_port, "traditional")
         hosts += self.by_audisp() + self.by_logger() + self.over_tls("s-tls")
         for host in ("mixed", "both"):
             self.send(self.stream(host.encode()))

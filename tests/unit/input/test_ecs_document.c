@@ -31,6 +31,7 @@ static void test_lines(void **state)
     assert_line("{\"message\":\"" RECORD "\",\"agent\":{\"name\":\"a\"}}", "a", LINE);
     assert_line("{\"message\":\"" RECORD "\",\"host.name\":\"h\"}", "h", LINE);
     assert_line("{\"message\":\"" RECORD "\",\"host\":\"h\"}", "h", LINE);
+    assert_line("{\"message\":\"" RECORD "\",\"hostname\":\"h\"}", "h", LINE);
     assert_line("{\"message\":\"x\",\"event\":{\"original\":\"<13>Nov 23 15:04:05 s audispd: " RECORD "\"}}", "s",
                 LINE);
     assert_line("{\"message\":\"" RECORD "\"}", "", LINE);
