@@ -26,8 +26,9 @@
 #include "server/syslog_door.h"
 #include "web/door.h"
 
-#define MAX_SEAL_ROWS (1 << 24)
-#define LOCK_WAIT_MS  5000 /* for a command that has the folder */
+#define MAX_SEAL_ROWS  (1 << 24)
+#define MAX_SENT_HOSTS (1 << 20)
+#define LOCK_WAIT_MS   5000 /* for a command that has the folder */
 
 #define BIG_BUFFER_BYTES (1 << 20)
 #define FEW_FILES        11000 /* for 10,000 agents, the store and the page */
@@ -199,8 +200,8 @@ static int read_number(const xt_opt_args *args, const char *name, uint64_t max, 
     return 0;
 }
 
-/* When open rows become a segment, and segments one. */
-static int read_sealing(const xt_opt_args *args, xt_app_settings *settings, xt_problem *problem)
+/* When open rows become a segment, and segments one; and how many hosts are known that have no agent. */
+static int read_numbers(const xt_opt_args *args, xt_app_settings *settings, xt_problem *problem)
 {
     uint64_t seal_s = 0, merge_s = 0;
     int r = read_number(args, "seal-rows", MAX_SEAL_ROWS, &settings->seal_rows, problem);
@@ -208,6 +209,8 @@ static int read_sealing(const xt_opt_args *args, xt_app_settings *settings, xt_p
         r = read_number(args, "seal-after", 86400, &seal_s, problem);
     if (r == 0)
         r = read_number(args, "merge-after", 86400, &merge_s, problem);
+    if (r == 0)
+        r = read_number(args, "sent-hosts", MAX_SENT_HOSTS, &settings->max_sent_hosts, problem);
     settings->seal_after_ms = (int64_t)seal_s * 1000;
     settings->merge_after_ms = (int64_t)merge_s * 1000;
     return r;
@@ -263,7 +266,7 @@ static int open_app(server *s, const xt_opt_args *args, xt_problem *problem)
         .keeps_reserve = true,
         .runs_forwards = true,
     };
-    r = read_sealing(args, &settings, problem);
+    r = read_numbers(args, &settings, problem);
     return r == 0 ? open_patiently(&settings, &s->app, problem) : r;
 }
 

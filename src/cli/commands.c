@@ -97,6 +97,7 @@ static const xt_opt server_options[] = {
     {.name = "seal-rows", .value = "N", .help = "so many new events become a segment; 262144"},
     {.name = "seal-after", .value = "SECONDS", .help = "fewer do when the oldest has waited so long; 600"},
     {.name = "merge-after", .value = "SECONDS", .help = "segments are merged when they are so old; 600"},
+    {.name = "sent-hosts", .value = "N", .help = "hosts without an agent that are known one by one; 10000"},
     {.name = "secret-rules", .value = "FILE", .help = "the table of secrets to use instead of the one built in"},
     {.name = "demo", .value = "FILE", .help = "replay this audit log at its own pace, under a DEMO banner"},
     END,

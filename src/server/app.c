@@ -260,6 +260,8 @@ static int open_parts(xt_app *app, const xt_app_settings *settings, xt_problem *
     if (r == 0)
         r = open_state(app, reterr_problem);
     if (r == 0)
+        xt_hosts_limit_sent(app->hosts, settings->max_sent_hosts);
+    if (r == 0)
         r = open_secrets(app, settings, reterr_problem);
     if (r == 0)
         r = xt_rules_watch_open(settings, &app->rules, reterr_problem);

@@ -57,9 +57,10 @@ typedef struct xt_app_settings {
     bool keeps_reserve;                /* of room on disk (store/store.h): for who runs long */
     uint64_t seal_rows;                /* of a segment at first; 0: the store's own */
     int64_t seal_after_ms, merge_after_ms;
-    int64_t host_cert_s;   /* how long hosts' certificates last, 0: the default of server/pki.h */
-    unsigned n_cores;      /* that an import uses; 0: all */
-    const xt_clock *clock; /* NULL: system */
+    uint64_t max_sent_hosts; /* without an agent, that get a row of their own; 0: the default of server/hosts.h */
+    int64_t host_cert_s;     /* how long hosts' certificates last, 0: the default of server/pki.h */
+    unsigned n_cores;        /* that an import uses; 0: all */
+    const xt_clock *clock;   /* NULL: system */
 } xt_app_settings;
 
 XT_MUST_USE int xt_app_open(const xt_app_settings *settings, xt_app **ret, xt_problem *reterr_problem);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/timestamp.h"
+#include "event/event.h"
 #include "server/host_rows.h"
 #include "server/hosts_private.h"
 #include "server/secret.h"
@@ -30,6 +31,63 @@ enum {
     CLONES_MS = 60000,
 };
 
+static xt_slice name_of(const xt_host_entry *entry)
+{
+    return xt_slice_str(entry->host.name);
+}
+
+/* The key of a name is that of the first in its chain. */
+static int link_name(xt_hosts *hosts, xt_host_entry *entry)
+{
+    void *before = NULL;
+    int r = xt_map_put(&hosts->by_name, name_of(entry), entry, &before);
+
+    if (r == 0)
+        entry->next_named = before;
+    return xt_error_trace(r);
+}
+
+static void unlink_name(xt_hosts *hosts, xt_host_entry *entry)
+{
+    xt_host_entry *first = xt_map_find(&hosts->by_name, name_of(entry)), *at = first;
+
+    while (at && at != entry && at->next_named != entry)
+        at = at->next_named;
+    if (!at)
+        return; /* there was no memory for its name */
+    if (at != entry)
+        at->next_named = entry->next_named;
+    else if (entry->next_named)
+        (void)!xt_map_put(&hosts->by_name, name_of(entry->next_named), entry->next_named, NULL); /* in its place */
+    else
+        xt_map_remove(&hosts->by_name, name_of(entry));
+}
+
+static void rename_entry(xt_hosts *hosts, xt_host_entry *entry, xt_slice name)
+{
+    if (xt_slice_eq(name_of(entry), name))
+        return;
+    unlink_name(hosts, entry);
+    entry->next_named = NULL;
+    xt_text_copy(entry->host.name, sizeof entry->host.name, name);
+    (void)!link_name(hosts, entry); /* without memory it is known by its id alone */
+}
+
+static bool is_of(const xt_host_entry *entry, xt_hosts_which which)
+{
+    return which == XT_HOSTS_ANY || (!entry->host.imported && (which == XT_HOSTS_ENROLLED || !entry->host.revoked));
+}
+
+xt_host_entry *xt_hosts_named(xt_hosts *hosts, xt_slice name, xt_hosts_which which)
+{
+    xt_host_entry *latest = NULL;
+
+    for (xt_host_entry *entry = xt_map_find(&hosts->by_name, name); entry; entry = entry->next_named)
+        if (is_of(entry, which) && (!latest || entry->order > latest->order))
+            latest = entry;
+    return latest;
+}
+
 static int add(xt_hosts *hosts, xt_host_entry *entry)
 {
     if (hosts->n == hosts->cap) {
@@ -41,9 +99,17 @@ static int add(xt_hosts *hosts, xt_host_entry *entry)
         hosts->cap = cap;
     }
     int r = xt_map_put(&hosts->by_id, xt_host_entry_id(entry), entry, NULL);
-    if (r == 0)
-        hosts->entries[hosts->n++] = entry;
-    return xt_error_trace(r);
+    if (r)
+        return xt_error_trace(r);
+    r = link_name(hosts, entry);
+    if (r) {
+        xt_map_remove(&hosts->by_id, xt_host_entry_id(entry));
+        return xt_error_trace(r);
+    }
+    entry->order = hosts->n;
+    hosts->entries[hosts->n++] = entry;
+    hosts->n_imported += entry->host.imported;
+    return 0;
 }
 
 xt_host_entry *xt_hosts_find(xt_hosts *hosts, xt_slice id)
@@ -77,6 +143,7 @@ int xt_hosts_open(xt_state *state, const xt_clock *clock, xt_notes *notes, xt_ho
     hosts->state = state;
     hosts->clock = clock;
     hosts->notes = notes;
+    hosts->max_imported = XT_HOSTS_MAX_SENT;
     r = xt_host_rows_load(state, load_one, hosts, reterr_problem);
     if (r) {
         xt_hosts_close(hosts);
@@ -84,6 +151,13 @@ int xt_hosts_open(xt_state *state, const xt_clock *clock, xt_notes *notes, xt_ho
     }
     *ret = hosts;
     return 0;
+}
+
+void xt_hosts_limit_sent(xt_hosts *hosts, uint64_t max)
+{
+    pthread_mutex_lock(&hosts->lock);
+    hosts->max_imported = max ? max : XT_HOSTS_MAX_SENT;
+    pthread_mutex_unlock(&hosts->lock);
 }
 
 xt_hosts *xt_hosts_close(xt_hosts *hosts)
@@ -96,6 +170,7 @@ xt_hosts *xt_hosts_close(xt_hosts *hosts)
     }
     free(hosts->entries);
     xt_map_fini(&hosts->by_id);
+    xt_map_fini(&hosts->by_name);
     pthread_mutex_destroy(&hosts->lock);
     free(hosts);
     return NULL;
@@ -403,7 +478,7 @@ static void take_hello(xt_hosts *hosts, xt_host_entry *entry, const xt_hello *he
                                         xt_clock_wall_ms(hosts->clock), gaps);
 
     take_gaps(hosts, entry, gaps, n_gaps);
-    xt_text_copy(h->name, sizeof h->name, hello->host_name);
+    rename_entry(hosts, entry, hello->host_name);
     xt_text_copy(h->boot_id, sizeof h->boot_id, hello->boot_id);
     if (hello->machine_id.n)
         xt_text_copy(h->machine_id, sizeof h->machine_id, hello->machine_id);
@@ -545,12 +620,33 @@ static xt_host_entry *add_imported(xt_hosts *hosts, xt_slice id, xt_slice name)
     return entry;
 }
 
+/* Says it at the first, and once an hour, with a name. */
+static xt_host_entry *rest_of(xt_hosts *hosts, xt_slice name)
+{
+    char id[33], text[512];
+    int64_t now_ms = xt_clock_wall_ms(hosts->clock);
+
+    xt_hash128_format(xt_event_import_host_id(XT_S(XT_HOSTS_REST)), id);
+    xt_host_entry *rest = xt_hosts_find(hosts, xt_slice_of(id, 32));
+    if (!rest)
+        rest = add_imported(hosts, xt_slice_of(id, 32), XT_S(XT_HOSTS_REST));
+    if (!rest || (hosts->over_noted_ms && now_ms - hosts->over_noted_ms < OVER_AGAIN_MS))
+        return rest;
+    hosts->over_noted_ms = now_ms;
+    snprintf(text, sizeof text,
+             "%zu hosts without an agent are known, and no more get a row of their own; events of others are stored "
+             "and counted here, now those of %.*s",
+             hosts->max_imported, (int)(name.n < 255 ? name.n : 255), name.p);
+    xt_hosts_note(hosts, &rest->host, "hosts-over", XT_S_NULL, text);
+    return rest;
+}
+
 void xt_hosts_count(xt_hosts *hosts, xt_slice id, xt_slice name, uint64_t n_events, int64_t last_event_ms)
 {
     pthread_mutex_lock(&hosts->lock);
     xt_host_entry *entry = xt_hosts_find(hosts, id);
     if (!entry)
-        entry = add_imported(hosts, id, name);
+        entry = hosts->n_imported < hosts->max_imported ? add_imported(hosts, id, name) : rest_of(hosts, name);
     if (entry) {
         entry->host.n_events += n_events;
         if (last_event_ms > entry->host.last_event_ms)
@@ -573,17 +669,12 @@ size_t xt_hosts_n_enrolled(xt_hosts *hosts)
 
 bool xt_hosts_id_of(xt_hosts *hosts, xt_slice name, char ret_id[static 33])
 {
-    bool found = false;
-
     pthread_mutex_lock(&hosts->lock);
-    for (size_t i = hosts->n; i-- > 0 && !found;) {
-        const xt_host *h = &hosts->entries[i]->host;
-        found = !h->imported && !h->revoked && xt_slice_eq(xt_slice_str(h->name), name);
-        if (found)
-            xt_text_copy(ret_id, 33, xt_slice_str(h->id));
-    }
+    const xt_host_entry *entry = xt_hosts_named(hosts, name, XT_HOSTS_WELCOME);
+    if (entry)
+        xt_text_copy(ret_id, 33, xt_host_entry_id(entry));
     pthread_mutex_unlock(&hosts->lock);
-    return found;
+    return entry != NULL;
 }
 
 int xt_hosts_list(xt_hosts *hosts, int (*each)(void *context, const xt_host *host), void *context)

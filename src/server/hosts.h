@@ -21,6 +21,13 @@ typedef struct xt_hosts xt_hosts;
 XT_MUST_USE int xt_hosts_open(xt_state *state, const xt_clock *clock, xt_notes *notes, xt_hosts **ret,
                               xt_problem *reterr_problem);
 xt_hosts *xt_hosts_close(xt_hosts *hosts); /* does not flush */
+/*
+ * How many hosts without an agent have a row of their own: whoever may send events without one says whose they are. Those of more
+ * hosts are stored all the same, and counted with the host XT_HOSTS_REST.
+ */
+#define XT_HOSTS_MAX_SENT 10000
+#define XT_HOSTS_REST     "(further senders)"
+void xt_hosts_limit_sent(xt_hosts *hosts, uint64_t max); /* 0: XT_HOSTS_MAX_SENT */
 
 /*
  * The row of a new host with a random id, or of the one that comes again, inside the caller's transaction; in force when it is
@@ -41,7 +48,7 @@ void xt_hosts_certificate(xt_hosts *hosts, xt_slice id, const char *ca, int64_t 
 void xt_hosts_refused(xt_hosts *hosts, xt_slice id, uint64_t reason);
 void xt_hosts_heartbeat(xt_hosts *hosts, xt_slice id, const xt_heartbeat *beat);
 void xt_hosts_gone(xt_hosts *hosts, xt_slice id);
-/* Events that became durable; a host that is not known is an imported one. */
+/* Events that became durable; a host that is not known is an imported one, or of the rest. */
 void xt_hosts_count(xt_hosts *hosts, xt_slice id, xt_slice name, uint64_t n_events, int64_t last_event_ms);
 size_t xt_hosts_n_enrolled(xt_hosts *hosts);
 /* Id of the enrolled host of that name (the latest, not revoked); false when there is none. */

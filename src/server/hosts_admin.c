@@ -7,9 +7,8 @@ static xt_host_entry *find_enrolled(xt_hosts *hosts, xt_slice host)
 {
     xt_host_entry *entry = xt_hosts_find(hosts, host);
 
-    for (size_t i = hosts->n; i-- > 0 && !entry;)
-        if (!hosts->entries[i]->host.imported && xt_slice_eq(xt_slice_str(hosts->entries[i]->host.name), host))
-            entry = hosts->entries[i];
+    if (!entry)
+        entry = xt_hosts_named(hosts, host, XT_HOSTS_ENROLLED);
     return entry && !entry->host.imported ? entry : NULL;
 }
 
@@ -68,10 +67,7 @@ static xt_host_entry *find_any(xt_hosts *hosts, xt_slice host)
 
     if (!entry)
         entry = xt_hosts_find(hosts, host);
-    for (size_t i = hosts->n; i-- > 0 && !entry;)
-        if (xt_slice_eq(xt_slice_str(hosts->entries[i]->host.name), host))
-            entry = hosts->entries[i];
-    return entry;
+    return entry ? entry : xt_hosts_named(hosts, host, XT_HOSTS_ANY);
 }
 
 /* The whole row is written: an imported host may have none yet. */

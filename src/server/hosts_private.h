@@ -21,7 +21,9 @@ typedef struct xt_found_gap {
 
 typedef struct xt_host_entry {
     xt_host host;
-    char key[65]; /* hex digest of its public key; empty: not known */
+    size_t order;                     /* among the entries: the later came later */
+    struct xt_host_entry *next_named; /* of the same name */
+    char key[65];                     /* hex digest of its public key; empty: not known */
     bool dirty;
     xt_buf gaps;                                /* xt_found_gap after xt_found_gap */
     char boots_before[XT_HOSTS_BOOTS_KEPT][40]; /* that others followed, while this server runs */
@@ -40,7 +42,9 @@ struct xt_hosts {
     xt_state *state;
     const xt_clock *clock;
     xt_notes *notes;
-    xt_map by_id;
+    xt_map by_id, by_name;
+    size_t n_imported, max_imported;
+    int64_t over_noted_ms;
     xt_host_entry **entries;
     size_t n, cap;
     unsigned n_group_changes;
@@ -53,6 +57,9 @@ static inline xt_slice xt_host_entry_id(const xt_host_entry *entry)
 
 /* NULL: there is none of that id. */
 xt_host_entry *xt_hosts_find(xt_hosts *hosts, xt_slice id);
+/* The latest of that name that is enrolled and not revoked, or any that is enrolled, or any at all; NULL: there is none. */
+typedef enum xt_hosts_which { XT_HOSTS_WELCOME, XT_HOSTS_ENROLLED, XT_HOSTS_ANY } xt_hosts_which;
+xt_host_entry *xt_hosts_named(xt_hosts *hosts, xt_slice name, xt_hosts_which which);
 /* An event about it, entered later. who: may be empty. */
 void xt_hosts_note(xt_hosts *hosts, const xt_host *h, const char *action, xt_slice who, const char *message);
 /* Writes its row; without the lock. */
