@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "cli/call.h"
 #include "cli/commands.h"
 #include "cli/input.h"
@@ -131,6 +132,26 @@ static int print_fetched(int status, const xt_buf *answer)
 {
     if (status == 0)
         printf("%.*s\n", XT_S_ARGS(xt_slice_trim(xt_buf_slice(answer))));
+    return status;
+}
+
+/* What it says holds values of the event: nothing of them reaches a terminal as it is. */
+int xt_cmd_rules_explain(const xt_opt_args *args)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf answer = XT_BUF_INIT, shown = XT_BUF_INIT;
+    xt_call call;
+    xt_call_init(&call, "GET", "/api/v1/rules");
+    xt_call_segment(&call, args->operands[0]);
+    xt_call_segment(&call, "explain");
+    xt_call_param(&call, "event", args->operands[1]);
+    int status = xt_call_fetch(args, &call, &answer);
+    xt_slice rest = xt_slice_trim(xt_buf_slice(&answer)), line;
+    while (status == 0 && xt_slice_cut(&rest, '\n', &line)) {
+        xt_text_visible(&shown, line);
+        xt_buf_putc(&shown, '\n');
+    }
+    if (status == 0 && xt_buf_done(&shown) == 0)
+        printf("%.*s", XT_S_ARGS(xt_buf_slice(&shown)));
     return status;
 }
 

@@ -17,6 +17,7 @@ int xt_cmd_tail(const xt_opt_args *args);
 int xt_cmd_session(const xt_opt_args *args);
 int xt_cmd_rules_check(const xt_opt_args *args);
 int xt_cmd_rules_run(const xt_opt_args *args);
+int xt_cmd_rules_explain(const xt_opt_args *args);
 int xt_cmd_rules_list(const xt_opt_args *args);
 int xt_cmd_alerts_list(const xt_opt_args *args);
 int xt_cmd_alerts_show(const xt_opt_args *args);

@@ -53,6 +53,7 @@ int xt_api_cas(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_ca_rotate(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_ca_retire(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_rules(xt_app *app, xt_request *request, xt_response *response); /* api_rules.c */
+int xt_api_rule_explain(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_rules_reload(xt_app *app, xt_request *request, xt_response *response);
 int xt_api_token_new(xt_app *app, xt_request *request, xt_response *response); /* api_users.c */
 int xt_api_tokens(xt_app *app, xt_request *request, xt_response *response);

@@ -1,5 +1,6 @@
 #include "web/api.h"
 #include "web/list_writer.h"
+#include "web/request.h"
 #include "web/respond.h"
 
 static const char *const columns[] = {"level", "enabled", "id", "title", "status", "file", "line"};
@@ -78,4 +79,29 @@ int xt_api_rules_reload(xt_app *app, xt_request *request, xt_response *response)
     xt_problem problem = XT_PROBLEM_INIT;
     int r = xt_app_rules_reload(app, &problem);
     return r ? xt_respond_app_failure(response, r, &problem) : xt_api_rules(app, request, response);
+}
+
+/* event=ID: of the store. The answer is text, a line a selection and field. */
+int xt_api_rule_explain(xt_app *app, xt_request *request, xt_response *response)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_hash128 id;
+    xt_event event;
+    bool found = false;
+    int r = 0;
+    if (xt_hash128_parse(xt_request_get(request, "event"), &id))
+        r = xt_store_event_find(xt_app_store(app), id, 0, request->arena, &event, &found, &problem);
+    if (r == 0 && !found) {
+        xt_problem_set(&problem, "there is no event of this id");
+        xt_problem_excerpt(&problem, xt_request_get(request, "event"));
+        return xt_respond_failure(response, 1, 404, &problem);
+    }
+    if (r == 0) {
+        xt_ruleset *rules = xt_app_rules(app);
+        r = xt_ruleset_explain(rules, request->params[0], &event, request->arena, &out, &problem);
+        xt_ruleset_unref(rules);
+    }
+    return r ? xt_respond_failure(response, r, 404, &problem)
+             : xt_respond_text(response, "text/plain; charset=utf-8", &out);
 }

@@ -52,6 +52,7 @@ const xt_route xt_routes[] = {
     {"POST", API "/cas/rotate",                  XT_ROLE_ADMIN,   xt_api_ca_rotate,    "a new CA signs hosts"},
     {"POST", API "/cas/retire",                  XT_ROLE_ADMIN,   xt_api_ca_retire,    "the old CA goes"},
     {"GET",  API "/rules",                       XT_ROLE_VIEWER,  xt_api_rules,        "the rules in force"},
+    {"GET",  API "/rules/{rule}/explain",        XT_ROLE_VIEWER,  xt_api_rule_explain, "why a rule fits an event, or does not"},
     {"POST", API "/rules/reload",                XT_ROLE_ADMIN,   xt_api_rules_reload, "reads the rules again"},
     {"POST", API "/tokens",                      XT_ROLE_ADMIN,   xt_api_token_new,    "an enrolment token"},
     {"GET",  API "/tokens",                      XT_ROLE_ADMIN,   xt_api_tokens,       "enrolment tokens"},

@@ -60,6 +60,7 @@ static const struct {
     {"POST", "/api/v1/cas/rotate", XT_ROLE_ADMIN},
     {"POST", "/api/v1/cas/retire", XT_ROLE_ADMIN},
     {"GET", "/api/v1/rules", XT_ROLE_VIEWER},
+    {"GET", "/api/v1/rules/{rule}/explain", XT_ROLE_VIEWER},
     {"POST", "/api/v1/rules/reload", XT_ROLE_ADMIN},
     {"POST", "/api/v1/tokens", XT_ROLE_ADMIN},
     {"GET", "/api/v1/tokens", XT_ROLE_ADMIN},
