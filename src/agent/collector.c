@@ -30,6 +30,7 @@
 #define FLUSH_BUSY_MS    400    /* in larger groups */
 #define TICK_MS          100    /* while groups may be open */
 #define TURN_MS          50     /* apart are turns for the witness alone */
+#define BUSY_TURN_MS     150    /* and without the ring, while it is woken often anyway */
 #define OPEN_MS          3000   /* how long after the last record that may be */
 #define JSON_BYTES       ((size_t)256 << 20)
 #define DIGEST_LAST_MS   50 /* a group is full: so long is waited for digests that are on their way */
@@ -351,13 +352,16 @@ static int wait_ms(const xt_collector *c, int64_t now_ms)
     int64_t left = c->last_beat_ms + beat_ms(c) - now_ms;
     int64_t look_ms = xt_collector_look_ms(c, now_ms);
     left = look_ms < left ? look_ms : left;
-    if (now_ms - c->last_input_ms < OPEN_MS && left > TICK_MS)
-        left = TICK_MS;
+    int64_t tick_ms = TICK_MS, turn_ms = TURN_MS;
+    if (c->receiver && xt_receiver_is_busy(c->receiver)) /* what the last batch left open or unmet is in the next one */
+        tick_ms = turn_ms = BUSY_TURN_MS;
+    if (now_ms - c->last_input_ms < OPEN_MS && left > tick_ms)
+        left = tick_ms;
     if (c->n_out > 0 && c->out_ms + flush_ms(c) - now_ms < left)
         left = c->out_ms + flush_ms(c) - now_ms;
     int64_t witness_ms = xt_collector_witness_wait_ms(c);
     if (witness_ms >= 0 && witness_ms < left)
-        left = witness_ms > TURN_MS ? witness_ms : TURN_MS;
+        left = witness_ms > turn_ms ? witness_ms : turn_ms;
     int64_t input_ms = xt_collector_input_wait_ms(c);
     if (input_ms >= 0 && input_ms < left)
         left = input_ms;

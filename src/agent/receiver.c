@@ -3,8 +3,8 @@
  * then takes everything at once, so that an exec with its six records, or a burst of them, costs one wake-up of this
  * thread and one of the main thread. The sockets' buffers hold far more than can come meanwhile. The first message after
  * a silence is taken sooner, for what /proc still says of a process is read when its message is, and it may live for a
- * millisecond only; on a busy host the rests are long and follow each other without poll, since a wake-up costs as much
- * as an exec.
+ * millisecond only; on a busy host the rests are long and follow each other without poll, since a wake-up of both threads
+ * costs as much as some execs.
  *
  * What the main thread has no time for stays in the sockets: once the ring is well filled nothing is taken until there is
  * room, so that what comes after the agent stood still, or faster than it can be decoded, is kept by the kernel as long
@@ -23,8 +23,9 @@
 #include <time.h>
 
 #define REST_NS       (8 * 1000 * 1000L)
-#define REST_MAX_NS   (40 * 1000 * 1000L)
+#define REST_MAX_NS   (80 * 1000 * 1000L)
 #define BUSY          32 /* messages in a rest: then the longer one costs less, and no process is read in time anyway */
+#define STILL_BUSY    64 /* messages in a longer one */
 #define REST_MIN_NS   (1 * 1000 * 1000L)
 #define SILENCE_MS    50
 #define WAKE_MESSAGES 4096
@@ -38,7 +39,7 @@ struct xt_receiver {
     xt_netlink *nl;
     xt_proc_connector *connector;
     xt_ring *ring;
-    atomic_bool stop, is_done;
+    atomic_bool stop, is_done, is_busy;
     atomic_uint n_turns;
     unsigned n_last_waits;
 };
@@ -111,13 +112,16 @@ static size_t drain(xt_receiver *receiver)
 static void *run(void *context)
 {
     xt_receiver *receiver = context;
+    bool is_busy = false;
     struct pollfd fds[] = {
         {.fd = receiver->nl ? xt_netlink_fd(receiver->nl) : -1, .events = POLLIN},
         {.fd = receiver->connector ? xt_proc_connector_fd(receiver->connector) : -1, .events = POLLIN},
     };
     while (!atomic_load(&receiver->stop)) {
         atomic_fetch_add_explicit(&receiver->n_turns, 1, memory_order_relaxed);
-        if (drain(receiver) >= BUSY) {
+        is_busy = drain(receiver) >= (is_busy ? STILL_BUSY : BUSY);
+        atomic_store_explicit(&receiver->is_busy, is_busy, memory_order_relaxed);
+        if (is_busy) {
             rest(REST_MAX_NS);
             continue;
         }
@@ -172,4 +176,9 @@ xt_receiver *xt_receiver_stop(xt_receiver *receiver)
 unsigned xt_receiver_turns(const xt_receiver *receiver)
 {
     return atomic_load_explicit(&receiver->n_turns, memory_order_relaxed);
+}
+
+bool xt_receiver_is_busy(const xt_receiver *receiver)
+{
+    return atomic_load_explicit(&receiver->is_busy, memory_order_relaxed);
 }

@@ -18,5 +18,7 @@ void xt_receiver_end(xt_receiver *receiver);
 bool xt_receiver_is_done(const xt_receiver *receiver);
 /* Waits for the thread, at most some seconds; what it took stands in the ring. */
 xt_receiver *xt_receiver_stop(xt_receiver *receiver);
+/* Much comes, and the ring is woken several times a second, whatever else. Any thread. */
+bool xt_receiver_is_busy(const xt_receiver *receiver);
 /* Grows at least twice a second while the thread is alive. Any thread. */
 unsigned xt_receiver_turns(const xt_receiver *receiver);

@@ -79,8 +79,8 @@ typedef struct shipper {
     bool disk_refuses;       /* it was said */
     bool says_hello_again;   /* when the disk may have come right */
     uint64_t n_last_waiting; /* batches, when it was last looked at */
-    bool ending, failed;
-    bool is_collector_stopped; /* it was said */
+    xt_disk_room_kept room;
+    bool ending, failed, is_collector_stopped; /* and that was said */
 } shipper;
 
 static void stop(shipper *s, bool failed)
@@ -106,8 +106,8 @@ static xt_event_origin origin_of(const shipper *s)
 
 static uint64_t spool_room(void *context)
 {
-    const shipper *s = context;
-    return xt_disk_room(".", s->settings->spool_free_bytes);
+    shipper *s = context;
+    return xt_disk_room_soon(&s->room, ".", s->settings->spool_free_bytes, xt_clock_mono_ms(&xt_clock_system));
 }
 
 /* The disk, or memory: said once, and once when it is right again. */

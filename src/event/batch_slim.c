@@ -280,6 +280,12 @@ static bool get_id(slim_state *s, unsigned kind, unsigned f, xt_reader *reader)
 
 /* ------------------------------------------------------------------------------------------------ slimming */
 
+/* Most are of one byte. */
+static inline uint64_t next_varint(xt_reader *reader)
+{
+    return reader->p < reader->end && *reader->p < 0x80 ? *reader->p++ : xt_reader_varint(reader);
+}
+
 /* The fields of a canonical event as they are; false when slimming it would not give it back byte for byte. */
 static bool parse(xt_slice bytes, slim_event *ret)
 {
@@ -290,17 +296,17 @@ static bool parse(xt_slice bytes, slim_event *ret)
     if (xt_reader_u8(&reader) != XT_EVENT_VERSION)
         return false;
     while (xt_reader_left(&reader) > 0) {
-        uint64_t key = xt_reader_varint(&reader), id = key >> 1;
+        uint64_t key = next_varint(&reader), id = key >> 1;
         if (id <= last || !may_be(id, key & 1))
             return false;
         last = id;
         n += xt_pack_varint_size(key);
         if (key & 1) {
-            xt_slice block = xt_reader_block(&reader);
+            xt_slice block = xt_reader_bytes(&reader, next_varint(&reader));
             set_bytes(ret, (unsigned)id, block);
             n += xt_pack_block_size(block);
         } else {
-            uint64_t num = xt_reader_varint(&reader);
+            uint64_t num = next_varint(&reader);
             set_num(ret, (unsigned)id, num);
             n += xt_pack_varint_size(num);
         }
@@ -353,15 +359,42 @@ static unsigned kind_of(const slim_event *event)
     return xt_slice_eq(action, XT_S("executed")) ? 0 : xt_slice_eq(action, XT_S("exited")) ? 1 : 2;
 }
 
+/* Takes the lowest field out of a set that is as `present`; 0: it is empty. */
+static unsigned take_lowest(uint64_t set[static N_IDS / 64])
+{
+    for (unsigned w = 0; w < N_IDS / 64; w++) {
+        if (set[w] == 0)
+            continue;
+        unsigned f = w * 64 + (unsigned)__builtin_ctzll(set[w]);
+        set[w] &= set[w] - 1;
+        return f;
+    }
+    return 0;
+}
+
+/* What it was is not needed any more: only what is there is copied, for an event has few of the fields that there are. */
+static void keep(slim_event *last, const slim_event *now)
+{
+    uint64_t left[N_IDS / 64];
+    memcpy(left, now->present, sizeof left);
+    memcpy(last->present, now->present, sizeof left);
+    memcpy(last->is_bytes, now->is_bytes, sizeof left);
+    for (unsigned f; (f = take_lowest(left)) != 0;)
+        last->values[f] = now->values[f];
+}
+
 static void put_event(slim_state *s, xt_buf *out)
 {
     unsigned kind = kind_of(&s->now), n = 0, n_removed = 0;
     slim_event *last = &s->last[kind];
     uint8_t changed[N_IDS], removed[N_IDS];
-    for (unsigned f = 1; f < N_IDS; f++) {
+    uint64_t either[N_IDS / 64];
+    for (unsigned w = 0; w < N_IDS / 64; w++)
+        either[w] = s->now.present[w] | last->present[w];
+    for (unsigned f; (f = take_lowest(either)) != 0;) {
         if (has(&s->now, f) && !is_same(last, &s->now, f))
             changed[n++] = (uint8_t)f;
-        else if (!has(&s->now, f) && has(last, f) && !is_always(f))
+        else if (!has(&s->now, f) && !is_always(f))
             removed[n_removed++] = (uint8_t)f;
     }
     xt_buf_put_varint(out, (uint64_t)n << 3 | (uint64_t)(n_removed > 0) << 2 | kind);
@@ -371,7 +404,7 @@ static void put_event(slim_state *s, xt_buf *out)
         xt_buf_put_varint(out, removed[i]);
     for (unsigned i = 0; i < n; i++)
         put_field(s, last, changed[i], out);
-    *last = s->now;
+    keep(last, &s->now);
 }
 
 int xt_batch_slim(xt_slice events, xt_buf *out)
