@@ -23,6 +23,7 @@
 #include "agent/collector.h"
 #include "agent/exe_digest.h"
 #include "agent/helper.h"
+#include "agent/memory_trim.h"
 #include "agent/privilege.h"
 #include "agent/sandbox.h"
 #include "agent/shipper.h"
@@ -97,6 +98,7 @@ static int run_helper(const family_sockets *s, const xt_privilege_user *user)
     become_child("exectrail-help", closing, XT_COUNT_OF(closing));
     if (chdir("/") < 0 || contain_child(user, XT_SANDBOX_HELPER, -1, 64) < 0)
         return 1;
+    xt_memory_trim();
     xt_helper_run(mine, XT_COUNT_OF(mine));
     return 0;
 }

@@ -17,6 +17,7 @@
 
 #include "agent/channel.h"
 #include "agent/collector_private.h"
+#include "agent/memory_trim.h"
 #include "agent/own_event.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -527,6 +528,7 @@ static int begin(xt_collector *c, xt_problem *problem)
         xt_collector_policy_begin(c);
         c->owes_ready = xt_notify_say(&c->family.notify, "READY=1") < 0;
         xt_collector_beat(c);
+        xt_memory_trim();
     }
     if (r < 0)
         xt_problem_set(problem, "the agent cannot begin: %s", strerror(-r));

@@ -18,6 +18,7 @@
 
 #include "agent/helper.h"
 #include "agent/link_bounds.h"
+#include "agent/memory_trim.h"
 #include "agent/server_list.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -403,6 +404,7 @@ static void on_welcome(xt_link *link, xt_slice payload)
     link->proving = false;
     renewal_set(link);
     link->calls.on_welcome(link->calls.context, &welcome);
+    xt_memory_trim(); /* of the handshake */
 }
 
 static void on_acked(xt_link *link, xt_ack *ack)
