@@ -115,6 +115,7 @@ class Upgrade(Scene):
         stuffing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(stuffing.close)
         stuffing.setblocking(False)
+        stuffing.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_SNDBUFFORCE", 32), 8 << 20)  # the manager's queue is to be full, not this end
         with contextlib.suppress(BlockingIOError):
             while True:
                 stuffing.sendto(b"X=1", agent.address)
