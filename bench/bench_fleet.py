@@ -131,7 +131,7 @@ def restart(fleet, server, sig, options):
     settled = fleet.settled(300)
     settled = time.monotonic() - begin if settled is not None else None
     return {"signal": signal.Signals(sig).name, "gone_s": gone, "answers_s": up, "all_back_s": back, "settled_s": settled,
-            "server_cpu_s": server.cpu_s() - cpu, "peak_mb": server.peak_mb()}
+            "server_cpu_s": server.cpu_s() - cpu, "peak_mb": server.peak_mb(), "refused": dict(fleet.last["refused"]), "breaks": fleet.last["breaks"]}
 
 
 def compare(fleet, server, folder):

@@ -15,10 +15,9 @@
 #include "store/bulk.h"
 
 enum {
-    GROUP_JOBS = 1024,
-    GROUP_COST =
-        16 << 20, /* of a commit: whoever comes meanwhile waits for no more, but for one batch that costs more alone */
-    BUSY_AFTER_MS = 3000, /* a burst is no reason to send anybody away */
+    GROUP_JOBS = 4096,     /* all that wait: a slow disk takes a second for a commit, however many are in it */
+    GROUP_COST = 32 << 20, /* of a commit: who comes meanwhile waits for no more, or for one batch that costs more */
+    BUSY_AFTER_MS = 3000,  /* a burst is no reason to send anybody away */
     BUSY_LEAST_MS = 2000,
     BUSY_MOST_MS = 60000,
     EVENT_ARENA_BYTES = 128 << 20,
