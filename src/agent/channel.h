@@ -2,6 +2,8 @@
  * agent/channel - messages between collector and shipper
  *
  * Shape:     frames (wire/frame) over a socketpair, with types of their own.
+ *            The collector never waits for the shipper: what finds no room in the socket waits in a queue of its own, whole
+ *            and in order. The shipper waits for the collector.
  * Errors:    <0 errno; -EPIPE when the other side is gone.
  * Threads:   each end one at a time.
  */
@@ -29,6 +31,29 @@ typedef enum xt_channel_type {
     XT_CHANNEL_POLICY = 50,   /* a POLICY message as the server sent it; one at a time is unanswered */
     XT_CHANNEL_TRUST = 51,    /* a TRUST message as the server sent it; after READY those that came since its `trust` */
 } xt_channel_type;
+
+typedef struct xt_channel_queue {
+    int fd;
+    xt_buf bytes;
+    size_t first, sent; /* where the first frame stands that is not gone whole; up to where bytes are gone */
+} xt_channel_queue;
+
+#define XT_CHANNEL_QUEUE_ON(socket) ((xt_channel_queue){.fd = (socket)})
+
+void xt_channel_queue_fini(xt_channel_queue *queue);
+/* Never waits: what has no room now goes with a later put or pump. On -EPIPE the message stands in the queue too. */
+XT_MUST_USE int xt_channel_put(xt_channel_queue *queue, xt_channel_type type, xt_slice payload);
+/* Sends what the socket has room for; to be called when it is writable. */
+XT_MUST_USE int xt_channel_pump(xt_channel_queue *queue);
+static inline size_t xt_channel_waiting(const xt_channel_queue *queue)
+{
+    return queue->bytes.n - queue->sent;
+}
+/* The frames that did not go, or not whole; to be cut with xt_frame_next. */
+static inline xt_slice xt_channel_unsent(const xt_channel_queue *queue)
+{
+    return xt_slice_skip(xt_buf_slice(&queue->bytes), queue->first);
+}
 
 /* Waits until the other side has room. */
 XT_MUST_USE int xt_channel_send(int fd, xt_channel_type type, xt_slice payload);

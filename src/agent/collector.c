@@ -24,15 +24,16 @@
 #include "event/event_json.h"
 #include "wire/message.h"
 
-#define FLUSH_BYTES      196608 /* events are handed on when they are this many bytes, */
-#define FLUSH_EVENTS     1500   /* this many, */
-#define FLUSH_MS         100    /* or this old; */
-#define FLUSH_BUSY       50     /* where these many have come by then, a busy host's cost less */
-#define FLUSH_BUSY_MS    400    /* in larger groups */
-#define TICK_MS          100    /* while groups may be open */
-#define TURN_MS          50     /* apart are turns for the witness alone */
-#define BUSY_TURN_MS     150    /* and without the ring, while it is woken often anyway */
-#define OPEN_MS          3000   /* how long after the last record that may be */
+#define HOLD_BYTES       ((size_t)4 << 20) /* that wait for the shipper; then records are not read any more */
+#define FLUSH_BYTES      196608            /* events are handed on when they are this many bytes, */
+#define FLUSH_EVENTS     1500              /* this many, */
+#define FLUSH_MS         100               /* or this old; */
+#define FLUSH_BUSY       50                /* where these many have come by then, a busy host's cost less */
+#define FLUSH_BUSY_MS    400               /* in larger groups */
+#define TICK_MS          100               /* while groups may be open */
+#define TURN_MS          50                /* apart are turns for the witness alone */
+#define BUSY_TURN_MS     150               /* and without the ring, while it is woken often anyway */
+#define OPEN_MS          3000              /* how long after the last record that may be */
 #define JSON_BYTES       ((size_t)256 << 20)
 #define DIGEST_LAST_MS   50 /* a group is full: so long is waited for digests that are on their way */
 #define MEMORY_BYTES     ((size_t)24 << 20)
@@ -65,6 +66,11 @@ static int write_all(int fd, xt_slice bytes)
     return 0;
 }
 
+int xt_collector_send(xt_collector *c, xt_channel_type type, xt_slice payload)
+{
+    return c->family.shipper_fd >= 0 ? xt_channel_put(&c->to_shipper, type, payload) : 0;
+}
+
 static int send_events(xt_collector *c)
 {
     xt_buf message = XT_BUF_INIT;
@@ -72,9 +78,9 @@ static int send_events(xt_collector *c)
     xt_buf_put(&message, xt_buf_slice(&c->out));
     int r = xt_buf_done(&message);
     if (r == 0)
-        r = xt_channel_send(c->family.shipper_fd, XT_CHANNEL_EVENTS, xt_buf_slice(&message));
+        r = xt_collector_send(c, XT_CHANNEL_EVENTS, xt_buf_slice(&message));
     if (r == 0 && c->serials.max)
-        r = xt_channel_send(c->family.shipper_fd, XT_CHANNEL_SERIALS, xt_slice_of(&c->serials, sizeof c->serials));
+        r = xt_collector_send(c, XT_CHANNEL_SERIALS, xt_slice_of(&c->serials, sizeof c->serials));
     xt_buf_fini(&message);
     return r;
 }
@@ -112,8 +118,6 @@ int xt_collector_flush(xt_collector *c)
         r = c->out_fd >= 0 ? write_events(c) : send_events(c);
     if (r == 0)
         r = xt_collector_input_hand_on(c, false);
-    if (r == -EPIPE && c->settings->supervised)
-        return r; /* the next agent's shipper gets them */
     xt_buf_reset(&c->out);
     c->n_out = 0;
     return r;
@@ -360,6 +364,8 @@ static int wait_ms(const xt_collector *c, int64_t now_ms)
         left = tick_ms;
     if (c->n_out > 0 && c->out_ms + flush_ms(c) - now_ms < left)
         left = c->out_ms + flush_ms(c) - now_ms;
+    if (c->held.is)
+        return left > 0 ? (int)left : 0;
     int64_t witness_ms = xt_collector_witness_wait_ms(c);
     if (witness_ms >= 0 && witness_ms < left)
         left = witness_ms > turn_ms ? witness_ms : turn_ms;
@@ -393,13 +399,61 @@ static void say_stalled(xt_collector *c, int64_t late_ms)
     xt_collector_beat_soon(c);
 }
 
+/*
+ * The shipper takes nothing, somebody stopped it or its disk hangs: up to a bound what was decoded waits for it here, and then
+ * records are left where they are, in the ring and in the kernel's sockets. All but what needs records goes on.
+ */
+static void hold(xt_collector *c, int64_t now_ms)
+{
+    size_t n = xt_channel_waiting(&c->to_shipper);
+    if (!c->held.is && n > HOLD_BYTES) {
+        c->held.is = true;
+        c->held.since_ms = now_ms;
+        xt_log(XT_LOG_WARN, "the shipper takes nothing: records wait in the kernel from now on");
+    } else if (c->held.is && n < HOLD_BYTES / 2) {
+        c->held.is = false;
+        xt_log(XT_LOG_WARN, "the shipper goes on; records waited for %lld ms", (long long)(now_ms - c->held.since_ms));
+        xt_collector_say(
+            c, "agent-stalled",
+            "the shipper took nothing: for %lld ms records waited in the kernel, and what had no room there "
+            "is told as lost; %llu heartbeats had no room here",
+            (long long)(now_ms - c->held.since_ms), (unsigned long long)c->held.n_beats);
+        c->held.n_beats = 0;
+        xt_collector_beat_soon(c);
+    }
+}
+
+/* What is decoded, and what is made of it; its clock stands while nothing is read. */
+static int take_records(xt_collector *c, bool is_ring, bool is_input, int64_t now_ms)
+{
+    if (c->held.is) {
+        c->turn_ms = now_ms;
+        return 0;
+    }
+    int r = decoder_tick(c, now_ms);
+    if (r == 0 && (is_ring || is_input)) {
+        c->last_input_ms = now_ms;
+        r = is_ring ? take_ring(c) : 0;
+        if (r == 0 && is_input)
+            r = xt_collector_input_take(c);
+    }
+    if (r == 0)
+        r = xt_collector_input_turn(c, now_ms);
+    return r == 0 ? xt_collector_witness_turn(c) : r;
+}
+
+static short shipper_events(const xt_collector *c)
+{
+    return xt_channel_waiting(&c->to_shipper) > 0 ? POLLIN | POLLOUT : POLLIN;
+}
+
 static int turn(xt_collector *c, int signals)
 {
     struct pollfd fds[] = {
         {.fd = signals, .events = POLLIN},
-        {.fd = c->family.shipper_fd, .events = POLLIN},
-        {.fd = c->ring ? xt_ring_fd(c->ring) : -1, .events = POLLIN},
-        {.fd = xt_collector_input_fd(c), .events = POLLIN},
+        {.fd = c->family.shipper_fd, .events = shipper_events(c)},
+        {.fd = c->ring && !c->held.is ? xt_ring_fd(c->ring) : -1, .events = POLLIN},
+        {.fd = c->held.is ? -1 : xt_collector_input_fd(c), .events = POLLIN},
         {.fd = c->family.canary_fd, .events = POLLIN},
         {.fd = c->digests && !xt_digest_desk_is_gone(c->digests) ? c->family.digester_fd : -1, .events = POLLIN},
     };
@@ -413,21 +467,12 @@ static int turn(xt_collector *c, int signals)
         say_stalled(c, now_ms - due_ms);
     if (fds[0].revents)
         on_signal(c, signals);
-    if (fds[1].revents && on_shipper(c) == -EPIPE)
+    if (fds[1].revents && (xt_channel_pump(&c->to_shipper) == -EPIPE || on_shipper(c) == -EPIPE))
         shipper_gone(c);
-    r = decoder_tick(c, now_ms);
+    hold(c, now_ms);
     if (fds[4].revents)
         xt_collector_canary_answer(c);
-    if (r == 0 && (fds[2].revents || fds[3].revents)) {
-        c->last_input_ms = now_ms;
-        r = fds[2].revents ? take_ring(c) : 0;
-        if (r == 0 && fds[3].revents)
-            r = xt_collector_input_take(c);
-    }
-    if (r == 0)
-        r = xt_collector_input_turn(c, now_ms);
-    if (r == 0)
-        r = xt_collector_witness_turn(c);
+    r = take_records(c, fds[2].revents != 0, fds[3].revents != 0, now_ms);
     if (c->digests)
         xt_digest_desk_turn(c->digests);
     xt_collector_look(c, now_ms);
@@ -471,7 +516,7 @@ static int send_ready(xt_collector *c)
     xt_hello_put(&out, &hello);
     int r = xt_buf_done(&out);
     if (r == 0)
-        r = xt_channel_send(c->family.shipper_fd, XT_CHANNEL_READY, xt_buf_slice(&out));
+        r = xt_collector_send(c, XT_CHANNEL_READY, xt_buf_slice(&out));
     xt_buf_fini(&out);
     return r;
 }
@@ -535,14 +580,34 @@ static int begin(xt_collector *c, xt_problem *problem)
     return r;
 }
 
+/* At the end the shipper is waited for, and for so long; false: it takes nothing. */
+static bool wait_shipper(xt_collector *c, int64_t until_ms)
+{
+    int64_t now_ms;
+    while (xt_channel_waiting(&c->to_shipper) > HOLD_BYTES) {
+        struct pollfd fd = {.fd = c->family.shipper_fd, .events = POLLOUT};
+        if ((now_ms = xt_clock_mono_ms(&xt_clock_system)) >= until_ms)
+            return false;
+        if (poll(&fd, 1, (int)(until_ms - now_ms)) > 0 && xt_channel_pump(&c->to_shipper) < 0)
+            return false;
+    }
+    return true;
+}
+
 /* What still stands in the sockets may be more than the ring holds. */
 static int take_last(xt_collector *c)
 {
     int r = 0;
+    int64_t until_ms = xt_clock_mono_ms(&xt_clock_system) + END_WAIT_MS;
     if (!c->receiver || !c->decoder)
         return 0;
     xt_receiver_end(c->receiver);
     while (r == 0 && !xt_receiver_is_done(c->receiver)) {
+        if (!wait_shipper(c, until_ms)) {
+            xt_log(XT_LOG_ERROR, "the shipper takes nothing: records that the kernel still holds are lost");
+            c->is_whole = false;
+            return -EPIPE;
+        }
         struct pollfd fd = {.fd = xt_ring_fd(c->ring), .events = POLLIN};
         if (poll(&fd, 1, TICK_MS) > 0 && (r = decoder_tick(c, xt_clock_mono_ms(&xt_clock_system))) == 0)
             r = take_ring(c);
@@ -555,6 +620,8 @@ static void wind_up(xt_collector *c)
 {
     int r = 0;
     c->end = true; /* no policy is taken any more */
+    if (c->family.shipper > 0)
+        kill(c->family.shipper, SIGCONT);
     if (c->decoder)
         xt_collector_beat(c);
     if (c->watching && !c->leaves) {
@@ -586,10 +653,8 @@ static void wind_up(xt_collector *c)
 static void end_family(xt_collector *c, int signals)
 {
     (void)xt_notify_say(&c->family.notify, "STOPPING=1");
-    if (c->family.shipper > 0)
-        kill(c->family.shipper, SIGCONT);
     xt_channel_type end = c->leaves ? XT_CHANNEL_LEAVE : XT_CHANNEL_END;
-    if (c->family.shipper > 0 && xt_channel_send(c->family.shipper_fd, end, XT_S_NULL) < 0)
+    if (c->family.shipper > 0 && xt_collector_send(c, end, XT_S_NULL) < 0)
         xt_log(XT_LOG_DEBUG, "the shipper is gone already");
     int64_t end_ms = xt_clock_mono_ms(&xt_clock_system) + END_WAIT_MS;
     while (c->family.shipper > 0 && !child_ended(c, &c->family.shipper, "shipper", true)) {
@@ -598,8 +663,11 @@ static void end_family(xt_collector *c, int signals)
             c->is_whole = false;
             break; /* it ends itself a little later, see agent/shipper.c */
         }
-        struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = c->family.shipper_fd, .events = POLLIN}};
+        struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
+                               {.fd = c->family.shipper_fd, .events = shipper_events(c)}};
         poll(fds, XT_COUNT_OF(fds), (int)left_ms);
+        if (fds[1].revents && xt_channel_pump(&c->to_shipper) < 0)
+            poll(fds, 1, 20); /* it is gone, and about to be waited for */
         struct signalfd_siginfo info;
         if (fds[0].revents && read(signals, &info, sizeof info) < 0)
             continue;
@@ -632,6 +700,7 @@ static void fini(xt_collector *c)
     xt_handover_fini(&c->family.inherited);
     xt_buf_fini(&c->in);
     xt_buf_fini(&c->out);
+    xt_channel_queue_fini(&c->to_shipper);
     xt_buf_fini(&c->report);
     if (c->out_fd > STDERR_FILENO)
         close(c->out_fd);
@@ -699,6 +768,7 @@ int xt_collector_run(const xt_agent_settings *settings, const xt_collector_famil
     xt_collector c = {.base_settings = settings, .effective = *settings, .family = *family};
     c.settings = &c.effective;
     xt_handover_read_note(&c.family.inherited);
+    c.to_shipper = XT_CHANNEL_QUEUE_ON(family->shipper_fd);
     int signals = signals_open();
     if (signals < 0) {
         xt_log(XT_LOG_ERROR, "signals cannot be received: %s", strerror(errno));

@@ -16,8 +16,9 @@
 #include "base/timestamp.h"
 #include "wire/message.h"
 
-#define RULES_EVERY 6    /* heartbeats */
-#define SETTLE_MS   4000 /* an event comes within that, or not at all */
+#define RULES_EVERY 6                  /* heartbeats */
+#define MAX_WAITING ((size_t)24 << 20) /* for the shipper: what one ring gave, and heartbeats of hours */
+#define SETTLE_MS   4000               /* an event comes within that, or not at all */
 
 static bool has_kernel(const xt_collector *c)
 {
@@ -248,9 +249,13 @@ static void send_beat(xt_collector *c, const xt_heartbeat *beat)
 {
     if (c->family.shipper_fd < 0)
         return;
+    if (xt_channel_waiting(&c->to_shipper) > MAX_WAITING) {
+        c->held.n_beats++;
+        return;
+    }
     xt_buf out = XT_BUF_INIT;
     xt_heartbeat_put(&out, beat);
-    if (xt_buf_done(&out) < 0 || xt_channel_send(c->family.shipper_fd, XT_CHANNEL_HEARTBEAT, xt_buf_slice(&out)) < 0)
+    if (xt_buf_done(&out) < 0 || xt_collector_send(c, XT_CHANNEL_HEARTBEAT, xt_buf_slice(&out)) < 0)
         xt_log(XT_LOG_DEBUG, "a heartbeat was not taken");
     xt_buf_fini(&out);
 }

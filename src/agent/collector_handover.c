@@ -76,7 +76,7 @@ static int resume(xt_collector *c, const xt_handover_note *note)
     xt_buf_put_u64(&out, note->run_from_ms);
     xt_buf_put_u64(&out, note->beat_ms);
     int r = xt_buf_done(&out);
-    return r < 0 ? xt_error_trace(r) : xt_channel_send(c->family.shipper_fd, XT_CHANNEL_RESUME, xt_buf_slice(&out));
+    return r < 0 ? xt_error_trace(r) : xt_collector_send(c, XT_CHANNEL_RESUME, xt_buf_slice(&out));
 }
 
 static int take_events(xt_collector *c, const xt_handover_note *note)
@@ -155,8 +155,28 @@ static uint64_t reported(const xt_collector *c, const char *name)
     return xt_state_file_number(&report, name);
 }
 
+/* Events that the shipper did not take stand before those that it was not given. */
+static void take_back(xt_collector *c)
+{
+    xt_slice rest = xt_channel_unsent(&c->to_shipper);
+    xt_buf events = XT_BUF_INIT;
+    xt_frame frame;
+    size_t taken;
+    for (; xt_frame_next(rest, &frame, &taken, NULL) == 0; rest = xt_slice_skip(rest, taken)) {
+        if ((int)frame.type != XT_CHANNEL_EVENTS)
+            continue;
+        xt_reader reader = xt_reader_of(frame.payload);
+        c->n_out += xt_reader_varint(&reader);
+        xt_buf_put(&events, xt_reader_bytes(&reader, xt_reader_left(&reader)));
+    }
+    xt_buf_put(&events, xt_buf_slice(&c->out));
+    xt_buf_fini(&c->out);
+    c->out = events;
+}
+
 void xt_collector_leave(xt_collector *c)
 {
+    take_back(c);
     XT_CLEANUP(xt_buf_fini) xt_buf records = XT_BUF_INIT;
     bool is_whole = xt_decoder_open_each(c->decoder, put_record, &records) == 0 && c->is_whole;
     const xt_handover_note note = {

@@ -235,7 +235,7 @@ int xt_collector_input_hand_on(xt_collector *c, bool is_before)
         return 0;
     int r = put_mark(c, &out);
     if (r == 0)
-        r = is_shipper ? xt_channel_send(c->family.shipper_fd, XT_CHANNEL_MARK, xt_buf_slice(&out))
+        r = is_shipper ? xt_collector_send(c, XT_CHANNEL_MARK, xt_buf_slice(&out))
                        : xt_mark_file_write(&c->input.output_mark, xt_buf_slice(&out));
     return r;
 }

@@ -69,8 +69,7 @@ static void send_spool(xt_collector *c)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf out = XT_BUF_INIT;
     xt_buf_put_varint(&out, c->effective.spool_bytes);
-    if (c->family.shipper_fd >= 0 &&
-        (xt_buf_done(&out) < 0 || xt_channel_send(c->family.shipper_fd, XT_CHANNEL_SPOOL, xt_buf_slice(&out)) < 0))
+    if (xt_buf_done(&out) < 0 || xt_collector_send(c, XT_CHANNEL_SPOOL, xt_buf_slice(&out)) < 0)
         xt_log(XT_LOG_DEBUG, "the bound of the spool was not taken");
 }
 
@@ -125,7 +124,7 @@ void xt_collector_policy_tell(xt_collector *c)
     if (c->family.shipper_fd < 0)
         return;
     xt_policy_state_put(&out, &state);
-    if (xt_buf_done(&out) < 0 || xt_channel_send(c->family.shipper_fd, XT_CHANNEL_POLICY_STATE, xt_buf_slice(&out)) < 0)
+    if (xt_buf_done(&out) < 0 || xt_collector_send(c, XT_CHANNEL_POLICY_STATE, xt_buf_slice(&out)) < 0)
         xt_log(XT_LOG_DEBUG, "the policy's state was not taken");
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 #include "agent/audit_guard.h"
 #include "agent/canary.h"
+#include "agent/channel.h"
 #include "agent/collector.h"
 #include "agent/collector_input.h"
 #include "agent/container_info.h"
@@ -87,6 +88,12 @@ struct xt_collector {
     xt_buf report;           /* its last one */
     xt_buf out;              /* events to the shipper, or to be written as JSON */
     xt_digest_desk *digests; /* NULL: none are taken */
+    xt_channel_queue to_shipper;
+    struct {
+        bool is; /* the shipper takes nothing, and records are not read */
+        int64_t since_ms;
+        uint64_t n_beats; /* heartbeats that had no room */
+    } held;
     uint64_t n_out, n_events;
     int64_t out_ms; /* since when something stands in out */
     int out_fd;     /* --output, or -1 */
@@ -122,6 +129,8 @@ XT_MUST_USE int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *ar
 /* An event of the agent's own making. */
 void xt_collector_say(xt_collector *c, const char *action, const char *format, ...) XT_PRINTF(3, 4);
 XT_MUST_USE int xt_collector_flush(xt_collector *c);
+/* A message to the shipper; nothing where there is none. Never waits. */
+XT_MUST_USE int xt_collector_send(xt_collector *c, xt_channel_type type, xt_slice payload);
 
 /*
  * collector_witness.c: open after the watch; batch: what the ring gave, of which the connector's messages are taken;

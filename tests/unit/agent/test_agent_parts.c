@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <grp.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -216,6 +217,47 @@ static void test_channel(void **state)
     xt_buf_fini(&in);
 }
 
+/* Nobody reads at first: all of it waits, nothing blocks, and what comes out is what went in. */
+static void test_channel_queue(void **state)
+{
+    static char payload[100000];
+    int fds[2];
+    xt_buf in = XT_BUF_INIT;
+    xt_frame frame;
+    size_t taken;
+    unsigned n = 0;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    xt_channel_queue queue = XT_CHANNEL_QUEUE_ON(fds[0]);
+    for (unsigned i = 0; i < 50; i++) {
+        memset(payload, (int)i, sizeof payload);
+        assert_int_equal(xt_channel_put(&queue, XT_CHANNEL_EVENTS, xt_slice_of(payload, sizeof payload - i)), 0);
+    }
+    assert_true(xt_channel_waiting(&queue) > 4 * sizeof payload);
+    /* the first that is not gone whole is there whole */
+    assert_int_equal(xt_frame_next(xt_channel_unsent(&queue), &frame, &taken, NULL), 0);
+    assert_true(frame.payload.p[0] > 0 && frame.payload.n == sizeof payload - (size_t)frame.payload.p[0]);
+    while (n < 50) {
+        int r = xt_channel_receive(fds[1], &in);
+        assert_true(r == 0 || r == -EAGAIN);
+        assert_int_equal(xt_channel_pump(&queue), 0);
+        while (xt_frame_next(xt_buf_slice(&in), &frame, &taken, NULL) == 0) {
+            assert_int_equal(frame.payload.n, sizeof payload - n);
+            assert_int_equal(frame.payload.p[frame.payload.n - 1], n);
+            xt_buf_consume(&in, taken);
+            n++;
+        }
+    }
+    assert_int_equal(xt_channel_waiting(&queue), 0);
+    assert_int_equal(xt_channel_unsent(&queue).n, 0);
+    close(fds[1]);
+    assert_int_equal(xt_channel_put(&queue, XT_CHANNEL_EVENTS, XT_S("abc")), -EPIPE);
+    assert_int_equal(xt_frame_next(xt_channel_unsent(&queue), &frame, &taken, NULL), 0);
+    assert_true(xt_slice_eq(frame.payload, XT_S("abc")));
+    close(fds[0]);
+    xt_channel_queue_fini(&queue);
+    xt_buf_fini(&in);
+}
+
 static void test_state_file(void **state)
 {
     char dir[] = "/tmp/xt-parts-XXXXXX", path[64];
@@ -238,9 +280,9 @@ static void test_state_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ring_bound), cmocka_unit_test(test_ring_threads), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_addresses),  cmocka_unit_test(test_proc_read),    cmocka_unit_test(test_own_event),
-        cmocka_unit_test(test_channel),    cmocka_unit_test(test_state_file),
+        cmocka_unit_test(test_ring_bound), cmocka_unit_test(test_ring_threads),  cmocka_unit_test(test_names),
+        cmocka_unit_test(test_addresses),  cmocka_unit_test(test_proc_read),     cmocka_unit_test(test_own_event),
+        cmocka_unit_test(test_channel),    cmocka_unit_test(test_channel_queue), cmocka_unit_test(test_state_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
