@@ -21,6 +21,7 @@
 #include "agent/own_event.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "event/event_json.h"
 #include "wire/message.h"
 
@@ -39,7 +40,8 @@
 #define MEMORY_BYTES     ((size_t)24 << 20)
 #define MAX_PROCESSES    16384
 #define END_WAIT_MS      8000
-#define MAX_REPORT_BYTES 4096 /* of the shipper, for STATE/status */
+#define MAX_REPORT_BYTES 4096                                              /* of the shipper, for STATE/status */
+#define MAX_MESSAGE      (XT_POLICY_MESSAGE_BYTES + XT_FRAME_HEADER_BYTES) /* of the shipper: there is no longer one */
 #define MAX_LAST_READS   32
 #define READY_MS         3000 /* how long the service manager waits for an enrolment */
 #define BEAT_SOON_MS     500
@@ -142,18 +144,20 @@ int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *arena)
 
 void xt_collector_say(xt_collector *c, const char *action, const char *format, ...)
 {
-    char text[1024], scratch[64];
-    xt_buf message = XT_BUF_ON(text);
+    char text[2048], scratch[64];
     xt_arena arena;
     xt_event event;
     const xt_event_origin origin = xt_collector_origin(c);
     va_list args;
     va_start(args, format);
-    xt_buf_vprintf(&message, format, args);
+    int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (n < 0)
+        n = 0;
+    xt_slice message = xt_slice_of(text, (size_t)n < sizeof text ? (size_t)n : xt_text_mark_cut(text, sizeof text - 1));
     xt_arena_init(&arena, 65536);
-    xt_own_event_fill(&event, &origin, xt_clock_wall_ms(&xt_clock_system), action, xt_buf_slice(&message), scratch);
-    xt_collector_note(c, action, xt_buf_slice(&message));
+    xt_own_event_fill(&event, &origin, xt_clock_wall_ms(&xt_clock_system), action, message, scratch);
+    xt_collector_note(c, action, message);
     if (xt_collector_emit(c, &event, &arena) < 0)
         xt_log(XT_LOG_WARN, "an event of action %s was not taken", action);
     xt_arena_fini(&arena);
@@ -229,9 +233,9 @@ static int make_decoder(xt_collector *c)
 
 static void on_message(xt_collector *c, const xt_frame *frame)
 {
-    if ((int)frame->type == XT_CHANNEL_IDENTITY && frame->payload.n == 32) {
-        memcpy(c->host_id, frame->payload.p, 32);
-        c->host_id[32] = '\0';
+    xt_hash128 id;
+    if ((int)frame->type == XT_CHANNEL_IDENTITY && !c->watching && xt_hash128_parse(frame->payload, &id)) {
+        xt_hash128_format(id, c->host_id);
     } else if ((int)frame->type == XT_CHANNEL_REPORT) {
         c->care.reported_ms = xt_clock_mono_ms(&xt_clock_system);
         xt_buf_reset(&c->report);
@@ -255,6 +259,8 @@ static int on_shipper(xt_collector *c)
         rest = xt_slice_skip(rest, taken);
     }
     xt_buf_consume(&c->in, c->in.n - rest.n);
+    if (c->in.n > MAX_MESSAGE)
+        return -EPIPE;
     return r < 0 ? r : r == XT_FRAME_E_CORRUPT ? -EPIPE : 0;
 }
 

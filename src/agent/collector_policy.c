@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/timestamp.h"
+#include "base/utf8.h"
 
 #define POLICY_ARENA_BYTES ((size_t)4 << 20)
 #define OTHER_HOST         "policies for that one are refused (to enrol anew, remove STATE/shipper)"
@@ -130,11 +131,11 @@ void xt_collector_policy_tell(xt_collector *c)
 
 static void conclude(xt_collector *c, uint64_t serial, uint64_t outcome, const char *sentence)
 {
-    xt_buf out = XT_BUF_ON(c->policy.sentence);
+    size_t n = strlen(sentence), room = sizeof c->policy.sentence - 1;
     c->policy.serial = serial;
     c->policy.outcome = outcome;
-    xt_buf_puts(&out, sentence);
-    c->policy.sentence[out.n] = '\0';
+    memmove(c->policy.sentence, sentence, n < room ? n : room);
+    c->policy.sentence[n <= room ? n : xt_text_mark_cut(c->policy.sentence, room)] = '\0';
     xt_collector_policy_tell(c);
 }
 
@@ -265,13 +266,11 @@ static void carry_out(xt_collector *c, const xt_policy_message *message, const x
     xt_arena_fini(&arena);
 }
 
-void xt_collector_policy_take(xt_collector *c, xt_slice payload)
+static void take(xt_collector *c, xt_slice payload)
 {
     xt_policy_message message;
     xt_policy_order order;
     xt_problem problem = XT_PROBLEM_INIT;
-    if (!c->watching || c->end)
-        return;
     const xt_policy_time now = now_of(c);
     int r = xt_policy_store_take(&c->policy.store, payload, &now, &message, &order, &problem);
     if (r != 0 && r != XT_POLICY_STORE_SAME) {
@@ -283,11 +282,32 @@ void xt_collector_policy_take(xt_collector *c, xt_slice payload)
     xt_collector_policy_tell(c);
 }
 
+void xt_collector_policy_take(xt_collector *c, xt_slice payload)
+{
+    if (c->watching && !c->end && xt_policy_gate_order(&c->policy.gate, payload, xt_clock_mono_ms(&xt_clock_system)))
+        take(c, payload);
+}
+
+/* What came too soon, and what came too often. */
+static void gate_turn(xt_collector *c)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf order = XT_BUF_INIT;
+    int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
+    if (xt_policy_gate_next(&c->policy.gate, now_ms, &order))
+        take(c, xt_buf_slice(&order));
+    uint64_t n = xt_policy_gate_tell(&c->policy.gate, now_ms);
+    if (n == 0)
+        return;
+    xt_log(XT_LOG_WARN, "%llu messages about policies were passed over: too many, or too long", (unsigned long long)n);
+    xt_collector_say(c, "policy-refused", "%llu messages about policies were passed over: too many, or too long",
+                     (unsigned long long)n);
+}
+
 /* The shipper says which CAs there are now; that one of those before vouches for them is seen here. */
 void xt_collector_trust_take(xt_collector *c, xt_slice payload)
 {
     xt_problem problem = XT_PROBLEM_INIT;
-    if (!c->watching || c->end)
+    if (!c->watching || c->end || !xt_policy_gate_open(&c->policy.gate, xt_clock_mono_ms(&xt_clock_system)))
         return;
     int r = xt_policy_store_trust(&c->policy.store, payload, &problem);
     if (r == 0) {
@@ -350,6 +370,7 @@ void xt_collector_policy_begin(xt_collector *c)
 
 void xt_collector_policy_turn(xt_collector *c)
 {
+    gate_turn(c);
     if (!xt_watch_is_paused(&c->watch))
         return;
     excuse(c);
@@ -378,6 +399,7 @@ void xt_collector_policy_turn(xt_collector *c)
 
 void xt_collector_policy_close(xt_collector *c)
 {
+    xt_policy_gate_fini(&c->policy.gate);
     xt_policy_store_close(&c->policy.store);
 }
 

@@ -12,6 +12,7 @@
 #include "agent/digest_desk.h"
 #include "agent/log_writer.h"
 #include "agent/name_cache.h"
+#include "agent/policy_gate.h"
 #include "agent/policy_store.h"
 #include "agent/proc_read.h"
 #include "agent/receiver.h"
@@ -57,7 +58,8 @@ typedef struct xt_collector_policy {
     uint64_t serial, outcome; /* of the order that was judged last (xt_policy_outcome); 0: none was */
     int64_t noted_ms;         /* CLOCK_BOOTTIME; when it was written down what is left of a pause */
     unsigned pinned;          /* what of it the host's own settings keep away */
-    char sentence[400];       /* why it was refused */
+    xt_policy_gate gate;
+    char sentence[400]; /* why it was refused */
 } xt_collector_policy;
 
 struct xt_collector {

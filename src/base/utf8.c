@@ -227,6 +227,16 @@ void xt_text_visible(xt_buf *out, xt_slice s)
     }
 }
 
+size_t xt_text_mark_cut(char *text, size_t n)
+{
+    static const char mark[] = "\xe2\x80\xa6";
+    size_t at = n - (sizeof mark - 1);
+    while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
+        at--;
+    memcpy(text + at, mark, sizeof mark - 1);
+    return at + sizeof mark - 1;
+}
+
 bool xt_text_visible_head(xt_buf *out, xt_slice s)
 {
     while (s.n && !out->failed) {

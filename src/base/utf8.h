@@ -26,5 +26,7 @@ XT_MUST_USE bool xt_text_unescape(xt_buf *out, xt_slice s);
  * backslashes stay single. Not reversible; no byte of it can move a cursor.
  */
 void xt_text_visible(xt_buf *out, xt_slice s);
+/* Of text that was cut at n bytes, n > 3: ends with a whole character and an ellipsis; how many bytes that are. */
+size_t xt_text_mark_cut(char *text, size_t n);
 /* As many whole characters of it as the room in out lets in (out does not fail); false when some were left out. */
 bool xt_text_visible_head(xt_buf *out, xt_slice s);

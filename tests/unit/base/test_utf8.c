@@ -147,6 +147,19 @@ static void test_visible_head_stops_at_a_character(void **state)
     assert_false(out.failed);
 }
 
+static void test_cut_text_ends_with_a_whole_character(void **state)
+{
+    char text[] = "abcde\xc3\xa9\xc3\xa9";
+    size_t n = xt_text_mark_cut(text, 8); /* within the second e acute */
+    assert_true(xt_slice_eq(xt_slice_of(text, n), XT_S("abcde\xe2\x80\xa6")));
+    char other[] = "abcd\xc3\xa9gh";
+    n = xt_text_mark_cut(other, 8);
+    assert_true(xt_slice_eq(xt_slice_of(other, n), XT_S("abcd\xe2\x80\xa6")));
+    char plain[] = "abcdefgh";
+    n = xt_text_mark_cut(plain, 8);
+    assert_true(xt_slice_eq(xt_slice_of(plain, n), XT_S("abcde\xe2\x80\xa6")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_escape_there_and_back),
         cmocka_unit_test(test_unescape_refuses),
         cmocka_unit_test(test_visible_head_stops_at_a_character),
+        cmocka_unit_test(test_cut_text_ends_with_a_whole_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
