@@ -313,13 +313,12 @@ void xt_agent_send_policy(xt_agent_link *link)
 
 static void policy_state(xt_agent_link *link, xt_slice payload)
 {
-    xt_problem problem = XT_PROBLEM_INIT;
     xt_policy_state m;
 
     if (xt_policy_state_decode(payload, &m, NULL))
         refuse_message(link);
-    else if (m.serial && xt_policies_stated(link->agents->app->policies, xt_slice_str(link->host_id), &m, &problem))
-        xt_log_problem(XT_LOG_ERROR, &problem);
+    else if (m.serial && xt_policies_stated(link->agents->app->policies, xt_slice_str(link->host_id), &m))
+        xt_log(XT_LOG_ERROR, "what host %s said of its policy is lost: no memory", link->host_id);
 }
 
 static void heartbeat(xt_agent_link *link, const xt_frame *frame)

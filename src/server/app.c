@@ -139,6 +139,7 @@ static void *keep(void *context)
         problem = XT_PROBLEM_INIT;
         if (turn % HOSTS_EVERY == 0)
             report(xt_hosts_flush(app->hosts, &problem), "hosts", &problem, &last_hosts);
+        report(xt_policies_keep(app->policies, &problem), "policies", &problem, &last_policies);
         if (turn % HOSTS_EVERY == 0)
             report(xt_policies_turn(app->policies, &problem), "policies", &problem, &last_policies);
         if (turn % HOSTS_EVERY == 0)

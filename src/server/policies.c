@@ -10,6 +10,14 @@
 #include "server/secret.h"
 #include "wire/policy_order.h"
 
+static void free_values(xt_map *map)
+{
+    size_t i = 0;
+    for (xt_map_entry *e; (e = xt_map_next(map, &i)) != NULL;)
+        free(e->value);
+    xt_map_fini(map);
+}
+
 int xt_policies_new(xt_state *state, const xt_clock *clock, xt_pki *pki, xt_hosts *hosts, xt_notes *notes,
                     xt_policies **ret)
 {
@@ -22,6 +30,7 @@ int xt_policies_new(xt_state *state, const xt_clock *clock, xt_pki *pki, xt_host
     p->hosts = hosts;
     p->notes = notes;
     p->samples = XT_MAP_INIT;
+    p->stated = XT_MAP_INIT;
     atomic_init(&p->generation, 1);
     pthread_mutex_init(&p->lock, NULL);
     int64_t used = 0;
@@ -40,12 +49,10 @@ int xt_policies_new(xt_state *state, const xt_clock *clock, xt_pki *pki, xt_host
 
 xt_policies *xt_policies_free(xt_policies *p)
 {
-    size_t i = 0;
     if (!p)
         return NULL;
-    for (xt_map_entry *e; (e = xt_map_next(&p->samples, &i)) != NULL;)
-        free(e->value);
-    xt_map_fini(&p->samples);
+    free_values(&p->samples);
+    free_values(&p->stated);
     pthread_mutex_destroy(&p->lock);
     free(p);
     return NULL;
@@ -276,19 +283,69 @@ int xt_policies_order(xt_policies *p, xt_slice host_id, uint64_t *serial, xt_buf
     return r;
 }
 
-int xt_policies_stated(xt_policies *p, xt_slice host_id, const xt_policy_state *state, xt_problem *reterr_problem)
+int xt_policies_stated(xt_policies *p, xt_slice host_id, const xt_policy_state *state)
 {
+    int r = 0;
     pthread_mutex_lock(&p->lock);
     xt_wave_host *sample = xt_map_find(&p->samples, host_id);
     if (sample)
         sample->is_refused = state->outcome == XT_POLICY_REFUSED;
+    xt_stated *s = xt_map_find(&p->stated, host_id), *made = s ? NULL : calloc(1, sizeof *made);
+    if (made) {
+        xt_text_copy(made->host, sizeof made->host, host_id);
+        r = xt_map_put(&p->stated, xt_slice_str(made->host), made, NULL);
+        s = r ? NULL : made;
+    }
+    if (s) {
+        s->serial = state->serial;
+        s->outcome = state->outcome;
+        s->at_ms = xt_clock_wall_ms(p->clock);
+        xt_text_copy(s->said, sizeof s->said, state->sentence);
+    } else {
+        free(made);
+        r = -ENOMEM;
+    }
     pthread_mutex_unlock(&p->lock);
-    return xt_error_trace(xt_state_run(
-        p->state, reterr_problem, NULL,
-        "UPDATE policy_orders SET outcome = ?, said = ?, stated_ms = ? WHERE host = ? AND "
-        "serial = ?",
-        "isisi", (int64_t)state->outcome, state->sentence.n ? xt_slice_head(state->sentence, 400) : XT_S(""),
-        xt_clock_wall_ms(p->clock), host_id, (int64_t)state->serial));
+    return xt_error_trace(r);
+}
+
+static int write_stated(xt_policies *p, const xt_map *stated, xt_problem *problem)
+{
+    size_t i = 0;
+    int r = xt_state_begin(p->state, problem);
+    if (r)
+        return r;
+    for (xt_map_entry *e; r == 0 && (e = xt_map_next(stated, &i)) != NULL;) {
+        const xt_stated *s = e->value;
+        r = xt_state_run(p->state, problem, NULL,
+                         "UPDATE policy_orders SET outcome = ?, said = ?, stated_ms = ? WHERE host = ? AND serial = ?",
+                         "izisi", (int64_t)s->outcome, s->said, s->at_ms, e->key, (int64_t)s->serial);
+    }
+    return xt_state_end(p->state, r, problem);
+}
+
+/* What was said since is newer. */
+static void put_back(xt_policies *p, xt_map *stated)
+{
+    size_t i = 0;
+    pthread_mutex_lock(&p->lock);
+    for (xt_map_entry *e; (e = xt_map_next(stated, &i)) != NULL;)
+        if (!xt_map_find(&p->stated, e->key) && xt_map_put(&p->stated, e->key, e->value, NULL) == 0)
+            e->value = NULL;
+    pthread_mutex_unlock(&p->lock);
+}
+
+int xt_policies_keep(xt_policies *p, xt_problem *reterr_problem)
+{
+    pthread_mutex_lock(&p->lock);
+    xt_map stated = p->stated;
+    p->stated = XT_MAP_INIT;
+    pthread_mutex_unlock(&p->lock);
+    int r = stated.n > 0 ? write_stated(p, &stated, reterr_problem) : 0;
+    if (r)
+        put_back(p, &stated);
+    free_values(&stated);
+    return xt_error_trace(r);
 }
 
 void xt_policies_note(xt_policies *p, const char *action, xt_slice who, const char *message)

@@ -31,9 +31,9 @@ uint64_t xt_policies_generation(xt_policies *policies);
  */
 XT_MUST_USE int xt_policies_order(xt_policies *policies, xt_slice host_id, uint64_t *serial, xt_buf *out,
                                   xt_problem *reterr_problem);
-/* What a host said of its order. */
-XT_MUST_USE int xt_policies_stated(xt_policies *policies, xt_slice host_id, const xt_policy_state *state,
-                                   xt_problem *reterr_problem);
+/* What a host said of its order: kept in memory, the last of each host, until keep writes all of it down in one go. */
+XT_MUST_USE int xt_policies_stated(xt_policies *policies, xt_slice host_id, const xt_policy_state *state);
+XT_MUST_USE int xt_policies_keep(xt_policies *policies, xt_problem *reterr_problem);
 /* Every few seconds: waves go on, or halt. */
 XT_MUST_USE int xt_policies_turn(xt_policies *policies, xt_problem *reterr_problem);
 

@@ -1,7 +1,7 @@
 /*
  * server/policies_private - what policies.c (orders), policy_rollout.c (waves) and policy_admin.c (people) share
  *
- * Locks:     the state's first; `lock` is for the samples alone, and held during nothing else.
+ * Locks:     the state's first; `lock` is for the samples alone, and `stated`, and held during nothing else.
  */
 #pragma once
 #include <pthread.h>
@@ -21,7 +21,15 @@ struct xt_policies {
     atomic_bool is_used; /* false: nobody ever rolled out or paused anything, and no host needs to be looked up */
     pthread_mutex_t lock;
     xt_map samples; /* host id -> xt_wave_host, never removed before free */
+    xt_map stated;  /* host id -> xt_stated, what hosts said and is not written down yet */
 };
+
+typedef struct xt_stated {
+    char host[33]; /* the map's key */
+    uint64_t serial, outcome;
+    int64_t at_ms;
+    char said[401];
+} xt_stated;
 
 typedef struct xt_rollout {
     char group[XT_HOST_GROUP_BYTES], waves[64], state[16], reason[256];
@@ -32,7 +40,11 @@ typedef struct xt_rollout {
 
 /* XT_APP_E_NOT_FOUND without a problem: there is none. */
 XT_MUST_USE int xt_rollout_load(xt_policies *p, xt_slice group, xt_rollout *ret, xt_problem *problem);
-XT_MUST_USE int xt_rollout_save(xt_policies *p, const xt_rollout *r, xt_problem *problem);
+enum {
+    XT_ROLLOUT_E_CHANGED = 100, /* somebody did something with it meanwhile */
+};
+/* Saves it if it is still as it `was` when it was read (version 0: there was none). */
+XT_MUST_USE int xt_rollout_swap(xt_policies *p, const xt_rollout *was, const xt_rollout *next, xt_problem *problem);
 /* The roll-out that decides for a host of that group: its own, else that of all hosts. */
 XT_MUST_USE int xt_rollout_of(xt_policies *p, xt_slice group, xt_rollout *ret, xt_problem *problem);
 /* Which version a host is to have; 0: none. */

@@ -116,6 +116,14 @@ static bool waves_are_good(xt_slice waves)
     return last == 100;
 }
 
+/* Somebody did something with the same roll-out in the same moment. */
+static int changed(xt_problem *problem, int outcome)
+{
+    return outcome == XT_ROLLOUT_E_CHANGED ? invalid(problem, "somebody else changed this roll-out in the same moment",
+                                                     "look at it, then try again")
+                                           : outcome;
+}
+
 /* What the hosts have that are not in a wave of the new one. */
 static uint64_t previous_of(const xt_rollout *old)
 {
@@ -160,9 +168,9 @@ int xt_app_policy_roll_out(xt_app *app, xt_slice group, uint64_t version, xt_sli
     if (r.bound == UINT64_MAX && soak_ms == 0)
         xt_text_copy(r.state, sizeof r.state, XT_S("done")); /* nobody wants it to be watched */
     if (outcome == 0)
-        outcome = xt_rollout_save(p, &r, reterr_problem);
+        outcome = xt_rollout_swap(p, &old, &r, reterr_problem);
     if (outcome)
-        return outcome;
+        return changed(reterr_problem, outcome);
     snprintf(note, sizeof note, "policy %s %llu is rolled out in waves of %s %%, each for %lld s", r.group,
              (unsigned long long)r.version, r.waves, (long long)soak_ms / 1000);
     xt_policies_note(p, "rolled-out-policy", who, note);
@@ -175,7 +183,7 @@ static int change(xt_app *app, xt_slice group, const char *from, const char *to,
                   xt_slice why, xt_slice who, xt_problem *problem)
 {
     xt_policies *p = app->policies;
-    xt_rollout r;
+    xt_rollout r, was;
     char note[400];
     int outcome = xt_rollout_load(p, group, &r, problem);
     if (outcome)
@@ -185,12 +193,13 @@ static int change(xt_app *app, xt_slice group, const char *from, const char *to,
         xt_problem_excerpt(problem, xt_slice_str(r.state));
         return XT_APP_E_INVALID;
     }
+    was = r;
     xt_text_copy(r.state, sizeof r.state, xt_slice_str(to));
     xt_text_copy(r.reason, sizeof r.reason, why);
     r.wave_ms = xt_clock_wall_ms(p->clock);
-    outcome = xt_rollout_save(p, &r, problem);
+    outcome = xt_rollout_swap(p, &was, &r, problem);
     if (outcome)
-        return outcome;
+        return changed(problem, outcome);
     snprintf(note, sizeof note, "the roll-out of policy %s %llu %s%s%.*s", r.group, (unsigned long long)r.version,
              words, why.n ? ": " : "", (int)(why.n < 200 ? why.n : 200), why.n ? why.p : "");
     xt_policies_note(p, action, who, note);
@@ -249,7 +258,10 @@ static int count_host(void *context, const xt_host *host)
 static int fill_info(xt_policies *p, xt_policy_info *info, xt_problem *problem)
 {
     census c = {.p = p, .info = info, .problem = problem};
-    int r = xt_rollout_load(p, xt_slice_str(info->group), &c.rollout, problem);
+    int r = xt_policies_keep(p, problem);
+    if (r)
+        return r;
+    r = xt_rollout_load(p, xt_slice_str(info->group), &c.rollout, problem);
     if (r && r != XT_APP_E_NOT_FOUND)
         return r;
     if (r) {
@@ -305,6 +317,8 @@ bool xt_app_host_policy(xt_app *app, xt_slice host_id, xt_host_policy *ret)
 {
     static const char *const outcomes[] = {"sent", "in force", "refused", "pinned"};
     XT_CLEANUP(xt_state_finish) sqlite3_stmt *stmt = NULL;
+    if (xt_policies_keep(app->policies, NULL))
+        return false;
     xt_state_lock(app->state);
     int r =
         xt_state_select(app->state, NULL, &stmt,

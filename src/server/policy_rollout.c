@@ -43,7 +43,7 @@ int xt_rollout_load(xt_policies *p, xt_slice group, xt_rollout *ret, xt_problem 
     return r;
 }
 
-int xt_rollout_save(xt_policies *p, const xt_rollout *r, xt_problem *problem)
+static int save(xt_policies *p, const xt_rollout *r, xt_problem *problem)
 {
     return xt_error_trace(xt_state_run(
         p->state, problem, NULL,
@@ -51,6 +51,21 @@ int xt_rollout_save(xt_policies *p, const xt_rollout *r, xt_problem *problem)
         "state, reason) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "ziiziiiizz", r->group, (int64_t)r->version, (int64_t)r->previous, r->waves, (int64_t)r->wave,
         (int64_t)r->bound, r->soak_ms, r->wave_ms, r->state, r->reason));
+}
+
+int xt_rollout_swap(xt_policies *p, const xt_rollout *was, const xt_rollout *next, xt_problem *problem)
+{
+    xt_rollout now = {.version = 0};
+    xt_state_lock(p->state);
+    int r = xt_rollout_load(p, xt_slice_str(next->group), &now, problem);
+    if (r == XT_APP_E_NOT_FOUND)
+        r = 0;
+    bool same = now.version == was->version && now.wave == was->wave && now.wave_ms == was->wave_ms &&
+                strcmp(now.state, was->state) == 0;
+    if (r == 0)
+        r = same ? save(p, next, problem) : XT_ROLLOUT_E_CHANGED;
+    xt_state_unlock(p->state);
+    return r;
 }
 
 int xt_rollout_of(xt_policies *p, xt_slice group, xt_rollout *ret, xt_problem *problem)
@@ -187,37 +202,45 @@ static int judge_host(pass *w, const xt_host *host)
     return 0;
 }
 
-static int go_on(xt_policies *p, xt_rollout *r, int64_t now_ms, xt_problem *problem)
+static int go_on(xt_policies *p, const xt_rollout *was, int64_t now_ms, xt_problem *problem)
 {
     char text[160];
-    if (r->bound == UINT64_MAX || xt_rollout_percent(r) >= 100) {
-        xt_text_copy(r->state, sizeof r->state, XT_S("done"));
-        snprintf(text, sizeof text, "policy %s %llu is rolled out to all of its hosts", r->group,
-                 (unsigned long long)r->version);
+    xt_rollout r = *was;
+    int outcome = 0;
+    if (r.bound == UINT64_MAX || xt_rollout_percent(&r) >= 100) {
+        xt_text_copy(r.state, sizeof r.state, XT_S("done"));
+        snprintf(text, sizeof text, "policy %s %llu is rolled out to all of its hosts", r.group,
+                 (unsigned long long)r.version);
     } else {
-        r->wave++;
-        r->wave_ms = now_ms;
-        int outcome = xt_rollout_choose(p, r, problem);
-        if (outcome)
-            return outcome;
-        snprintf(text, sizeof text, "policy %s %llu goes to %u %% of its hosts", r->group,
-                 (unsigned long long)r->version, xt_rollout_percent(r));
+        r.wave++;
+        r.wave_ms = now_ms;
+        outcome = xt_rollout_choose(p, &r, problem);
+        snprintf(text, sizeof text, "policy %s %llu goes to %u %% of its hosts", r.group, (unsigned long long)r.version,
+                 xt_rollout_percent(&r));
     }
+    if (outcome == 0)
+        outcome = xt_rollout_swap(p, was, &r, problem);
+    if (outcome)
+        return outcome;
     xt_policies_note(p, "rolled-out-policy", XT_S_NULL, text);
     xt_policies_changed(p);
-    return xt_rollout_save(p, r, problem);
+    return 0;
 }
 
-static int halt(xt_policies *p, xt_rollout *r, const char *reason, xt_problem *problem)
+static int halt(xt_policies *p, const xt_rollout *was, const char *reason, xt_problem *problem)
 {
     char text[400];
-    xt_text_copy(r->state, sizeof r->state, XT_S("halted"));
-    xt_text_copy(r->reason, sizeof r->reason, xt_slice_str(reason));
-    snprintf(text, sizeof text, "the roll-out of policy %s %llu halts by itself at %u %%: %s", r->group,
-             (unsigned long long)r->version, xt_rollout_percent(r), reason);
+    xt_rollout r = *was;
+    xt_text_copy(r.state, sizeof r.state, XT_S("halted"));
+    xt_text_copy(r.reason, sizeof r.reason, xt_slice_str(reason));
+    int outcome = xt_rollout_swap(p, was, &r, problem);
+    if (outcome)
+        return outcome;
+    snprintf(text, sizeof text, "the roll-out of policy %s %llu halts by itself at %u %%: %s", r.group,
+             (unsigned long long)r.version, xt_rollout_percent(&r), reason);
     xt_log(XT_LOG_WARN, "%s", text);
     xt_policies_note(p, "halted-policy", XT_S_NULL, text);
-    return xt_rollout_save(p, r, problem);
+    return 0;
 }
 
 static int turn_one(xt_policies *p, xt_slice group, xt_problem *problem)
@@ -227,19 +250,17 @@ static int turn_one(xt_policies *p, xt_slice group, xt_problem *problem)
     int outcome = xt_rollout_load(p, group, &r, problem);
     if (outcome)
         return outcome == XT_APP_E_NOT_FOUND ? 0 : outcome;
-    xt_rollout again;
     int64_t now_ms = xt_clock_wall_ms(p->clock);
     pass w = {.p = p, .rollout = &r, .each = judge_host, .problem = problem, .now_ms = now_ms};
     w.marks = now_ms - r.wave_ms < BEGINS_MS;
     outcome = xt_hosts_list(p->hosts, on_host, &w);
     if (outcome || strcmp(r.state, "rolling") != 0)
         return outcome;
-    outcome = xt_rollout_load(p, group, &again, problem); /* somebody may have halted it, or begun another, meanwhile */
-    if (outcome || again.version != r.version || again.wave != r.wave || strcmp(again.state, r.state) != 0)
-        return outcome == XT_APP_E_NOT_FOUND ? 0 : outcome;
     if (xt_wave_judge(&w.sides[1], &w.sides[0], reason) != XT_WAVE_GOOD)
-        return halt(p, &r, reason, problem);
-    return now_ms - r.wave_ms >= r.soak_ms ? go_on(p, &r, now_ms, problem) : 0;
+        outcome = halt(p, &r, reason, problem);
+    else if (now_ms - r.wave_ms >= r.soak_ms)
+        outcome = go_on(p, &r, now_ms, problem);
+    return outcome == XT_ROLLOUT_E_CHANGED ? 0 : outcome; /* what somebody did meanwhile holds */
 }
 
 static int list_groups(xt_policies *p, xt_buf *out, xt_problem *problem)

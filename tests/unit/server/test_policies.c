@@ -2,7 +2,8 @@
 #include "server_fixture.h"
 
 #include "server/app_parts.h"
-#include "server/policies.h"
+#include "server/policies_private.h"
+#include "server/secret.h"
 #include "wire/policy_order.h"
 
 #define N_HOSTS 40
@@ -243,6 +244,57 @@ static void test_pauses(void **state)
     fixture_close(h.f);
 }
 
+/* What a host says is there at once for who asks, and written in one go; the last word of each host counts. */
+static void test_stated(void **state)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf a = XT_BUF_INIT;
+    house h = begin(state);
+    xt_policies *p = h.f->app->policies;
+    xt_policy_order order;
+    xt_host_policy policy;
+    set(&h, "web", TEXT);
+    roll_out(&h, "web", "100", 0);
+    for (unsigned i = 0; i < N_HOSTS; i++) {
+        assert_true(order_of(&h, i, &order, &a));
+        xt_policy_state said = {.serial = order.serial, .outcome = XT_POLICY_REFUSED, .sentence = XT_S("why")};
+        assert_int_equal(xt_policies_stated(p, xt_slice_str(h.ids[i]), &said), 0);
+        said = (xt_policy_state){.serial = order.serial, .outcome = XT_POLICY_APPLIED};
+        if (i % 2)
+            assert_int_equal(xt_policies_stated(p, xt_slice_str(h.ids[i]), &said), 0);
+    }
+    xt_policy_info info = info_of(&h);
+    assert_int_equal(info.n_applied, N_HOSTS / 2);
+    assert_int_equal(info.n_refused, N_HOSTS / 2);
+    assert_true(xt_app_host_policy(h.f->app, xt_slice_str(h.ids[0]), &policy));
+    assert_string_equal(policy.said, "why");
+    fixture_close(h.f);
+}
+
+/* Somebody halts a roll-out while it is judged: what was read before does not overwrite that. */
+static void test_nobody_is_overwritten(void **state)
+{
+    house h = begin(state);
+    xt_policies *p = h.f->app->policies;
+    xt_rollout was, next;
+    set(&h, "web", TEXT);
+    roll_out(&h, "web", "5,50,100", 60000);
+    assert_int_equal(xt_rollout_load(p, XT_S("web"), &was, NULL), 0);
+    next = was;
+    next.wave++;
+    assert_int_equal(xt_app_policy_halt(h.f->app, XT_S("web"), XT_S("lunch"), XT_S("me"), NULL), 0);
+    assert_int_equal(xt_rollout_swap(p, &was, &next, NULL), XT_ROLLOUT_E_CHANGED);
+    assert_string_equal(info_of(&h).state, "halted");
+    assert_int_equal(info_of(&h).wave, 1);
+    /* and not by one that began when there was none yet */
+    assert_int_equal(xt_rollout_swap(p, &(xt_rollout){.version = 0}, &next, NULL), XT_ROLLOUT_E_CHANGED);
+    assert_int_equal(xt_rollout_load(p, XT_S("web"), &was, NULL), 0);
+    next = was;
+    xt_text_copy(next.state, sizeof next.state, XT_S("rolling"));
+    assert_int_equal(xt_rollout_swap(p, &was, &next, NULL), 0);
+    assert_string_equal(info_of(&h).state, "rolling");
+    fixture_close(h.f);
+}
+
 static void test_refused(void **state)
 {
     house h = begin(state);
@@ -277,6 +329,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_orders, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_orders_follow_the_ca, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_pauses, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_stated, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_nobody_is_overwritten, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_refused, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
