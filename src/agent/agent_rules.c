@@ -9,6 +9,9 @@
 #include "agent/policy_store.h"
 #include "agent/rule_groups.h"
 #include "audit/policy.h"
+#include "base/timestamp.h"
+#include "io/tls.h"
+#include "io/tls_trust.h"
 
 typedef struct view {
     xt_watch watch;
@@ -44,6 +47,23 @@ static void put_wanted(view *v)
     }
 }
 
+/* Which order it is: its number, when the server made it, and the CA that signed it, as `exectrail ca list` names it. */
+static void put_order(const xt_policy_store *store)
+{
+    char made[25], signer[17] = "of before";
+    uint8_t sha256[32];
+    xt_slice rest = xt_buf_slice(&store->trusted), block;
+    xt_timestamp_format((int64_t)store->order.made_ms, made);
+    while (xt_tls_pem_next(&rest, &block))
+        if (xt_tls_bundle_is_signed(xt_buf_slice(&store->bytes), xt_buf_slice(&store->signature), block) &&
+            xt_tls_fingerprint(block, sha256) == 0)
+            for (size_t i = 0; i < 8; i++)
+                snprintf(signer + 2 * i, 3, "%02x", sha256[i]);
+    printf("%-8s %-12.*s version %llu, number %llu, ordered %s, signed by the CA %s\n", "policy",
+           store->order.name.n ? (int)store->order.name.n : 1, store->order.name.n ? store->order.name.p : "-",
+           (unsigned long long)store->order.version, (unsigned long long)store->order.serial, made, signer);
+}
+
 /* Those of the policy that is in force here. */
 static void add_policy(view *v, const xt_agent_settings *settings)
 {
@@ -54,6 +74,8 @@ static void add_policy(view *v, const xt_agent_settings *settings)
         return;
     xt_policy_store_open(&store, settings->state, NULL, NULL, &(xt_policy_time){.boot_id = ""});
     xt_arena_init(&arena, (size_t)4 << 20);
+    if (xt_policy_store_has_order(&store))
+        put_order(&store);
     if (xt_policy_store_has_order(&store) &&
         xt_policy_parse(store.order.text, "policy", xt_rule_is_folder_now, &arena, &policy, NULL) == 0)
         for (size_t i = 0; i < policy.n_groups; i++) {

@@ -125,6 +125,8 @@ class Policies(PolicyScene):
         self.assertTrue(wait_for(lambda: "-k uploads" in self.loaded(), 20, 0.2), agent.process.text())
         said = run(AGENT, "rules", "--state", agent.state, check=False).stdout.decode()
         self.assertIn("loaded   web ", said)
+        ca = json.loads(exectrail("ca", "list", "--data", self.server.data, "--format", "ndjson").stdout)["id"]
+        self.assertRegex(said, rf"(?m)^policy   all +version 1, number \d{{13}}, ordered 20\S+Z, signed by the CA {ca}$")
         self.assertIn("policy         policy all 1: in force", run(AGENT, "status", "--state", agent.state).stdout.decode())
         # an order that was tampered with is of no use, and the agent goes on without it
         agent.stop()
