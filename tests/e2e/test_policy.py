@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from actors import AGENT, Agent, Scene, Server, audit_lock, exectrail, run, wait_for
+from actors import AGENT, Agent, Scene, Server, audit_lock, audit_status, exectrail, run, wait_for
 
 
 class PolicyScene(Scene):
@@ -141,6 +141,20 @@ class Policies(PolicyScene):
         self.assertTrue(wait_for(lambda: "-k uploads" in self.loaded(), 20, 0.2), "the server sends it again")
         self.assertEqual(agent.stop(), 0)
         self.assertNotIn("exectrail", self.loaded())
+
+    def test_protect_and_cpu_limit_take_effect_and_go_back(self):
+        agent = Agent(self.folder, self.server)
+        status = lambda: dict(line.split("=", 1) for line in (agent.state / "status").read_text().splitlines() if "=" in line)
+        waits = audit_status()["backlog_wait_time"]
+        self.put("protect = record\ncpu-limit = 37\n")
+        self.assertTrue(wait_for(lambda: (status()["protect"], status()["cpu_limit"]) == ("record", "37"), 20, 0.2), status())
+        record = audit_status()["backlog_wait_time"]
+        self.assertNotEqual(record, waits, "the kernel's own setting")
+        # a policy whose rule audit refuses changes neither
+        self.put("protect = host\ncpu-limit = 50\nrules = web\n[rules web]\n-a always,exit -F arch=b64 -S openat -F dir=/etc -F path=/etc/hosts -k bad\n")
+        self.assertTrue(wait_for(lambda: self.info()["refused"] == 1, 15, 0.2), agent.process.text())
+        self.assertEqual((status()["protect"], audit_status()["backlog_wait_time"]), ("record", record))
+        self.assertEqual(agent.stop(), 0)
 
     def test_a_new_ca_while_no_order_comes(self):
         agent = Agent(self.folder, self.server)
