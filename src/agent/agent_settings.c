@@ -370,8 +370,8 @@ int xt_agent_settings_read(const xt_opt_args *args, xt_agent_settings *ret, xt_p
 {
     settings_source source = {.args = args};
     xt_agent_settings out = {0};
-    const char *path = xt_opt_get(args, "config");
-    int r = read_file(&source, path ? path : XT_AGENT_CONFIG, xt_opt_has(args, "config"), &out.file, reterr_problem);
+    out.path = xt_opt_has(args, "config") ? xt_opt_get(args, "config") : XT_AGENT_CONFIG;
+    int r = read_file(&source, out.path, xt_opt_has(args, "config"), &out.file, reterr_problem);
     if (r == 0)
         r = fill(&source, &out, reterr_problem);
     if (r == 0 && !out.servers && !out.output) {

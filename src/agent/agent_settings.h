@@ -62,7 +62,8 @@ typedef struct xt_agent_settings {
     unsigned cpu_limit; /* percent of one CPU; 0: none */
     char host_name[256];
     char boot_id[64], machine_id[64], os[128], kernel[72];
-    char *file; /* content of the settings file, cut up */
+    const char *path; /* of the settings file */
+    char *file;       /* its content, cut up */
 } xt_agent_settings;
 
 XT_MUST_USE int xt_agent_settings_read(const xt_opt_args *args, xt_agent_settings *ret, xt_problem *reterr_problem);

@@ -163,6 +163,20 @@ void xt_collector_say(xt_collector *c, const char *action, const char *format, .
     xt_arena_fini(&arena);
 }
 
+/* What was tried in vain changes nothing that a heartbeat could show. */
+static void note_refused(xt_collector *c, const xt_event *event)
+{
+    char text[160];
+    xt_buf out = XT_BUF_ON(text);
+    uint64_t pid = xt_event_num(event, XT_F_PID, 0);
+    if (!xt_slice_eq(xt_event_bytes(event, XT_F_OUTCOME), XT_S("failure")) || pid == (uint64_t)getpid())
+        return;
+    xt_buf_printf(&out, "process %llu (", (unsigned long long)pid);
+    xt_buf_put(&out, xt_slice_head(xt_event_bytes(event, XT_F_EXE), 64));
+    xt_buf_puts(&out, ") tried to change audit, and the kernel refused");
+    xt_collector_note(c, "audit-changed", xt_buf_slice(&out));
+}
+
 /* The decoder knows the parents that it saw; the others are asked of /proc. */
 static int on_event(void *context, xt_event *event, xt_arena *arena)
 {
@@ -183,8 +197,10 @@ static int on_event(void *context, xt_event *event, xt_arena *arena)
     if (c->watch.mode != XT_WATCH_TEXT && !c->input.marks && xt_event_has(event, XT_F_SERIAL) &&
         !xt_slice_eq(action, XT_S("amended")))
         xt_serial_count_see(&c->serials, (uint32_t)xt_event_num(event, XT_F_SERIAL, 0));
-    if (xt_slice_eq(action, XT_S("changed-audit-configuration")))
+    if (xt_slice_eq(action, XT_S("changed-audit-configuration"))) {
+        note_refused(c, event);
         xt_collector_beat_soon(c);
+    }
     if (r >= 0 && c->log)
         xt_log_writer_put(c->log, event);
     return r < 0 ? xt_error_trace(r) : xt_collector_emit(c, event, arena);
@@ -237,9 +253,9 @@ static void on_message(xt_collector *c, const xt_frame *frame)
     if ((int)frame->type == XT_CHANNEL_IDENTITY && !c->watching && xt_hash128_parse(frame->payload, &id)) {
         xt_hash128_format(id, c->host_id);
     } else if ((int)frame->type == XT_CHANNEL_REPORT) {
-        c->care.reported_ms = xt_clock_mono_ms(&xt_clock_system);
         xt_buf_reset(&c->report);
         xt_buf_put(&c->report, xt_slice_head(frame->payload, MAX_REPORT_BYTES));
+        xt_collector_reported(c);
     } else if ((int)frame->type == XT_CHANNEL_POLICY) {
         xt_collector_policy_take(c, frame->payload);
     } else if ((int)frame->type == XT_CHANNEL_TRUST) {
@@ -320,7 +336,7 @@ static void on_signal(xt_collector *c, int fd)
     }
     if (info.ssi_signo == SIGUSR2 && xt_collector_can_leave(c)) {
         c->leaves = c->is_whole = true;
-        snprintf(c->reason, sizeof c->reason, "it is started anew");
+        snprintf(c->reason, sizeof c->reason, XT_LEAVE_REASON);
     }
     if (child_ended(c, &c->family.shipper, "shipper", false) || child_ended(c, &c->family.helper, "helper", false))
         c->end = true;
@@ -697,6 +713,7 @@ static void fini(xt_collector *c)
     xt_collector_context_close(c);
     xt_collector_witness_close(c);
     xt_collector_policy_close(c);
+    xt_collector_care_close(c);
     xt_proc_table_free(c->procs);
     xt_proc_reader_fini(&c->reader);
     xt_name_cache_free(c->names);

@@ -329,8 +329,12 @@ void xt_collector_begin(xt_collector *c)
     xt_collector_guard_see(c);
     restore_serials(c);
     put_gap(c, &gap);
+    if (c->watch.mode == XT_WATCH_MULTICAST && c->watch.status.pid > 0)
+        xt_buf_printf(&gap, "; process %u owns the audit socket", c->watch.status.pid);
     xt_collector_status_write(c, false); /* killed from here on, the next agent knows since when */
     xt_log(XT_LOG_INFO, "watching as %s%.*s", xt_watch_mode_name(c->watch.mode), XT_S_ARGS(xt_buf_slice(&gap)));
     xt_collector_say(c, "agent-started", "watching begins, mode %s%.*s", xt_watch_mode_name(c->watch.mode),
                      XT_S_ARGS(xt_buf_slice(&gap)));
+    if (xt_collector_adopted_broken(c))
+        xt_collector_note(c, "agent-process-ended", xt_slice_skip(xt_buf_slice(&gap), 2)); /* "; " */
 }

@@ -68,11 +68,10 @@ static int contain_files(xt_collector *c)
     return r < 0 ? xt_error_trace(r) : 0;
 }
 
-static void look_at_files(xt_collector *c);
-
 int xt_collector_contain(xt_collector *c)
 {
-    look_at_files(c); /* as they are now */
+    pid_t of_host = c->family.shipper > 0 ? c->family.shipper : c->family.helper;
+    xt_own_files_init(&c->care.own_files, c->settings->state, c->settings->path, of_host);
     describe(c->care.filter, sizeof c->care.filter, "filtered");
     if (geteuid() != 0) {
         describe(c->care.files, sizeof c->care.files, "as the user may: the agent does not run as root");
@@ -107,25 +106,31 @@ static void look_at(xt_collector *c, pid_t pid, const char *name, bool *is_stopp
     xt_collector_beat(c);
 }
 
-/* True once, when what was there is there no more. */
-static bool has_gone(bool is_there, bool *was_there)
-{
-    bool gone = *was_there && !is_there;
-    *was_there = is_there;
-    return gone;
-}
-
-/* The program that runs; the state folder the shipper makes anew by itself. */
 static void look_at_files(xt_collector *c)
 {
-    char path[4096], link[32];
-    snprintf(link, sizeof link, "/proc/%d/exe", getpid()); /* /proc/self is a link, which is not followed any more */
-    ssize_t n = readlink(link, path, sizeof path);
-    bool is_program = n > 0 && !xt_slice_ends(xt_slice_of(path, (size_t)n), XT_S(" (deleted)"));
-    if (has_gone(is_program, &c->care.has_program)) {
-        xt_collector_say(c, "agent-files-changed", "the program of the running agent was deleted or replaced");
+    XT_CLEANUP(xt_buf_fini) xt_buf words = XT_BUF_INIT;
+    if (!xt_own_files_next(&c->care.own_files, &words))
+        return;
+    xt_log(XT_LOG_WARN, "%.*s", XT_S_ARGS(xt_buf_slice(&words)));
+    xt_collector_say(c, "agent-files-changed", "%.*s", XT_S_ARGS(xt_buf_slice(&words)));
+    xt_collector_beat(c);
+}
+
+void xt_collector_reported(xt_collector *c)
+{
+    const xt_state_file report = {.text = c->report};
+    uint64_t n = xt_state_file_number(&report, "collector_stopped");
+    c->care.reported_ms = xt_clock_mono_ms(&xt_clock_system);
+    if (n > c->care.n_stopped) { /* the event is the shipper's */
+        xt_collector_note(c, "agent-process-stopped", XT_S("the collector process was stopped by a signal"));
         xt_collector_beat(c);
     }
+    c->care.n_stopped = n;
+}
+
+void xt_collector_care_close(xt_collector *c)
+{
+    xt_own_files_fini(&c->care.own_files);
 }
 
 static bool is_alive(const xt_collector *c, int64_t now_ms)
@@ -186,8 +191,8 @@ int64_t xt_collector_look_ms(const xt_collector *c, int64_t now_ms)
 
 void xt_collector_note(xt_collector *c, const char *action, xt_slice message)
 {
-    static const char *const alarms[] = {"agent-process-stopped", "agent-process-ended", "audit-changed",
-                                         "canary-lost",           "agent-files-changed", "audit-not-repaired"};
+    static const char *const alarms[] = {"agent-process-stopped", "agent-process-ended", "audit-changed", "canary-lost",
+                                         "agent-files-changed",   "audit-not-repaired",  "witness-lost"};
     xt_buf out = XT_BUF_ON(c->care.alarm);
     char at[25];
     for (size_t i = 0; i < XT_COUNT_OF(alarms); i++) {

@@ -116,6 +116,12 @@ int xt_collector_adopt(xt_collector *c)
     return r < 0 ? xt_error_trace(r) : 0;
 }
 
+bool xt_collector_adopted_broken(const xt_collector *c)
+{
+    const xt_handover *from = &c->family.inherited;
+    return c->watch.adopted && (!from->has_note || !xt_slice_eq(from->note.reason, XT_S(XT_LEAVE_REASON)));
+}
+
 bool xt_collector_adopted_put(const xt_collector *c, xt_buf *out)
 {
     const xt_handover *from = &c->family.inherited;

@@ -12,6 +12,7 @@
 #include "agent/digest_desk.h"
 #include "agent/log_writer.h"
 #include "agent/name_cache.h"
+#include "agent/own_files.h"
 #include "agent/policy_gate.h"
 #include "agent/policy_store.h"
 #include "agent/proc_read.h"
@@ -22,7 +23,8 @@
 #include "agent/witness.h"
 #include "event/decoder.h"
 
-#define XT_BEAT_MS 5000
+#define XT_BEAT_MS      5000
+#define XT_LEAVE_REASON "it is started anew" /* of an orderly end */
 
 /* What the last heartbeat saw, to tell what is new. */
 typedef struct xt_beat_seen {
@@ -45,11 +47,12 @@ typedef struct xt_collector_care {
     int64_t reported_ms, received_ms; /* the shipper spoke, the receiver moved */
     unsigned n_turns;                 /* of the receiver, then */
     bool is_stopped[3];               /* shipper, helper, digester: it was said */
-    bool has_program;                 /* when it was looked at last */
-    char files[160];                  /* what the collector may write to, in words */
-    char filter[160];                 /* and ask of the kernel */
-    char alarm[160];                  /* what was done to the agent or to audit last, */
-    int64_t alarmed_ms;               /* and when, wall time; 0: nothing */
+    uint64_t n_stopped;               /* the collector, which the shipper saw */
+    xt_own_files own_files;
+    char files[160];    /* what the collector may write to, in words */
+    char filter[160];   /* and ask of the kernel */
+    char alarm[160];    /* what was done to the agent or to audit last, */
+    int64_t alarmed_ms; /* and when, wall time; 0: nothing */
 } xt_collector_care;
 
 /* collector_policy.c */
@@ -186,6 +189,8 @@ void xt_collector_leave(xt_collector *c);
 void xt_collector_drop(xt_collector *c);
 /* What stands for "not watching from, to" where the agent before left its sockets; false: it did not. */
 bool xt_collector_adopted_put(const xt_collector *c, xt_buf *out);
+/* It ended otherwise than by being started anew. */
+bool xt_collector_adopted_broken(const xt_collector *c);
 
 /* collector_beat.c: what is said at the start (not watching from, to), and at each heartbeat. */
 void xt_collector_begin(xt_collector *c);
@@ -212,4 +217,7 @@ int64_t xt_collector_look_ms(const xt_collector *c, int64_t now_ms);
 /* An event of our own is made: what was done to audit or to the agent stands in the heartbeats for ten minutes; empty: nothing. */
 void xt_collector_note(xt_collector *c, const char *action, xt_slice message);
 xt_slice xt_collector_alarm(const xt_collector *c);
+/* The shipper's report has come. */
+void xt_collector_reported(xt_collector *c);
+void xt_collector_care_close(xt_collector *c);
 void xt_collector_care_put(const xt_collector *c, xt_buf *status);

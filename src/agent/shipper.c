@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/beat_book.h"
@@ -39,6 +40,7 @@
 #define HELD_BYTES    ((size_t)2 << 20) /* that wait in memory when the disk does not take them */
 #define QUEUE_BYTES   ((size_t)4 << 20) /* handed to TLS and not yet gone */
 #define END_MS        5000
+#define SPOOL         "spool"
 #define REPORT_MS     2000
 #define UNANSWERED_MS 60000
 
@@ -76,11 +78,13 @@ typedef struct shipper {
     bool is_flooding;        /* the spool was over half, and summaries may be due */
     xt_spool_loss unspooled; /* what found no place on the disk, and is not told of yet */
     uint64_t n_unspooled;    /* all such since the start */
+    ino_t spool_inode;       /* of its folder */
     bool disk_refuses;       /* it was said */
     bool says_hello_again;   /* when the disk may have come right */
     uint64_t n_last_waiting; /* batches, when it was last looked at */
     xt_disk_room_kept room;
     bool ending, failed, is_collector_stopped; /* and that was said */
+    unsigned n_collector_stopped;
 } shipper;
 
 static void stop(shipper *s, bool failed)
@@ -166,13 +170,13 @@ static void report(shipper *s)
                   "host_id=%s\nserver=%.*s\nconnection=%.*s\nspool=%.*s\nspool_batches=%llu\nspool_events=%llu\nspool_"
                   "bytes=%llu\n"
                   "spool_dropped_events=%llu\nacked_number=%llu\nacked_ms=%lld\nretry_ms=%lld\ncertificate_ms=%lld\n"
-                  "run=%llu\nrun_from_ms=%lld\nbeat_ms=%lld\n",
+                  "run=%llu\nrun_from_ms=%lld\nbeat_ms=%lld\ncollector_stopped=%u\n",
                   s->identity.host_id, XT_S_ARGS(xt_buf_slice(&a)), XT_S_ARGS(xt_buf_slice(&b)),
                   XT_S_ARGS(xt_buf_slice(&c)), (unsigned long long)stats.n_batches, (unsigned long long)stats.n_events,
                   (unsigned long long)stats.n_bytes, (unsigned long long)stats.n_dropped_events + s->n_unspooled,
                   (unsigned long long)stats.acked_number, (long long)s->acked_ms, (long long)xt_link_retry_ms(s->link),
                   (long long)certificate_end(s), (unsigned long long)s->beats.run, (long long)s->beats.run_from_ms,
-                  (long long)s->beats.last.at_ms);
+                  (long long)s->beats.last.at_ms, s->n_collector_stopped);
     if (xt_buf_done(&out) == 0 && xt_channel_try(s->collector_fd, XT_CHANNEL_REPORT, xt_buf_slice(&out)) < 0)
         return; /* the next one will do */
 }
@@ -217,6 +221,20 @@ static void pump(shipper *s)
         if (!send_batch(s))
             break;
     }
+}
+
+static int spool_open(shipper *s, xt_spool **ret, xt_problem *reterr_problem)
+{
+    const xt_spool_settings settings = {.vfs = &xt_vfs_system,
+                                        .dir = SPOOL,
+                                        .max_bytes = s->settings->spool_bytes,
+                                        .room = spool_room,
+                                        .tombstone = put_dropped,
+                                        .context = s};
+    struct stat st;
+    int r = xt_spool_open(&settings, ret, reterr_problem);
+    s->spool_inode = r == 0 && stat(SPOOL, &st) == 0 ? st.st_ino : 0;
+    return r;
 }
 
 /* What the collector wants to know of what is in the spool. */
@@ -314,25 +332,34 @@ static void on_end_timer(evutil_socket_t fd, short what, void *context)
     stop(context, false);
 }
 
-/* A collector that somebody stopped says nothing; where a service manager watches over it, it is sent on at once. */
-static void look_at_collector(shipper *s)
+/* An event of the shipper's own. */
+XT_PRINTF(3, 4) static void say(shipper *s, const char *action, const char *format, ...)
 {
     char text[160];
     xt_buf message = XT_BUF_ON(text);
     const xt_event_origin origin = origin_of(s);
+    va_list args;
+    va_start(args, format);
+    xt_buf_vprintf(&message, format, args);
+    va_end(args);
+    xt_log(XT_LOG_WARN, "%.*s", XT_S_ARGS(xt_buf_slice(&message)));
+    xt_own_event_put(&s->pack, &origin, xt_clock_wall_ms(&xt_clock_system), action, xt_buf_slice(&message));
+    s->n_packed++;
+    pack_flush(s);
+}
+
+/* A collector that somebody stopped says nothing; where a service manager watches over it, it is sent on at once. */
+static void look_at_collector(shipper *s)
+{
     pid_t pid = getppid();
     bool was_stopped = s->is_collector_stopped;
     s->is_collector_stopped = pid > 1 && !s->ending && xt_proc_state((uint32_t)pid) == 'T';
     if (!s->is_collector_stopped || was_stopped)
         return;
+    s->n_collector_stopped++;
     bool goes_on = s->settings->supervised && kill(pid, SIGCONT) == 0;
-    xt_buf_printf(&message, "the collector process %d of the agent was stopped by a signal%s", pid,
-                  goes_on ? "; it was sent on" : "");
-    xt_log(XT_LOG_WARN, "%.*s", XT_S_ARGS(xt_buf_slice(&message)));
-    xt_own_event_put(&s->pack, &origin, xt_clock_wall_ms(&xt_clock_system), "agent-process-stopped",
-                     xt_buf_slice(&message));
-    s->n_packed++;
-    pack_flush(s);
+    say(s, "agent-process-stopped", "the collector process %d of the agent was stopped by a signal%s", pid,
+        goes_on ? "; it was sent on" : "");
 }
 
 /* Over half of what it may be, what is the same again and again is counted. */
@@ -377,10 +404,36 @@ static void sync_waiting(shipper *s)
     s->n_last_waiting = n;
 }
 
+/* Somebody took its folder away: what waited there is gone, and a new stream begins with what comes. */
+static void spool_look(shipper *s)
+{
+    xt_problem problem = XT_PROBLEM_INIT;
+    xt_spool_stats stats = xt_spool_stats_get(s->spool);
+    struct stat st;
+    xt_spool *fresh;
+    if (stat(SPOOL, &st) == 0 && st.st_ino == s->spool_inode)
+        return;
+    if (spool_open(s, &fresh, &problem) < 0) {
+        on_disk(s, &problem);
+        return;
+    }
+    xt_spool_close(s->spool);
+    s->spool = fresh;
+    s->unspooled.n_batches += stats.n_batches;
+    s->unspooled.n_unknown += stats.n_events;
+    s->unspooled.n_damaged += stats.n_events;
+    s->n_unspooled += stats.n_events;
+    s->sent = 0;
+    say(s, "agent-files-changed", "the spool was removed: %llu events that waited in it are lost",
+        (unsigned long long)stats.n_events);
+    xt_link_restart(s->link);
+}
+
 static void on_report_timer(evutil_socket_t fd, short what, void *context)
 {
     shipper *s = context;
     look_at_collector(s);
+    spool_look(s);
     int64_t now_ms = xt_clock_mono_ms(&xt_clock_system);
     bool is_through = s->sent == xt_spool_stats_get(s->spool).acked_number && xt_link_queued(s->link) == 0;
     if (!xt_link_is_up(s->link) || is_through)
@@ -745,12 +798,6 @@ static int prepare(shipper *s, int helper_fd)
 {
     const xt_link_calls calls = {on_enrolled, on_hello,    on_welcome, on_ack, on_policy,
                                  on_trust,    on_writable, on_fatal,   s};
-    const xt_spool_settings spool = {.vfs = &xt_vfs_system,
-                                     .dir = "spool",
-                                     .max_bytes = s->settings->spool_bytes,
-                                     .room = spool_room,
-                                     .tombstone = put_dropped,
-                                     .context = s};
     xt_problem problem = XT_PROBLEM_INIT;
     bool token;
     int enrol = who_are_we(s, &token);
@@ -759,7 +806,7 @@ static int prepare(shipper *s, int helper_fd)
     s->base = event_base_new();
     int r = s->base ? xt_flood_new(&s->flood) : -ENOMEM;
     if (r == 0)
-        r = xt_spool_open(&spool, &s->spool, &problem);
+        r = spool_open(s, &s->spool, &problem);
     if (r == 0)
         r = xt_link_new(s->base, s->settings, helper_fd, &s->identity, token ? &s->token : NULL, &calls, &s->link,
                         &problem);

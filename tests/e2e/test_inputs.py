@@ -53,6 +53,21 @@ class Inputs(Scene):
         self.assertEqual(audit_status()["pid"], str(self.auditd.pid), "auditd keeps the socket")
         self.assertIsNone(self.auditd.process.child.poll(), "auditd runs")
 
+    def test_auto_and_own_beside_auditd(self):
+        """What nobody chose listens beside it; who asks for the socket itself is refused, and auditd keeps it."""
+        refused = run(AGENT, "--server", f"127.0.0.1:{self.server.agent_port}", "--token", self.server.enrolment_token(), "--state",
+                      self.folder / "refused", "--audit", "own", check=False, timeout=30)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn(str(self.auditd.pid), refused.stderr.strip().splitlines()[-1])
+        agent = Agent(self.folder, self.server, "--audit", "auto")
+        self.assertTrue(wait_for(lambda: self.host().get("audit_mode") == "multicast", 30, 0.2), agent.process.text())
+        self.assertIn("best effort", self.host()["completeness"])
+        execute("auto", 10)
+        self.check("auto", 10)
+        self.assertEqual(audit_status()["pid"], str(self.auditd.pid))
+        self.assertIn(b"auto", self.auditd.text())
+        self.assertEqual(agent.stop(), 0)
+
     def test_each_mode_beside_auditd(self):
         for mode, claims in (("multicast", "best effort"), (f"af_unix:{self.auditd.socket}", "not connected"), (f"follow:{self.auditd.log}", "log")):
             name = mode.split(":")[0]

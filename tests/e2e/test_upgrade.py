@@ -156,7 +156,8 @@ class Upgrade(Scene):
         agent.wait_up()
         self.assertIn("version 238", agent.text())
         found = {pid: self.has_in_memory(pid, marker[:40]) for pid in descendants(agent.pid)}
-        self.assertEqual((len(found), set(found.values())), (2, {False}))
+        self.assertGreaterEqual(len(found), 2)
+        self.assertEqual(set(found.values()), {False})
         self.assertEqual(agent.stop(), 0)
 
     def has_in_memory(self, pid, what):
