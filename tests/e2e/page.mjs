@@ -1,5 +1,6 @@
 // Drives the page in a real browser. Reads its orders from the environment variable ORDERS (JSON):
-//   { address, execs: [[argv…]…], alice: [argv…] | null, shots: folder | null }
+//   { address, exec: [argv…], execVia: [argv…], shown, inTree, hostile: [[argv…]…], host, shots: folder | null; each left
+//     out skips what it is for: noise: { query }, alert, erase: [argv…], stop: [argv…] and start: [argv…] of the agent }
 // Prints one line a check, "ok NAME" or "FAILED NAME: why", and ends with 1 if one failed.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -180,6 +181,36 @@ try {
     await shot("hosts");
     await host.locator(".proved button", { hasText: /complete$/ }).click();
     await page.locator("tr.evidence", { hasText: /No gap| to / }).waitFor();
+  });
+
+  await check("a host says how full its spool is", async () => {
+    await page.route("**/api/v1/hosts", async (route) => {
+      const answer = await route.fetch();
+      const body = await answer.json();
+      const waits = { spool_batches: 7, spool_bytes: 305, spool_max_bytes: 1000, spool_oldest_s: 12, spool_dropped: 4, flood_counted: 9 };
+      for (const host of body.hosts) Object.assign(host, waits);
+      await route.fulfill({ response: answer, json: body });
+    });
+    const cell = page.locator("tr[data-host]", { hasText: orders.host }).locator("td.spool");
+    await cell.filter({ hasText: /^7\s*30 % full\s*oldest 12 s$/ }).waitFor();
+    equal(await cell.getAttribute("title"), "4 events were dropped, 9 of storms were counted", "its title");
+    equal(await cell.getAttribute("class"), "number spool bad", "its class");
+    await shot("spool");
+    await page.unroute("**/api/v1/hosts");
+    await page.locator("tr[data-host]", { hasText: orders.host }).locator("td.spool", { hasText: /^\d+$/ }).waitFor();
+  });
+
+  await check("a host that was told to stop is shown as stopped, and as connected when it watches again", async () => {
+    if (!orders.stop) return;
+    equal(execute(orders.stop).status, 0, "stopping");
+    const host = page.locator("tr.stopped", { hasText: orders.host });
+    await host.waitFor();
+    await host.locator("td", { hasText: /^\s*stopped$/ }).waitFor();
+    await host.locator(".gap", { hasText: /s stopped$/ }).waitFor();
+    await page.locator("tr.evidence li", { hasText: "told to end" }).waitFor(); // it was opened before that
+    await shot("stopped");
+    equal(execute(orders.start).status, 0, "starting");
+    await page.locator("tr.connected", { hasText: orders.host }).waitFor();
   });
 
   await check("a host is put into a group, quarantined and released", async () => {

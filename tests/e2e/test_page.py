@@ -6,6 +6,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -56,6 +57,14 @@ class Page(Scene):
 
         def by_alice(*argv):
             return [str(script), "exec " + " ".join(map(shell_quote, argv))]
+        go_on = self.folder / "go-on"
+
+        def again():  # the browser stops the agent, looks, and asks for it
+            agent.process.child.wait()
+            if wait_for(go_on.exists, 120, 0.1):
+                agent.start()
+        starter = threading.Thread(target=again, daemon=True)
+        starter.start()
         exact = ["/usr/bin/printf", "%s", "a b", "", "it's", '"quoted"']
         self.browser({
             "address": self.link(server, "&live=1&q=login:xtalice"),
@@ -63,9 +72,11 @@ class Page(Scene):
             "hostile": [by_alice("/bin/true", "<img src=x onerror=alert(1)>"), by_alice("/bin/true", "\u202egnp.exe"),
                         by_alice("/bin/true", "\x1b]0;owned\x07\x1b[2J")],
             "noise": {"query": "login:xtalice"}, "alert": "www-data", "host": "testhost",
+            "stop": ["kill", str(agent.process.child.pid)], "start": ["touch", str(go_on)],
             "erase": [str(EXECTRAIL), "store", "erase", "--data", str(server.data), "--reason", "test", "--yes",
                       "id:" + counted_twice[0]["event"]["event"]["id"]],
         })
+        starter.join()
         agent.stop()
         server.stop()
 

@@ -17,6 +17,8 @@ async function load(): Promise<void> {
   try {
     hosts.value = (await get<{ hosts: Host[] }>("hosts")).hosts;
     problem.value = "";
+    const shown = hosts.value.find((host) => host.id === opened.value);
+    if (shown) await loadGaps(shown); // else they would contradict the counts beside them
   } catch (error) {
     problem.value = sentenceOf(error);
   }
@@ -32,16 +34,19 @@ async function change(host: Host, what: string, params: Record<string, string> =
   }
 }
 
-async function open(host: Host): Promise<void> {
-  opened.value = opened.value === host.id ? "" : host.id;
-  gaps.value = null;
-  if (!opened.value) return;
+async function loadGaps(host: Host): Promise<void> {
   try {
     const answer = await get<{ hosts: { gaps?: Gap[] }[] }>(`hosts/${encodeURIComponent(host.id)}/completeness`, { from: host.proved?.from });
     if (opened.value === host.id) gaps.value = answer.hosts.flatMap((h) => h.gaps ?? []);
   } catch (error) {
     refusal.value = sentenceOf(error);
   }
+}
+
+async function open(host: Host): Promise<void> {
+  opened.value = opened.value === host.id ? "" : host.id;
+  gaps.value = null;
+  if (opened.value) await loadGaps(host);
 }
 
 /** Counts above zero, in words. */
@@ -115,10 +120,16 @@ function Actions({ host }: { host: Host }) {
 }
 
 /** What waits at the host: batches, and from a hundredth of its room on how full it is and how long the oldest waits. */
-const spoolOf = (host: Host) => {
+function Spool({ host }: { host: Host }) {
   const percent = host.spool_max_bytes ? Math.floor((host.spool_bytes * 100) / host.spool_max_bytes) : 0;
-  return percent ? `${host.spool_batches}, ${percent} %${host.spool_oldest_s === undefined ? "" : `, ${host.spool_oldest_s} s`}` : String(host.spool_batches);
-};
+  return (
+    <>
+      {host.spool_batches}
+      {percent > 0 && <div class="fill">{percent} % full</div>}
+      {percent > 0 && host.spool_oldest_s !== undefined && <div class="fill">oldest {host.spool_oldest_s} s</div>}
+    </>
+  );
+}
 const spoolTitle = (host: Host) =>
   `${host.spool_dropped} events were dropped, ${host.flood_counted} of storms were counted`;
 
@@ -132,7 +143,7 @@ function Row({ host }: { host: Host }) {
         </td>
         <td><Group host={host} /></td>
         <td>
-          <i class={`dot ${state}`} /> {state}
+          <span class="state"><i class={`dot ${state}`} /> {state}</span>
           {host.cloned && <div class="bad">cloned: <Visible text={host.clone_address ?? ""} /> is refused</div>}
           {!host.cloned && host.refused && <div class="bad">refused: <Visible text={host.refused} /></div>}
         </td>
@@ -145,7 +156,7 @@ function Row({ host }: { host: Host }) {
         </td>
         <td class={host.lost ? "number bad" : "number"}>{host.lost}</td>
         <td class="number">{host.backlog}</td>
-        <td class={host.spool_dropped ? "number bad" : "number"} title={spoolTitle(host)}>{spoolOf(host)}</td>
+        <td class={host.spool_dropped ? "number spool bad" : "number spool"} title={spoolTitle(host)}><Spool host={host} /></td>
         <td class="number">{host.events.toLocaleString()}</td>
         <td>{host.agent_version}</td>
         <td><Actions host={host} /></td>
