@@ -129,6 +129,7 @@ struct xt_collector {
     xt_stop stop;
 };
 
+/* collector_out.c: events on their way out; emit: one more of them; flush: hands on what stands in out. */
 xt_event_origin xt_collector_origin(const xt_collector *c);
 XT_MUST_USE int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *arena);
 /* An event of the agent's own making. */
