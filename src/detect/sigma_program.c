@@ -74,6 +74,14 @@ static int grow(void **array, uint32_t n, uint32_t *cap, size_t each)
     return 0;
 }
 
+/* Two of Sigma's names mean something else than the field's own text. */
+static xt_sigma_source source_of(xt_slice name, xt_sigma_scope scope)
+{
+    if (scope == XT_SIGMA_PROCESS && xt_slice_eq(name, XT_S("Image")))
+        return XT_SIGMA_IMAGE;
+    return scope == XT_SIGMA_PROCESS && xt_slice_eq(name, XT_S("Hashes")) ? XT_SIGMA_HASHES : XT_SIGMA_FIELD;
+}
+
 static int resolve(xt_sigma_program *program, xt_slice name, xt_sigma_scope scope, xt_sigma_field *ret,
                    xt_problem *problem)
 {
@@ -84,7 +92,7 @@ static int resolve(xt_sigma_program *program, xt_slice name, xt_sigma_scope scop
     if (!info)
         info = xt_field_by_name(name);
     if (info && info->type != XT_PATHS && info->type != XT_RECORDS) {
-        ret->source = scope == XT_SIGMA_PROCESS && xt_slice_eq(name, XT_S("Image")) ? XT_SIGMA_IMAGE : XT_SIGMA_FIELD;
+        ret->source = source_of(name, scope);
         ret->field = info->id;
         return 0;
     }

@@ -26,9 +26,10 @@ typedef enum xt_sigma_scope {
 } xt_sigma_scope;
 
 typedef enum xt_sigma_source {
-    XT_SIGMA_FIELD, /* a field of the schema */
-    XT_SIGMA_IMAGE, /* EXE, and as a second value the path as it was called: SCRIPT, or PATH item 0 */
-    XT_SIGMA_DATA,  /* auditd.data.NAME that has no field of its own */
+    XT_SIGMA_FIELD,  /* a field of the schema */
+    XT_SIGMA_IMAGE,  /* EXE, and as a second value the path as it was called: SCRIPT, or PATH item 0 */
+    XT_SIGMA_HASHES, /* HASH with its algorithm in front: SHA256=0123... */
+    XT_SIGMA_DATA,   /* auditd.data.NAME that has no field of its own */
 } xt_sigma_source;
 
 typedef struct xt_sigma_field {

@@ -173,6 +173,23 @@ static int set_image(xt_sigma_values *values, const xt_event *event)
     return 0;
 }
 
+/* "SHA256=" and the digest, as Sysmon writes it and rules of others have it. */
+static int set_hashes(xt_sigma_values *values, const xt_event *event, xt_arena *arena)
+{
+    xt_slice name = XT_S("SHA256="), digest = xt_event_bytes(event, XT_F_HASH);
+    char *text;
+
+    if (!xt_event_has(event, XT_F_HASH))
+        return 0;
+    text = xt_arena_alloc(arena, name.n + digest.n);
+    if (!text)
+        return xt_error_origin(-ENOMEM);
+    memcpy(text, name.p, name.n);
+    if (digest.n)
+        memcpy(text + name.n, digest.p, digest.n);
+    return set_one(values, xt_slice_of(text, name.n + digest.n));
+}
+
 int xt_sigma_values_fetch(const xt_sigma_field *field, const xt_event *event, xt_arena *arena, xt_sigma_values *ret)
 {
     ret->is_fetched = true;
@@ -180,6 +197,8 @@ int xt_sigma_values_fetch(const xt_sigma_field *field, const xt_event *event, xt
         return set_data(ret, xt_event_bytes(event, XT_F_RECORDS), field->data_name, arena);
     if (field->source == XT_SIGMA_FIELD)
         return set_field(field->field, event, arena, ret);
+    if (field->source == XT_SIGMA_HASHES)
+        return set_hashes(ret, event, arena);
     return set_image(ret, event);
 }
 

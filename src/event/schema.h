@@ -77,7 +77,7 @@ enum {
     X(IMAGE,         42, "container.image.name",         TEXT,    "image",      "",                  NONE,    "the container's image") \
     X(UNIT,          43, "service.name",                 TEXT,    "unit",       "",                  NONE,    "systemd unit, read from the cgroup by the agent") \
     X(FROM,          44, "source.ip",                    TEXT,    "from",       "",                  NONE,    "address that the session was opened from") \
-    X(HASH,          45, "process.hash.sha256",          TEXT,    "hash",       "",                  NONE,    "digest of the executable, where the agent is told to take it") \
+    X(HASH,          45, "process.hash.sha256",          TEXT,    "hash",       "Hashes",            NONE,    "digest of the executable, where the agent is told to take it") \
     X(HOST_GROUP,    46, "host.group",                   TEXT,    "group",      "",                  NONE,    "group of hosts, by enrolment and policy") \
     X(NOISE,         47, "exectrail.noise",              TEXT,    "noise",      "",                  SERVER,  "name of the noise rule that tagged the event; absent for what a person should see") \
     X(FLAGS,         48, "exectrail.flags",              LIST,    "flags",      "",                  NONE,    "truncated, missing-execve, late, escaped, unparsed, enriched-mismatch (auditd appended what the record contradicts), parent-inferred (the parent was read from /proc, its exec was not seen), cgroup-inferred (container and unit are the parent's: the process was gone before its own could be read), source-inferred (the session was opened before the agent began: its address is utmp's), unhashed (digests are taken, and this file's could not be had: docs/agent.md), ...") \

@@ -1,6 +1,9 @@
 /* Each form of a value and each modifier, on the text of one field; and what is refused, with its place. */
 #include "detect_fixture.h"
 
+#define DIGEST       "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define DIGEST_UPPER "0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF"
+
 struct value_case {
     const char *item; /* as it stands in a selection */
     const char *cmd;
@@ -122,6 +125,26 @@ static const struct value_case cases[] = {
     {"auditd.data.op: remove_rule", "x", true},
     {"auditd.data.op: add_rule", "x", false},
     {"auditd.data.nothing: null", "x", true},
+    /* digests, as Sigma writes them: the algorithm in front; in any case */
+    {"Hashes: SHA256=" DIGEST, "x", true},
+    {"Hashes: sha256=" DIGEST_UPPER, "x", true},
+    {"Hashes|contains: SHA256=" DIGEST, "x", true},
+    {"Hashes|contains: " DIGEST_UPPER, "x", true},
+    {"Hashes|contains: ['MD5=00112233445566778899aabbccddeeff', 'SHA256=" DIGEST "']", "x", true},
+    {"Hashes|contains: [MD5=00112233445566778899aabbccddeeff, IMPHASH=" DIGEST "]", "x", false},
+    {"Hashes|contains: SHA256=00" DIGEST, "x", false},
+    {"Hashes|endswith: " DIGEST, "x", true},
+    {"Hashes|startswith: SHA256=01", "x", true},
+    {"Hashes|re: '^SHA256=[0-9a-f]{64}$'", "x", true},
+    {"Hashes: " DIGEST, "x", false},
+    {"Hashes|exists: true", "x", true},
+    {"Hashes|exists: true", "unhashed", false},
+    {"Hashes: null", "unhashed", true},
+    {"Hashes|contains: SHA256=", "unhashed", false},
+    {"hash: " DIGEST, "x", true},
+    {"process.hash.sha256: " DIGEST_UPPER, "x", true},
+    {"{Hashes|contains: SHA256=01, hash: " DIGEST "}", "x", true},
+    {"process.hash.sha256|contains: SHA256=", "x", false},
     /* keywords; a list of maps; all of a map */
     {"[hoa, xx]", "whoami", true},
     {"[yy, xx]", "whoami", false},
@@ -136,13 +159,15 @@ static const struct value_case cases[] = {
 };
 
 /* Fields beside the command line that the cases speak of. */
-static void set_more(xt_event *event, xt_arena *arena)
+static void set_more(xt_event *event, xt_arena *arena, const char *cmd)
 {
     static const char records[] = "\1\1\1\2op\0\13remove_rule";
     xt_path path = {.has_name = true, .name = XT_S("/opt/called")};
     xt_buf paths = XT_BUF_INIT;
 
     xt_event_set_num(event, XT_F_UID, 33);
+    if (strcmp(cmd, "unhashed") != 0)
+        xt_event_set_bytes(event, XT_F_HASH, XT_S(DIGEST));
     xt_event_set_bytes(event, XT_F_RECORDS, xt_slice_of(records, sizeof records - 1));
     xt_paths_put(&paths, &path, 1);
     xt_event_set_bytes(event, XT_F_PATHS, xt_arena_copy(arena, xt_buf_slice(&paths)));
@@ -163,7 +188,7 @@ static void test_values(void **state)
         set = load_good(text);
         xt_arena_init(&arena, 1u << 20);
         set_exec(&event, &arena, "/usr/bin/tool", cases[i].cmd);
-        set_more(&event, &arena);
+        set_more(&event, &arena, cases[i].cmd);
         if (count_matches(set, &event) != cases[i].matches)
             fail_msg("%s on \"%s\": expected %s", cases[i].item, cases[i].cmd, cases[i].matches ? "a match" : "none");
         xt_arena_fini(&arena);
