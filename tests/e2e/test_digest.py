@@ -26,13 +26,25 @@ def digest_of(path):
     return run("sha256sum", path).stdout.split()[0].decode()
 
 
+RULE = """title: A program that is known
+logsource: {product: linux, category: process_creation}
+detection:
+    known:
+        Hashes|contains: [MD5=00112233445566778899aabbccddeeff, SHA256=%s]
+    condition: known
+"""
+
+
 class Digest(Scene):
     def setUp(self):
         super().setUp()
         lock = audit_lock()
         lock.__enter__()
         self.addCleanup(lock.__exit__, None, None, None)
-        self.server = Server(self.folder)
+        rules = self.folder / "rules"
+        rules.mkdir()
+        (rules / "known_bad.yml").write_text(RULE % digest_of("/bin/true").upper())
+        self.server = Server(self.folder, "--rules", rules)
         self.agent = Agent(self.folder, self.server, "--hash", "sha256")
 
     def events(self, word, n=1):
@@ -60,6 +72,9 @@ class Digest(Scene):
             if "hash" in process:
                 self.assertEqual(process["hash"]["sha256"], digest_of(process["executable"]), process)
         self.assertIn(digest_of("/bin/true"), self.digests("digest-plain", 3))
+        # A rule that names it as Sigma does, for each exec of this file and no other.
+        fitting = {p["executable"] for p in (e["process"] for e in self.server.search("rule:known_bad"))}
+        self.assertEqual(fitting, {os.path.realpath("/bin/true")})
         # A script: the digest is of process.executable, the interpreter.
         script = self.folder / "script"
         script.write_text("#!/bin/sh\nexit 0\n")
