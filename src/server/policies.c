@@ -69,6 +69,22 @@ uint64_t xt_policies_generation(xt_policies *p)
     return atomic_load(&p->generation) + xt_hosts_group_changes(p->hosts) + atomic_load(&p->pki->generation);
 }
 
+xt_sample *xt_policies_sample(xt_policies *p, xt_slice host_id)
+{
+    xt_sample *sample = xt_map_find(&p->samples, host_id);
+    if (sample)
+        return sample;
+    sample = calloc(1, sizeof *sample);
+    if (!sample)
+        return NULL;
+    xt_text_copy(sample->host, sizeof sample->host, host_id); /* host_id may be of a copy that lives for a moment */
+    if (xt_map_put(&p->samples, xt_slice_str(sample->host), sample, NULL)) {
+        free(sample);
+        return NULL;
+    }
+    return sample;
+}
+
 /* ------------------------------------------------------------------------------------------------------ pauses */
 
 typedef struct rest {
@@ -245,6 +261,19 @@ static int put_message(xt_policies *p, const sent *s, xt_buf *out)
     return xt_buf_done(out);
 }
 
+/* What a host says by its number is of that version then. */
+static void note_order(xt_policies *p, xt_slice host_id, const wish *w, uint64_t serial)
+{
+    pthread_mutex_lock(&p->lock);
+    xt_sample *sample = xt_policies_sample(p, host_id);
+    if (sample) {
+        sample->serial = serial;
+        sample->group = xt_slice_hash(xt_slice_str(w->group));
+        sample->version = w->version;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
 static int order(xt_policies *p, xt_slice host_id, uint64_t *serial, wish *w, sent *s, xt_buf *out, xt_problem *problem)
 {
     int64_t now_ms = xt_clock_wall_ms(p->clock);
@@ -261,6 +290,8 @@ static int order(xt_policies *p, xt_slice host_id, uint64_t *serial, wish *w, se
         r = make_order(p, host_id, w, now_ms, s, problem);
     else if (anew)
         r = sign_anew(p, host_id, s, problem);
+    if (r == 0)
+        note_order(p, host_id, w, s->serial);
     if (r || (s->serial == *serial && !anew))
         return xt_error_fold(r);
     r = put_message(p, s, out);
@@ -287,9 +318,9 @@ int xt_policies_stated(xt_policies *p, xt_slice host_id, const xt_policy_state *
 {
     int r = 0;
     pthread_mutex_lock(&p->lock);
-    xt_wave_host *sample = xt_map_find(&p->samples, host_id);
+    xt_sample *sample = xt_policies_sample(p, host_id);
     if (sample)
-        sample->is_refused = state->outcome == XT_POLICY_REFUSED;
+        sample->refused = state->outcome == XT_POLICY_REFUSED ? state->serial : 0;
     xt_stated *s = xt_map_find(&p->stated, host_id), *made = s ? NULL : calloc(1, sizeof *made);
     if (made) {
         xt_text_copy(made->host, sizeof made->host, host_id);

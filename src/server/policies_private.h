@@ -20,9 +20,19 @@ struct xt_policies {
     atomic_uint_least64_t generation;
     atomic_bool is_used; /* false: nobody ever rolled out or paused anything, and no host needs to be looked up */
     pthread_mutex_t lock;
-    xt_map samples; /* host id -> xt_wave_host, never removed before free */
+    xt_map samples; /* host id -> xt_sample, never removed before free */
     xt_map stated;  /* host id -> xt_stated, what hosts said and is not written down yet */
 };
+
+typedef struct xt_sample {
+    char host[33]; /* the map's key */
+    xt_wave_host wave;
+    uint64_t serial, group, version; /* of the host's last order: its group's hash; 0: none known */
+    uint64_t refused;                /* the serial that it refused, 0: none */
+} xt_sample;
+
+/* Of that host; the caller has `lock`. NULL: no memory. */
+xt_sample *xt_policies_sample(xt_policies *p, xt_slice host_id);
 
 typedef struct xt_stated {
     char host[33]; /* the map's key */

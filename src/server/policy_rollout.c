@@ -159,19 +159,6 @@ int xt_rollout_choose(xt_policies *p, xt_rollout *r, xt_problem *problem)
 
 /* ------------------------------------------------------------------------------------------------- judging */
 
-static xt_wave_host *sample_of(xt_policies *p, const xt_host *host)
-{
-    xt_wave_host *sample = xt_map_find(&p->samples, xt_slice_str(host->id));
-    if (sample)
-        return sample;
-    sample = calloc(1, sizeof *sample);
-    if (sample && xt_map_put(&p->samples, xt_slice_str(host->id), sample, NULL)) {
-        free(sample);
-        return NULL;
-    }
-    return sample;
-}
-
 /* Of every host, whether a roll-out decides for it or not: what was before one begins is known then. */
 static int take_sample(void *context, const xt_host *host)
 {
@@ -179,11 +166,19 @@ static int take_sample(void *context, const xt_host *host)
     if (host->revoked || host->imported)
         return 0;
     pthread_mutex_lock(&w->p->lock);
-    xt_wave_host *sample = sample_of(w->p, host);
+    xt_sample *sample = xt_policies_sample(w->p, xt_slice_str(host->id));
     if (sample)
-        xt_wave_host_take(sample, host->lost + host->spool_dropped, host->cpu_us, host->coverage.beat_ms, w->now_ms);
+        xt_wave_host_take(&sample->wave, host->lost + host->spool_dropped, host->cpu_us, host->coverage.beat_ms,
+                          w->now_ms);
     pthread_mutex_unlock(&w->p->lock);
     return sample ? 0 : xt_error_origin(-ENOMEM);
+}
+
+/* This version, and not one that was before it. */
+static bool refuses(const xt_sample *sample, const xt_rollout *rollout)
+{
+    return sample->refused && sample->refused == sample->serial && sample->version == rollout->version &&
+           sample->group == xt_slice_hash(xt_slice_str(rollout->group));
 }
 
 static int judge_host(pass *w, const xt_host *host)
@@ -191,11 +186,13 @@ static int judge_host(pass *w, const xt_host *host)
     xt_slice id = xt_slice_str(host->id);
     bool has_policy = xt_rollout_version(w->rollout, id) == w->rollout->version;
     pthread_mutex_lock(&w->p->lock);
-    xt_wave_host *sample = xt_map_find(&w->p->samples, id);
+    xt_sample *known = xt_map_find(&w->p->samples, id);
+    xt_wave_host *sample = known ? &known->wave : NULL;
     if (sample && sample->is_known) {
         if (w->marks)
             xt_wave_host_mark(sample);
         xt_wave_host_give(sample, has_policy);
+        sample->is_refused = refuses(known, w->rollout);
         xt_wave_side_add(&w->sides[has_policy], sample);
     }
     pthread_mutex_unlock(&w->p->lock);

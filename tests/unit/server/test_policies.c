@@ -1,6 +1,8 @@
 /* Policies of forty simulated hosts: who has which version in which wave, what makes a roll-out halt by itself, orders and pauses. */
 #include "server_fixture.h"
 
+#include <sys/mman.h>
+
 #include "server/app_parts.h"
 #include "server/policies_private.h"
 #include "server/secret.h"
@@ -270,6 +272,63 @@ static void test_stated(void **state)
     fixture_close(h.f);
 }
 
+static void *turn_elsewhere(void *context)
+{
+    pass_time(context, 24, NULL);
+    return NULL;
+}
+
+/* On a stack of which nothing is left behind it. */
+static void turn_on_a_stack(house *h)
+{
+    enum { STACK_BYTES = 8 << 20 };
+    pthread_t thread;
+    pthread_attr_t attr;
+    char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(stack != MAP_FAILED);
+    pthread_attr_init(&attr);
+    assert_int_equal(pthread_attr_setstack(&attr, stack, STACK_BYTES), 0);
+    assert_int_equal(pthread_create(&thread, &attr, turn_elsewhere, h), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pthread_attr_destroy(&attr);
+    munmap(stack, STACK_BYTES);
+}
+
+/* All hosts that have an order answer it. */
+static void answer(house *h, uint64_t outcome)
+{
+    XT_CLEANUP(xt_buf_fini) xt_buf bytes = XT_BUF_INIT;
+    xt_policy_order order;
+    for (unsigned i = 0; i < N_HOSTS; i++) {
+        if (!order_of(h, i, &order, &bytes))
+            continue;
+        const xt_policy_state said = {.serial = order.serial, .outcome = outcome, .sentence = XT_S("why")};
+        assert_int_equal(xt_policies_stated(h->f->app->policies, xt_slice_str(h->ids[i]), &said), 0);
+    }
+}
+
+/* Hosts refuse within a second, and turns come every few: what was said before the turn counts in it. */
+static void test_halts_when_refused(void **state)
+{
+    house h = begin(state);
+    turn_on_a_stack(&h);
+    set(&h, "web", TEXT);
+    roll_out(&h, "web", "50,100", 600000);
+    answer(&h, XT_POLICY_REFUSED);
+    pass_time(&h, 1, NULL);
+    assert_string_equal(info_of(&h).state, "halted");
+    assert_non_null(strstr(info_of(&h).reason, "refuse"));
+    /* who refused that one and is away says nothing of the next */
+    set(&h, "web", TEXT "canary = 30\n");
+    roll_out(&h, "web", "50,100", 600000);
+    pass_time(&h, 1, NULL);
+    assert_string_equal(info_of(&h).state, "rolling");
+    answer(&h, XT_POLICY_APPLIED);
+    pass_time(&h, 1, NULL);
+    assert_string_equal(info_of(&h).state, "rolling");
+    fixture_close(h.f);
+}
+
 /* Somebody halts a roll-out while it is judged: what was read before does not overwrite that. */
 static void test_nobody_is_overwritten(void **state)
 {
@@ -330,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_orders_follow_the_ca, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_pauses, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_stated, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_halts_when_refused, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_nobody_is_overwritten, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_refused, fixture_setup, fixture_teardown),
     };
