@@ -7,6 +7,7 @@
 #include "base/timestamp.h"
 
 #define LOOK_EVERY_MS 5000
+#define STEP_MS       60000 /* between two looks: the clock was set, or this process stood still and heard nobody */
 
 typedef struct looking {
     xt_silence *silence;
@@ -29,7 +30,8 @@ void xt_silence_fini(xt_silence *silence)
 
 static bool is_silent(const looking *l, const xt_host *host)
 {
-    int64_t since_ms = host->last_seen_ms > l->silence->began_ms ? host->last_seen_ms : l->silence->began_ms;
+    int64_t seen_ms = host->last_seen_ms <= l->now_ms ? host->last_seen_ms : 0; /* by a clock that was set back since */
+    int64_t since_ms = seen_ms > l->silence->began_ms ? seen_ms : l->silence->began_ms;
     bool is_watched = host->coverage.first_ms && host->coverage.state != XT_BEAT_STOPPED && !host->revoked &&
                       !host->quarantined && !host->imported;
     return is_watched && l->now_ms - since_ms >= XT_SILENCE_MS;
@@ -78,6 +80,8 @@ int xt_silence_look(xt_silence *silence, xt_hosts *hosts, xt_notes *notes, int64
     looking l = {.silence = silence, .notes = notes, .now_ms = now_ms};
     if (now_ms >= silence->looked_ms && now_ms - silence->looked_ms < LOOK_EVERY_MS)
         return 0;
+    if (now_ms < silence->looked_ms || now_ms - silence->looked_ms > STEP_MS)
+        silence->began_ms = now_ms; /* all have the time again that they have when the server begins */
     silence->looked_ms = now_ms;
     return xt_error_trace(xt_hosts_list(hosts, look_at, &l));
 }

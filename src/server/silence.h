@@ -3,6 +3,7 @@
  *
  * Shape:     a host whose last heartbeat is XT_SILENCE_MS old, or which has not come since the server began that long ago, is an event
  *            `silent-host`, once until it is back. One whose agent said that it stops is not silent, nor is one that is refused.
+ *            When the clock was set, or the server stood still, time counts anew.
  * Threads:   one at a time.
  */
 #pragma once

@@ -210,6 +210,43 @@ static void beat(fixture *f, const char *id, uint64_t beat_state)
     xt_hosts_heartbeat(f->app->hosts, xt_slice_str(id), &m);
 }
 
+/* In steps as the keeper's. */
+static uint64_t silences_after(fixture *f, xt_silence *silence, int64_t ms)
+{
+    uint64_t n = 0;
+
+    for (int64_t step_ms; ms > 0; ms -= step_ms) {
+        step_ms = ms < 5000 ? ms : 5000;
+        atomic_fetch_add(&fixture_now, step_ms);
+        n = silences(f, silence);
+    }
+    return n;
+}
+
+/* Everybody's heartbeat is old by a clock that was set, and nobody fell silent; nor does such a clock hide who does. */
+static void a_clock_that_is_set_silences_nobody(void **state)
+{
+    fixture *f = *state;
+    char id[33];
+    xt_silence silence;
+
+    fixture_open(f);
+    char *token = new_token(f, 60000, 0);
+    xt_silence_init(&silence, atomic_load(&fixture_now));
+    assert_int_equal(enroll_with(f, token, id), 0);
+    beat(f, id, XT_BEAT_WATCHING);
+    assert_int_equal(silences_after(f, &silence, 5000), 0);
+    atomic_fetch_add(&fixture_now, 3600000);
+    assert_int_equal(silences(f, &silence), 0);
+    beat(f, id, XT_BEAT_WATCHING);
+    assert_int_equal(silences_after(f, &silence, XT_SILENCE_MS - 5000), 0);
+    atomic_fetch_add(&fixture_now, -7200000);
+    assert_int_equal(silences(f, &silence), 0);
+    assert_int_equal(silences_after(f, &silence, XT_SILENCE_MS + 5000), 1);
+    xt_silence_fini(&silence);
+    free(token);
+}
+
 static void a_silent_host_is_told_of_once(void **state)
 {
     fixture *f = *state;
@@ -220,24 +257,18 @@ static void a_silent_host_is_told_of_once(void **state)
     char *token = new_token(f, 60000, 0);
     xt_silence_init(&silence, atomic_load(&fixture_now));
     assert_int_equal(enroll_with(f, token, id), 0);
-    atomic_fetch_add(&fixture_now, XT_SILENCE_MS);
-    assert_int_equal(silences(f, &silence), 0); /* it never came */
+    assert_int_equal(silences_after(f, &silence, XT_SILENCE_MS), 0); /* it never came */
     beat(f, id, XT_BEAT_WATCHING);
-    atomic_fetch_add(&fixture_now, XT_SILENCE_MS - 1);
-    assert_int_equal(silences(f, &silence), 0);
-    atomic_fetch_add(&fixture_now, 5000);
-    assert_int_equal(silences(f, &silence), 1);
-    atomic_fetch_add(&fixture_now, XT_SILENCE_MS);
-    assert_int_equal(silences(f, &silence), 1);
+    assert_int_equal(silences_after(f, &silence, XT_SILENCE_MS - 5000), 0);
+    assert_int_equal(silences_after(f, &silence, 5000), 1);
+    assert_int_equal(silences_after(f, &silence, XT_SILENCE_MS), 1);
     beat(f, id, XT_BEAT_WATCHING);
     atomic_fetch_add(&fixture_now, 5000);
     assert_int_equal(silences(f, &silence), 1);
-    atomic_fetch_add(&fixture_now, XT_SILENCE_MS);
-    assert_int_equal(silences(f, &silence), 2); /* again, for it was back */
+    assert_int_equal(silences_after(f, &silence, XT_SILENCE_MS), 2); /* again, for it was back */
     beat(f, id, XT_BEAT_WATCHING);
     beat(f, id, XT_BEAT_STOPPED); /* it says so */
-    atomic_fetch_add(&fixture_now, 2 * XT_SILENCE_MS);
-    assert_int_equal(silences(f, &silence), 2);
+    assert_int_equal(silences_after(f, &silence, 2 * XT_SILENCE_MS), 2);
     beat(f, id, XT_BEAT_WATCHING);
     xt_silence_fini(&silence);
     atomic_fetch_add(&fixture_now, 2 * XT_SILENCE_MS);
@@ -415,6 +446,7 @@ int main(void)
         TEST(a_lost_ca_key_is_an_error),
         TEST(admin_token_is_admin),
         TEST(token_life),
+        TEST(a_clock_that_is_set_silences_nobody),
         TEST(a_silent_host_is_told_of_once),
         TEST(hosts_have_groups),
         TEST(unknown_token_and_wrong_secret),
