@@ -78,6 +78,23 @@ class Syslog(Scene):
     def lines(self):
         return self.log.read_bytes().splitlines()
 
+    def test_holes_in_serials(self):
+        """The documented query: nothing is missing of a host that sends all, and how much of one that does not."""
+        def stamp(line):
+            return int(re.search(rb"audit\([0-9.]+:([0-9]+)\)", line)[1])
+        lines = CAPTURES[0].read_bytes().splitlines()
+        serials = sorted({stamp(line) for line in lines if b"type=DAEMON_" not in line})
+        dropped = set(serials[10:13]) | {serials[40]}
+        kept = {b"whole": lines, b"holed": [line for line in lines if stamp(line) not in dropped]}
+        for host, its in kept.items():
+            self.send(b"".join(b"<13>1 2026-11-23T15:04:05.123Z %s audit - - - %s\n" % (host, line) for line in its))
+        for host, missing in (("whole", 0), ("holed", len(dropped))):
+            wanted = len({stamp(line) for line in kept[host.encode()]})
+            self.assertTrue(wait_for(lambda: len(self.stored(host)) >= wanted, 30, 0.2), host)
+            query = snippet("holes").strip().replace("web-1", host)
+            row = json.loads(exectrail("search", "--data", self.server.data, "--format", "ndjson", query).stdout)
+            self.assertEqual(row["last"] - row["first"] + 1 - row["n"], missing, row)
+
     def rsyslog(self, name, host, port, framing=None):
         """What runs it; None where it is not installed."""
         if not shutil.which("rsyslogd"):
