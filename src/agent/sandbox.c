@@ -1,5 +1,5 @@
 /*
- * How it works: three lists on top of a common one. The default is ENOSYS and not the end, for C libraries try newer calls
+ * How it works: a list for each role on top of a common one. The default is ENOSYS and not the end, for C libraries try newer calls
  * than those that are named here and know how to go on without; the kernel logs each one. Calls are allowed whole
  * where that can be, since the kernel then answers from a bitmap without running the filter; arguments are looked at
  * where they make the difference: which sockets, memory that can be executed, threads and not processes.
@@ -347,18 +347,28 @@ static int refuse_quietly(int call)
     return r;
 }
 
-/* A filter of its own, for of several the strictest counts: openat2 hides its flags in memory. */
+static int refuse_flags(scmp_filter_ctx ctx, uint32_t mask, uint32_t flags)
+{
+    const struct scmp_arg_cmp at = SCMP_CMP32(2, SCMP_CMP_MASKED_EQ, mask, flags);
+    const struct scmp_arg_cmp plain = SCMP_CMP32(1, SCMP_CMP_MASKED_EQ, mask, flags);
+    int r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EROFS), C(openat), 1, &at);
+    return r == 0 ? seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EROFS), C(open), 1, &plain) : r;
+}
+
+/*
+ * A filter of its own, for of several the strictest counts: openat2 hides its flags in memory. A file that is opened to be read is made
+ * and cut all the same where the flags say so.
+ */
 static int refuse_writing(void)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
     int r = ctx ? seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), C(openat2), 0) : -ENOMEM;
-    for (unsigned mode = O_WRONLY; r == 0 && mode <= O_RDWR; mode++) {
-        const struct scmp_arg_cmp at = SCMP_CMP32(2, SCMP_CMP_MASKED_EQ, O_ACCMODE, mode);
-        const struct scmp_arg_cmp plain = SCMP_CMP32(1, SCMP_CMP_MASKED_EQ, O_ACCMODE, mode);
-        r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EROFS), C(openat), 1, &at);
-        if (r == 0)
-            r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EROFS), C(open), 1, &plain);
-    }
+    for (uint32_t mode = O_WRONLY; r == 0 && mode <= O_ACCMODE; mode++)
+        r = refuse_flags(ctx, O_ACCMODE, mode);
+    if (r == 0)
+        r = refuse_flags(ctx, O_CREAT, O_CREAT);
+    if (r == 0)
+        r = refuse_flags(ctx, O_TRUNC, O_TRUNC);
     if (r == 0)
         r = seccomp_load(ctx);
     if (ctx)

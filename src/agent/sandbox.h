@@ -1,7 +1,7 @@
 /*
  * agent/sandbox - what each of the agent's processes may still ask of the kernel
  *
- * Shape:     three roles, three lists of system calls. What is not in its list is not done, says ENOSYS, and is a
+ * Shape:     four roles, four lists of system calls. What is not in its list is not done, says ENOSYS, and is a
  *            SECCOMP record of audit's; what only an intruder asks for (another program, another process's memory, a module)
  *            ends the process. Beside it: what may still be written to, and no core file.
  * Errors:    <0 errno. XT_SANDBOX_E_ABSENT: this kernel, this build or this unit does not let the process do that to

@@ -271,45 +271,45 @@ typedef struct
 try {
     const char *name;
     int (*act)(void);
-    int collector, shipper, helper;
+    int collector, shipper, helper, digester;
 }
 try;
 
 static const try tries[] = {
-    {"another program", act_execve, KILLED, KILLED, DONE},
-    {"a child with another program", act_spawn, REFUSED, REFUSED, DONE},
-    {"a process", act_fork, REFUSED, REFUSED, DONE},
-    {"to trace", act_ptrace, KILLED, KILLED, KILLED},
-    {"memory to execute", act_memory, REFUSED, REFUSED, DONE},
-    {"the network", act_inet, REFUSED, DONE, DONE},
-    {"local sockets", act_unix, REFUSED, REFUSED, DONE},
-    {"a pair of streams", act_stream_pair, REFUSED, REFUSED, DONE},
-    {"a pair of datagrams", act_datagram_pair, REFUSED, REFUSED, REFUSED},
-    {"audit's socket", act_netlink, DONE, REFUSED, REFUSED},
-    {"the kernel's routes", act_routes, REFUSED, REFUSED, DONE},
-    {"the firewall", act_firewall, REFUSED, REFUSED, REFUSED},
-    {"raw packets", act_packet, REFUSED, REFUSED, REFUSED},
-    {"a kernel module", act_module, KILLED, KILLED, KILLED},
-    {"a BPF program", act_bpf, KILLED, KILLED, KILLED},
-    {"an io_uring", act_ring, KILLED, KILLED, KILLED},
-    {"another user", act_setuid, REFUSED, REFUSED, REFUSED},
-    {"a look whether one lives", act_kill, DONE, REFUSED, REFUSED},
-    {"a signal to another", act_kill_other, REFUSED, REFUSED, REFUSED},
-    {"one to its thread", act_thread_kill_other, REFUSED, REFUSED, REFUSED},
-    {"one to oneself", act_abort, DONE, DONE, DONE},
-    {"limits of another", act_limits_other, REFUSED, REFUSED, REFUSED},
-    {"another's priority", act_priority, REFUSED, REFUSED, REFUSED},
-    {"another owner of a file", act_owner, REFUSED, REFUSED, REFUSED},
-    {"a process with namespaces", act_namespace, REFUSED, REFUSED, REFUSED},
-    {"namespaces", act_namespaces, KILLED, KILLED, KILLED},
-    {"another's memory", act_write_memory, KILLED, KILLED, KILLED},
-    {"another's files", act_take_file, KILLED, KILLED, KILLED},
-    {"to compare processes", act_compare, KILLED, KILLED, KILLED},
-    {"to mount", act_mount, KILLED, KILLED, KILLED},
-    {"to send one on", act_wake, DONE, DONE, REFUSED},
-    {"a thread", act_thread, DONE, REFUSED, DONE},
-    {"to read /proc", act_read_proc, DONE, DONE, DONE},
-    {"a call that nobody knows", act_unknown, REFUSED, REFUSED, REFUSED},
+    {"another program", act_execve, KILLED, KILLED, DONE, KILLED},
+    {"a child with another program", act_spawn, REFUSED, REFUSED, DONE, REFUSED},
+    {"a process", act_fork, REFUSED, REFUSED, DONE, REFUSED},
+    {"to trace", act_ptrace, KILLED, KILLED, KILLED, KILLED},
+    {"memory to execute", act_memory, REFUSED, REFUSED, DONE, REFUSED},
+    {"the network", act_inet, REFUSED, DONE, DONE, REFUSED},
+    {"local sockets", act_unix, REFUSED, REFUSED, DONE, REFUSED},
+    {"a pair of streams", act_stream_pair, REFUSED, REFUSED, DONE, REFUSED},
+    {"a pair of datagrams", act_datagram_pair, REFUSED, REFUSED, REFUSED, REFUSED},
+    {"audit's socket", act_netlink, DONE, REFUSED, REFUSED, REFUSED},
+    {"the kernel's routes", act_routes, REFUSED, REFUSED, DONE, REFUSED},
+    {"the firewall", act_firewall, REFUSED, REFUSED, REFUSED, REFUSED},
+    {"raw packets", act_packet, REFUSED, REFUSED, REFUSED, REFUSED},
+    {"a kernel module", act_module, KILLED, KILLED, KILLED, KILLED},
+    {"a BPF program", act_bpf, KILLED, KILLED, KILLED, KILLED},
+    {"an io_uring", act_ring, KILLED, KILLED, KILLED, KILLED},
+    {"another user", act_setuid, REFUSED, REFUSED, REFUSED, REFUSED},
+    {"a look whether one lives", act_kill, DONE, REFUSED, REFUSED, REFUSED},
+    {"a signal to another", act_kill_other, REFUSED, REFUSED, REFUSED, REFUSED},
+    {"one to its thread", act_thread_kill_other, REFUSED, REFUSED, REFUSED, REFUSED},
+    {"one to oneself", act_abort, DONE, DONE, DONE, DONE},
+    {"limits of another", act_limits_other, REFUSED, REFUSED, REFUSED, REFUSED},
+    {"another's priority", act_priority, REFUSED, REFUSED, REFUSED, REFUSED},
+    {"another owner of a file", act_owner, REFUSED, REFUSED, REFUSED, REFUSED},
+    {"a process with namespaces", act_namespace, REFUSED, REFUSED, REFUSED, REFUSED},
+    {"namespaces", act_namespaces, KILLED, KILLED, KILLED, KILLED},
+    {"another's memory", act_write_memory, KILLED, KILLED, KILLED, KILLED},
+    {"another's files", act_take_file, KILLED, KILLED, KILLED, KILLED},
+    {"to compare processes", act_compare, KILLED, KILLED, KILLED, KILLED},
+    {"to mount", act_mount, KILLED, KILLED, KILLED, KILLED},
+    {"to send one on", act_wake, DONE, DONE, REFUSED, REFUSED},
+    {"a thread", act_thread, DONE, REFUSED, DONE, REFUSED},
+    {"to read /proc", act_read_proc, DONE, DONE, DONE, DONE},
+    {"a call that nobody knows", act_unknown, REFUSED, REFUSED, REFUSED, REFUSED},
 };
 
 static void test_filters(void **state)
@@ -317,8 +317,8 @@ static void test_filters(void **state)
     unsigned n_wrong = 0;
     (void)state;
     for (size_t i = 0; i < XT_COUNT_OF(tries); i++) {
-        const int expected[] = {tries[i].collector, tries[i].shipper, tries[i].helper};
-        for (unsigned role = 0; role < 3; role++) {
+        const int expected[] = {tries[i].collector, tries[i].shipper, tries[i].helper, tries[i].digester};
+        for (unsigned role = 0; role < XT_COUNT_OF(expected); role++) {
             int got = in_role((xt_sandbox_role)role, tries[i].act);
             if (got == NO_WAY)
                 skip();
@@ -366,7 +366,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    static const char *const names[] = {"mine/file", "mine", "other", ""};
+    static const char *const names[] = {"mine/file", "mine/made", "mine", "other", ""};
     char path[80];
     for (size_t i = 0; i < XT_COUNT_OF(names); i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
@@ -452,6 +452,194 @@ static int mounts(void)
     if (r == 0 && (r = expect_only_mine()) == 0)
         return expect_no_way_out();
     return r < 0 ? 10 : r;
+}
+
+/* ---- the digester: it reads, and answers ---- */
+
+static int channel[2]; /* open before the filter is */
+
+static int open_as(const char *name, int flags)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+    return outcome(fd >= 0);
+}
+
+static int act_read(void)
+{
+    char path[80], byte;
+    snprintf(path, sizeof path, "%s/mine/file", folder);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    return outcome(fd >= 0 && pread(fd, &byte, 1, 0) == 1 && byte == 'x');
+}
+
+static int act_answer(void)
+{
+    return outcome(send(channel[1], "y", 1, MSG_NOSIGNAL) == 1);
+}
+
+static int act_open_write(void)
+{
+    return open_as("mine/file", O_WRONLY);
+}
+
+static int act_open_append(void)
+{
+    return open_as("mine/file", O_WRONLY | O_APPEND);
+}
+
+static int act_open_both(void)
+{
+    return open_as("mine/file", O_RDWR);
+}
+
+static int act_open_neither(void) /* the fourth mode, for ioctl: it asks for both rights */
+{
+    return open_as("mine/file", O_ACCMODE);
+}
+
+static int act_open_truncate(void) /* though it is opened to be read, Linux cuts it */
+{
+    return open_as("mine/file", O_RDONLY | O_TRUNC);
+}
+
+static int act_open_create(void)
+{
+    return open_as("mine/made", O_RDONLY | O_CREAT);
+}
+
+static int act_open_nameless(void)
+{
+    return open_as("mine", O_TMPFILE | O_RDWR);
+}
+
+static int act_old_open(void) /* C libraries take openat */
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/mine/file", folder);
+#ifdef SYS_open
+    for (int mode = O_WRONLY; mode <= O_ACCMODE; mode++)
+        if (syscall(SYS_open, path, mode, 0) >= 0)
+            return DONE;
+    return outcome(syscall(SYS_open, path, O_RDONLY | O_TRUNC, 0) >= 0 || syscall(SYS_creat, path, 0600) >= 0);
+#else
+    return REFUSED;
+#endif
+}
+
+static int act_new_open(void) /* its flags are not seen by a filter */
+{
+    char path[80];
+    const uint64_t how[3] = {O_WRONLY, 0, 0};
+    snprintf(path, sizeof path, "%s/mine/file", folder);
+    return outcome(syscall(SYS_openat2, AT_FDCWD, path, how, sizeof how) >= 0);
+}
+
+static int act_cut(void)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/mine/file", folder);
+    return outcome(truncate(path, 0) == 0);
+}
+
+static int act_remove(void)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/mine/file", folder);
+    return outcome(unlink(path) == 0);
+}
+
+static int act_rename(void)
+{
+    char path[80], to[80];
+    snprintf(path, sizeof path, "%s/mine/file", folder);
+    snprintf(to, sizeof to, "%s/mine/made", folder);
+    return outcome(rename(path, to) == 0 || link(path, to) == 0);
+}
+
+static int act_mode(void)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/mine/file", folder);
+    return outcome(chmod(path, 0777) == 0);
+}
+
+static int act_make_folder(void)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/mine/made", folder);
+    return outcome(mkdir(path, 0700) == 0);
+}
+
+static int act_connect(void) /* with a socket that it was given */
+{
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+    return outcome(connect(channel[1], &none, sizeof none) == 0 || errno != ENOSYS);
+}
+
+static int act_accept(void)
+{
+    return outcome(accept4(channel[1], NULL, NULL, 0) >= 0 || errno != ENOSYS);
+}
+
+static void expect_file(const char *path)
+{
+    char text[8];
+    struct stat st = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && fstat(fd, &st) == 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(read(fd, text, sizeof text), 1);
+    close(fd);
+}
+
+/* It is root here: nothing but the filter says no, and each of these is possible without. */
+static void test_digester(void **state)
+{
+    static const try more[] = {{.name = "to read", .act = act_read, .digester = DONE},
+                               {.name = "to answer", .act = act_answer, .digester = DONE},
+                               {.name = "to write", .act = act_open_write, .digester = REFUSED},
+                               {.name = "to append", .act = act_open_append, .digester = REFUSED},
+                               {.name = "to read and write", .act = act_open_both, .digester = REFUSED},
+                               {.name = "to do neither", .act = act_open_neither, .digester = REFUSED},
+                               {.name = "to cut while opening", .act = act_open_truncate, .digester = REFUSED},
+                               {.name = "to create", .act = act_open_create, .digester = REFUSED},
+                               {.name = "to create without a name", .act = act_open_nameless, .digester = REFUSED},
+                               {.name = "by open", .act = act_old_open, .digester = REFUSED},
+                               {.name = "by openat2", .act = act_new_open, .digester = REFUSED},
+                               {.name = "to cut", .act = act_cut, .digester = REFUSED},
+                               {.name = "to remove", .act = act_remove, .digester = REFUSED},
+                               {.name = "another name", .act = act_rename, .digester = REFUSED},
+                               {.name = "another mode", .act = act_mode, .digester = REFUSED},
+                               {.name = "a folder", .act = act_make_folder, .digester = REFUSED},
+                               {.name = "to connect", .act = act_connect, .digester = REFUSED},
+                               {.name = "to accept", .act = act_accept, .digester = REFUSED}};
+    unsigned n_wrong = 0;
+    char path[80], made[80], byte;
+    (void)state;
+    snprintf(path, sizeof path, "%s/mine/file", folder);
+    snprintf(made, sizeof made, "%s/mine/made", folder);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel), 0);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && write(fd, "x", 1) == 1);
+    close(fd);
+    for (size_t i = 0; i < XT_COUNT_OF(more); i++) {
+        int got = in_role(XT_SANDBOX_DIGESTER, more[i].act);
+        if (got == NO_WAY)
+            skip();
+        if (got != more[i].digester) {
+            print_error("%s: %d, expected %d\n", more[i].name, got, more[i].digester);
+            n_wrong++;
+        }
+    }
+    assert_int_equal(n_wrong, 0);
+    assert_int_equal(recv(channel[0], &byte, 1, MSG_DONTWAIT), 1);
+    expect_file(path);
+    assert_int_equal(access(made, F_OK), -1);
+    unlink(path);
+    close(channel[0]);
+    close(channel[1]);
 }
 
 static void expect_in_child(int (*act)(void))
@@ -592,8 +780,9 @@ static void test_notify(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_filters), cmocka_unit_test(test_beside),       cmocka_unit_test(test_landlock),
-        cmocka_unit_test(test_mounts),  cmocka_unit_test(test_capabilities), cmocka_unit_test(test_notify),
+        cmocka_unit_test(test_filters),  cmocka_unit_test(test_beside), cmocka_unit_test(test_digester),
+        cmocka_unit_test(test_landlock), cmocka_unit_test(test_mounts), cmocka_unit_test(test_capabilities),
+        cmocka_unit_test(test_notify),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
