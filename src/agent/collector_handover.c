@@ -1,8 +1,10 @@
 /*
- * How it works: the sockets are with the service manager from the beginning, so that a kill leaves them too; what came
- * meanwhile waits in them. An orderly end for a restart stops the receiver, decodes what it took, lets the shipper put
- * all of it into the spool, and leaves a note with what is neither here nor there: records whose event is not whole, events
- * that found no shipper. The next agent takes the note before the socket, so every record is read once.
+ * How it works: the sockets are with the service manager from the beginning, so
+ * that a kill leaves them too; what came meanwhile waits in them. An orderly
+ * end for a restart stops the receiver, decodes what it took, lets the shipper
+ * put all of it into the spool, and leaves a note with what is neither here nor
+ * there: records whose event is not whole, events that found no shipper. The
+ * next agent takes the note before the socket, so every record is read once.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -19,7 +21,8 @@ bool xt_collector_can_leave(const xt_collector *c)
     return c->settings->supervised && c->watching && c->watch.owned && c->decoder && c->kept_owner == c->watch.owner;
 }
 
-/* Of the agent before, and nobody here reads it: the kernel would fill it up. */
+/* Of the agent before, and nobody here reads it: the kernel would fill it up.
+ */
 static void forget_connector(xt_collector *c)
 {
     int *fd = &c->family.inherited.connector_fd;
@@ -30,7 +33,8 @@ static void forget_connector(xt_collector *c)
     xt_handover_drop_connector(&c->family.notify);
 }
 
-/* What the manager was not told (its socket is full) it is told at the next look. */
+/* What the manager was not told (its socket is full) it is told at the next
+ * look. */
 void xt_collector_keep(xt_collector *c)
 {
     const xt_notify *notify = &c->family.notify;
@@ -85,13 +89,15 @@ static int take_events(xt_collector *c, const xt_handover_note *note)
         return 0;
     xt_slice rest = note->events, bytes;
     xt_event event;
-    while (xt_event_batch_next(&rest, &bytes)) /* they were seen, though no shipper wrote that down */
+    int r = 0;
+    while (r == 0 && xt_event_batch_next(&rest, &bytes)) {
+        /* it was seen, though no shipper wrote that down */
         if (xt_event_decode(bytes, &event, NULL) == 0 && xt_event_has(&event, XT_F_SERIAL))
             xt_serial_count_see(&c->serials, (uint32_t)xt_event_num(&event, XT_F_SERIAL, 0));
-    xt_buf_put(&c->out, note->events);
-    c->n_out += note->n_events;
-    c->n_events += note->n_events;
-    return xt_collector_flush(c);
+        xt_buf_put_block(&c->out, bytes);
+        r = xt_collector_count(c);
+    }
+    return r == 0 ? xt_collector_flush(c) : r;
 }
 
 int xt_collector_adopt(xt_collector *c)
@@ -103,7 +109,8 @@ int xt_collector_adopt(xt_collector *c)
     if (c->settings->supervised)
         xt_handover_drop_note(&c->family.notify);
     if (c->watch.adopted)
-        c->serials.at_ms = xt_beat_now_ms(); /* what the agent before had not seen yet may still come */
+        c->serials.at_ms = xt_beat_now_ms(); /* what the agent before had not seen
+                                            yet may still come */
     if (!c->watch.adopted || !from->has_note)
         return 0;
     int r = resume(c, note);
@@ -130,7 +137,9 @@ bool xt_collector_adopted_put(const xt_collector *c, xt_buf *out)
         return false;
     xt_buf_printf(out, "; goes on with the audit socket of process %d", from->owner);
     if (!from->has_note) {
-        xt_buf_printf(out, ": the agent before was killed%s%s; what it held in memory is lost, what came since is here",
+        xt_buf_printf(out,
+                      ": the agent before was killed%s%s; what it held in memory "
+                      "is lost, what came since is here",
                       from->refused[0] ? " or left a note that is not read: " : "", from->refused);
         return true;
     }
@@ -161,7 +170,8 @@ static uint64_t reported(const xt_collector *c, const char *name)
     return xt_state_file_number(&report, name);
 }
 
-/* Events that the shipper did not take stand before those that it was not given. */
+/* Events that the shipper did not take stand before those that it was not
+ * given. */
 static void take_back(xt_collector *c)
 {
     xt_slice rest = xt_channel_unsent(&c->to_shipper);
@@ -174,6 +184,11 @@ static void take_back(xt_collector *c)
         xt_reader reader = xt_reader_of(frame.payload);
         c->n_out += xt_reader_varint(&reader);
         xt_buf_put(&events, xt_reader_bytes(&reader, xt_reader_left(&reader)));
+    }
+    /* room for a digest that has not come is none in the note */
+    if (c->digests && c->out.n > 0 && xt_digest_desk_fill(c->digests, 0, &c->out) < 0) {
+        xt_buf_reset(&c->out);
+        c->is_whole = false;
     }
     xt_buf_put(&events, xt_buf_slice(&c->out));
     xt_buf_fini(&c->out);

@@ -99,6 +99,14 @@ int xt_collector_flush(xt_collector *c)
     return r;
 }
 
+int xt_collector_count(xt_collector *c)
+{
+    if (c->n_out++ == 0)
+        c->out_ms = xt_clock_mono_ms(&xt_clock_system);
+    c->n_events++;
+    return c->out.n >= FLUSH_BYTES || c->n_out >= FLUSH_EVENTS ? xt_collector_flush(c) : 0;
+}
+
 int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *arena)
 {
     int r = xt_collector_context_put(c, event, arena);
@@ -108,12 +116,8 @@ int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *arena)
         r = xt_digest_desk_put(c->digests, event, &c->out);
     else
         xt_event_batch_put(&c->out, event);
-    if (c->n_out++ == 0)
-        c->out_ms = xt_clock_mono_ms(&xt_clock_system);
-    c->n_events++;
-    if (r == 0 && (c->out.n >= FLUSH_BYTES || c->n_out >= FLUSH_EVENTS))
-        r = xt_collector_flush(c);
-    return r;
+    int counted = xt_collector_count(c);
+    return r < 0 ? r : counted;
 }
 
 void xt_collector_say(xt_collector *c, const char *action, const char *format, ...)

@@ -135,6 +135,8 @@ XT_MUST_USE int xt_collector_emit(xt_collector *c, xt_event *event, xt_arena *ar
 /* An event of the agent's own making. */
 void xt_collector_say(xt_collector *c, const char *action, const char *format, ...) XT_PRINTF(3, 4);
 XT_MUST_USE int xt_collector_flush(xt_collector *c);
+/* An event was put behind the others in `out`: when they are many they are handed on. */
+XT_MUST_USE int xt_collector_count(xt_collector *c);
 /* A message to the shipper; nothing where there is none. Never waits. */
 XT_MUST_USE int xt_collector_send(xt_collector *c, xt_channel_type type, xt_slice payload);
 
