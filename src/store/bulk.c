@@ -354,17 +354,6 @@ static int file_end(xt_bulk *bulk, bulk_batch *batch, xt_problem *reterr_problem
     return r > 0 ? xt_error_origin(-EIO) : r;
 }
 
-/* What fails here is done when the store is opened. */
-static void file_name(xt_bulk *bulk)
-{
-    const xt_vfs *vfs = bulk->store->vfs;
-    char *path = xt_store_segment_path(bulk->store, bulk->id, ".xts");
-
-    if (path && vfs->rename(vfs, bulk->beside, path) == 0)
-        (void)vfs->sync_folder(vfs, bulk->store->segments_dir);
-    free(path);
-}
-
 int xt_bulk_commit(xt_bulk *bulk, xt_hash128 stream, uint64_t number, xt_slice host_id, uint64_t *ret_last_arrival,
                    xt_problem *reterr_problem)
 {
@@ -383,7 +372,8 @@ int xt_bulk_commit(xt_bulk *bulk, xt_hash128 stream, uint64_t number, xt_slice h
         pthread_mutex_unlock(&store->write_lock);
     }
     if (r == 0) {
-        file_name(bulk);
+        if (xt_store_name_file(store, bulk->id)) /* what fails here is done when the store is opened */
+            (void)store->vfs->sync_folder(store->vfs, store->segments_dir);
         *ret_last_arrival = xt_segment_info_get(batch.segment)->last_arrival;
     } else if (!tried) {
         file_remove(bulk);

@@ -263,11 +263,11 @@ static int merge_commit(const merge_job *job, xt_segment *merged, bool *ret_trie
 }
 
 /* The merged file gets its name; when that is sure, its inputs go. What fails here is done when the store is opened. */
-static void files_replace(const merge_job *job, const char *beside, const char *path)
+static void files_replace(const merge_job *job)
 {
     const xt_vfs *vfs = job->store->vfs;
 
-    if (vfs->rename(vfs, beside, path) < 0 || vfs->sync_folder(vfs, job->store->segments_dir) < 0)
+    if (!xt_store_name_file(job->store, job->id) || vfs->sync_folder(vfs, job->store->segments_dir) < 0)
         return;
     for (size_t i = 0; i < job->n; i++) {
         char *input = xt_store_segment_path(job->store, xt_segment_info_get(job->inputs[i])->id, ".xts");
@@ -313,7 +313,7 @@ static int merged_make(merge_job *job, const char *beside, xt_segment **ret, xt_
     return r > 0 ? xt_error_origin(-EIO) : r;
 }
 
-static int job_run_at(merge_job *job, const char *beside, const char *path, xt_problem *reterr_problem)
+static int job_run_at(merge_job *job, const char *beside, xt_problem *reterr_problem)
 {
     xt_store *store = job->store;
     xt_segment *merged = NULL;
@@ -326,7 +326,7 @@ static int job_run_at(merge_job *job, const char *beside, const char *path, xt_p
         pthread_mutex_unlock(&store->write_lock);
     }
     if (r == 0)
-        files_replace(job, beside, path);
+        files_replace(job);
     else if (!tried)
         store->vfs->unlink(store->vfs, beside);
     xt_segment_unref(merged);
@@ -340,10 +340,9 @@ static int job_run(merge_job *job, xt_problem *reterr_problem)
     pthread_mutex_lock(&store->write_lock);
     job->id = store->next_segment++;
     pthread_mutex_unlock(&store->write_lock);
-    char *path = xt_store_segment_path(store, job->id, ".xts"), *beside = xt_store_segment_path(store, job->id, ".tmp");
-    int r = path && beside ? job_run_at(job, beside, path, reterr_problem) : xt_error_origin(-ENOMEM);
+    char *beside = xt_store_segment_path(store, job->id, ".tmp");
+    int r = beside ? job_run_at(job, beside, reterr_problem) : xt_error_origin(-ENOMEM);
     free(beside);
-    free(path);
     return r;
 }
 

@@ -113,6 +113,11 @@ uint64_t xt_picture_open_rows(const xt_picture *picture);
 /* A commit that names the file of this id failed; one was done, so that those files mean nothing. Under write_lock. */
 void xt_store_commit_failed(xt_store *store, uint64_t id);
 void xt_store_commit_done(xt_store *store);
+/*
+ * After the commit: a file that was written beside gets its name, unless its segment was retired or replaced meanwhile. False: it does
+ * not have it for sure, so that what it stands for has to stay until the store is opened.
+ */
+bool xt_store_name_file(xt_store *store, uint64_t id);
 /* Merges once, if there is something to be merged: in the background slowly, and only what is worth it. */
 XT_MUST_USE int xt_store_merge(xt_store *store, bool in_background, bool *ret_done, xt_problem *reterr_problem);
 

@@ -190,13 +190,24 @@ static int commit_locked(xt_store *store, const xt_replaced *all, size_t n, cons
 
 /* ------------------------------------------------------------------------------------------------ files */
 
-/* False: the new file does not have its name for sure, so that the old one has to stay until the store is opened. */
-static bool kept_name(xt_store *store, const xt_segment *kept)
+static bool is_in_store(xt_store *store, uint64_t id)
 {
-    uint64_t id = xt_segment_info_get(kept)->id;
+    xt_picture *picture = xt_picture_take(store);
+    bool found = false;
+
+    for (size_t i = 0; i < picture->segments->n && !found; i++)
+        found = xt_segment_info_get(picture->segments->items[i])->id == id;
+    xt_picture_unref(picture);
+    return found;
+}
+
+bool xt_store_name_file(xt_store *store, uint64_t id)
+{
     char *beside = xt_store_segment_path(store, id, ".tmp"), *path = xt_store_segment_path(store, id, ".xts");
     bool named = beside && path && store->vfs->rename(store->vfs, beside, path) == 0;
 
+    if (named && !is_in_store(store, id)) /* who took it out looked for a file of that name too early */
+        store->vfs->unlink(store->vfs, path);
     free(beside);
     free(path);
     return named;
@@ -210,7 +221,7 @@ static void files_change(xt_store *store, xt_replaced *all, size_t n)
         if (!all[i].kept)
             continue;
         any = true;
-        named &= kept_name(store, all[i].kept);
+        named &= xt_store_name_file(store, xt_segment_info_get(all[i].kept)->id);
         all[i].kept = xt_segment_unref(all[i].kept);
     }
     if (!named || (any && store->vfs->sync_folder(store->vfs, store->segments_dir) < 0))
