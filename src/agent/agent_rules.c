@@ -95,7 +95,7 @@ static int print_rules(view *v, const xt_agent_settings *settings, xt_problem *p
     xt_watch_before before;
     int r = xt_rule_book_add_exec(&v->watch.book, problem);
     if (r == 0)
-        r = xt_rule_groups_add(&v->watch.book, xt_slice_str(settings->rules), problem);
+        r = xt_rule_groups_add(&v->watch.book, xt_slice_str(settings->rules), xt_rule_is_folder_now, problem);
     if (r == 0)
         add_policy(v, settings);
     (void)xt_audit_before_read(settings, &before, &v->added);

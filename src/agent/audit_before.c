@@ -74,7 +74,7 @@ static void rules_read(const xt_agent_settings *settings, xt_rule_book *rules)
         if (rule.n - sizeof head != head.buflen)
             break;
         xt_slice aligned = xt_arena_copy(&rules->arena, rule);
-        if (!aligned.p || xt_rule_book_add(rules, "", (const void *)aligned.p, aligned.n, NULL) != 0)
+        if (!aligned.p || xt_rule_book_add(rules, XT_RULE_BOOK_BEFORE, (const void *)aligned.p, aligned.n, NULL) != 0)
             break;
     }
     if (xt_reader_left(&reader) > 0 || reader.failed)

@@ -260,22 +260,37 @@ static void rule_delete(xt_watch *watch, const xt_rule_entry *entry)
     complain(r == XT_NETLINK_E_UNKNOWN ? 0 : r, &problem);
 }
 
-/* The rules of an agent that was killed: those that are wanted are ours, the others go. */
-static void take_over_rules(xt_watch *watch, const xt_rule_book *added)
+/*
+ * The rules of an agent that was killed are ours, and stay until it is known which are wanted: what is wanted is never away.
+ * What of them is gone is not loaded again, because the kernel looks a path up for it, which may hang.
+ */
+static int take_over_rules(xt_watch *watch, const xt_rule_book *added, xt_problem *reterr_problem)
 {
+    int r = 0;
+    for (size_t i = 0; r >= 0 && i < added->n; i++) {
+        const xt_rule_entry *theirs = &added->entries[i];
+        r = xt_rule_book_add(&watch->book, theirs->group, theirs->rule.data, theirs->rule.n_bytes, reterr_problem);
+        if (r > 0) /* there were more than a book holds: killed within a change, which has the rules before and after */
+            rule_delete(watch, theirs);
+    }
+    if (r >= 0)
+        r = xt_watch_rules(watch, reterr_problem);
+    if (r != 0)
+        return r;
+    xt_rule_book_drop_missing(&watch->book, XT_RULE_BOOK_BEFORE);
     for (size_t i = 0; i < added->n; i++) {
         const xt_rule_entry *theirs = &added->entries[i];
         xt_rule_entry *ours = xt_rule_book_find(&watch->book, theirs->rule.data, theirs->rule.n_bytes);
         if (ours)
             ours->added = true;
-        else
-            rule_delete(watch, theirs);
     }
+    return 0;
 }
 
 /* What to give back: what is there now, or, after a kill, what was there before the agent that was killed. */
 static int remember(xt_watch *watch, xt_problem *reterr_problem)
 {
+    int r = 0;
     xt_watch_before before = {
         .enabled = watch->status.enabled,
         .backlog_limit = watch->status.backlog_limit,
@@ -289,11 +304,12 @@ static int remember(xt_watch *watch, xt_problem *reterr_problem)
         watch->book.entries[i].added = !watch->book.entries[i].loaded;
     if (xt_audit_before_read(watch->settings, &killed, &added)) {
         before = killed;
-        take_over_rules(watch, &added);
+        r = take_over_rules(watch, &added, reterr_problem);
     }
     xt_rule_book_fini(&added);
     watch->before = before;
-    int r = xt_audit_before_write(watch->settings, &before, &watch->book, reterr_problem);
+    if (r == 0)
+        r = xt_audit_before_write(watch->settings, &before, &watch->book, reterr_problem);
     watch->changed = r == 0;
     return r;
 }
@@ -322,8 +338,7 @@ static int take_over(xt_watch *watch, xt_problem *reterr_problem)
     return r != 0 ? r : xt_watch_status(watch, reterr_problem);
 }
 
-static int begin(xt_watch *watch, const xt_rule_book *groups, int adopt_fd, pid_t adopt_owner,
-                 xt_problem *reterr_problem)
+static int begin(xt_watch *watch, int adopt_fd, pid_t adopt_owner, xt_problem *reterr_problem)
 {
     int r = xt_netlink_open(&watch->control, reterr_problem);
     if (r == 0)
@@ -331,8 +346,6 @@ static int begin(xt_watch *watch, const xt_rule_book *groups, int adopt_fd, pid_
     if (r != 0)
         return refused(r);
     r = xt_rule_book_add_exec(&watch->book, reterr_problem);
-    if (r == 0)
-        r = xt_rule_book_add_book(&watch->book, groups, reterr_problem);
     if (r == 0)
         r = xt_watch_rules(watch, reterr_problem);
     if (r == 0)
@@ -342,8 +355,8 @@ static int begin(xt_watch *watch, const xt_rule_book *groups, int adopt_fd, pid_
     return r == 0 ? take_over(watch, reterr_problem) : r;
 }
 
-int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups, int adopt_fd, pid_t adopt_owner,
-                  xt_watch *ret, xt_problem *reterr_problem)
+int xt_watch_open(const xt_agent_settings *settings, int adopt_fd, pid_t adopt_owner, xt_watch *ret,
+                  xt_problem *reterr_problem)
 {
     *ret = (xt_watch){.settings = settings, .limits = xt_protect_limits_get(settings->protect)};
     xt_rule_book_init(&ret->book);
@@ -351,7 +364,7 @@ int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups,
         ret->mode = XT_WATCH_TEXT; /* text from anywhere: the kernel here is none of its business */
         return 0;
     }
-    int r = begin(ret, groups, adopt_fd, adopt_owner, reterr_problem);
+    int r = begin(ret, adopt_fd, adopt_owner, reterr_problem);
     if (r != 0) {
         xt_watch_restore(ret);
         xt_watch_close(ret);

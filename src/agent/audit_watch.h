@@ -61,12 +61,12 @@ typedef struct xt_watch {
 /* Can the kernel be asked at all? Nothing is changed. */
 XT_MUST_USE int xt_watch_probe(xt_problem *reterr_problem);
 /*
- * groups: the optional rules, may be NULL; one that the kernel refuses is named in the log and left out.
+ * Loads the exec rules; optional rules that an agent before this one left stay, until a change says what is wanted.
  * adopt_fd: the audit socket of an agent before this one, which adopt_owner told the kernel of, or -1. It is taken as the own one
  * when the kernel still says so; watch->adopted tells.
  */
-XT_MUST_USE int xt_watch_open(const xt_agent_settings *settings, const xt_rule_book *groups, int adopt_fd,
-                              pid_t adopt_owner, xt_watch *ret, xt_problem *reterr_problem);
+XT_MUST_USE int xt_watch_open(const xt_agent_settings *settings, int adopt_fd, pid_t adopt_owner, xt_watch *ret,
+                              xt_problem *reterr_problem);
 /* Whether the kernel's status, as last read, says that the records come here. */
 bool xt_watch_is_owner(const xt_watch *watch);
 /*

@@ -424,12 +424,9 @@ static int send_ready(xt_collector *c)
 static int begin(xt_collector *c, xt_problem *problem)
 {
     xt_handover *from = &c->family.inherited;
-    xt_rule_book groups;
-    xt_rule_book_init(&groups);
-    int r = xt_collector_policy_open(c, &groups, problem);
+    int r = xt_collector_policy_open(c, problem);
     if (r == 0)
-        r = xt_watch_open(c->settings, &groups, from->audit_fd, from->owner, &c->watch, problem);
-    xt_rule_book_fini(&groups);
+        r = xt_watch_open(c->settings, from->audit_fd, from->owner, &c->watch, problem);
     if (r != 0)
         return r;
     c->watching = true;
@@ -473,6 +470,7 @@ static int begin(xt_collector *c, xt_problem *problem)
         xt_collector_policy_begin(c);
         c->owes_ready = xt_notify_say(&c->family.notify, "READY=1") < 0;
         xt_collector_beat(c);
+        r = xt_collector_policy_groups(c, problem);
         xt_memory_trim();
     }
     if (r < 0)

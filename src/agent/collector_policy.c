@@ -51,9 +51,10 @@ static unsigned allowed(const xt_collector *c)
 }
 
 /* The optional rules: the host's own, and the policy's where it lets it. */
-static int make_groups(xt_collector *c, const xt_policy *policy, xt_rule_book *out, xt_problem *problem)
+static int make_groups(xt_collector *c, const xt_policy *policy, xt_rule_is_folder is_folder, xt_rule_book *out,
+                       xt_problem *problem)
 {
-    int r = xt_rule_groups_add(out, xt_slice_str(c->base_settings->rules), problem);
+    int r = xt_rule_groups_add(out, xt_slice_str(c->base_settings->rules), is_folder, problem);
     for (size_t i = 0; r == 0 && (allowed(c) & XT_POLICY_RULES) && i < policy->n_groups; i++) {
         const xt_policy_group *group = &policy->groups[i];
         char name[40];
@@ -173,7 +174,7 @@ static int apply(xt_collector *c, const xt_policy_order *order, bool paused, boo
     if (r != 0)
         return r;
     xt_rule_book_init(&groups);
-    r = paused ? 0 : make_groups(c, &policy, &groups, problem);
+    r = paused ? 0 : make_groups(c, &policy, xt_rule_is_folder_now, &groups, problem);
     if (r == 0 && paused)
         excuse(c);
     if (r == 0 && c->watch.mode != XT_WATCH_TEXT)
@@ -321,29 +322,63 @@ void xt_collector_trust_take(xt_collector *c, xt_slice payload)
 
 /* ---------------------------------------------------------------------------------------------- start, turns */
 
-int xt_collector_policy_open(xt_collector *c, xt_rule_book *groups, xt_problem *problem)
+/* The policy that stands in the state folder; nothing where it cannot be read any more, which the log says. */
+static void stored_policy(xt_collector *c, xt_rule_is_folder is_folder, xt_arena *arena, xt_policy *ret)
 {
-    xt_policy policy = {0};
     xt_problem wrong = XT_PROBLEM_INIT;
-    xt_arena arena;
     char source[128];
+    const xt_policy_order *order = &c->policy.store.order;
+    *ret = (xt_policy){0};
+    if (!xt_policy_store_has_order(&c->policy.store) || !allowed(c) ||
+        xt_policy_parse(order->text, source_of(order, source), is_folder, arena, ret, &wrong) == 0)
+        return;
+    xt_log_problem(XT_LOG_WARN, &wrong);
+    *ret = (xt_policy){0};
+}
+
+/* Mistakes in the rules are found before audit is changed; which of their paths are folders is asked later. */
+int xt_collector_policy_open(xt_collector *c, xt_problem *problem)
+{
+    xt_policy policy;
+    xt_rule_book groups;
+    xt_arena arena;
     const xt_policy_time now = now_of(c);
     if (c->family.shipper_fd >= 0)
         xt_policy_store_open(&c->policy.store, c->base_settings->state, c->base_settings->token, c->host_id, &now);
-    const xt_policy_order *order = &c->policy.store.order;
     xt_arena_init(&arena, POLICY_ARENA_BYTES);
+    xt_rule_book_init(&groups);
+    stored_policy(c, NULL, &arena, &policy);
     if (xt_policy_store_has_order(&c->policy.store) && allowed(c)) {
-        if (xt_policy_parse(order->text, source_of(order, source), xt_rule_is_folder_now, &arena, &policy, &wrong) !=
-            0) {
-            xt_log_problem(XT_LOG_WARN, &wrong);
-            policy = (xt_policy){0};
-        }
         c->policy.pinned = policy.has & ~allowed(c);
-        c->policy.serial = order->serial;
+        c->policy.serial = c->policy.store.order.serial;
         c->policy.outcome = c->policy.pinned ? XT_POLICY_PINNED : XT_POLICY_APPLIED;
         lay_over(c, &policy);
     }
-    int r = make_groups(c, &policy, groups, problem);
+    int r = make_groups(c, &policy, NULL, &groups, problem);
+    xt_rule_book_fini(&groups);
+    xt_arena_fini(&arena);
+    return r;
+}
+
+/* Where audit is locked no rule can be changed; after a pause they come with the exec rules. */
+int xt_collector_policy_groups(xt_collector *c, xt_problem *problem)
+{
+    xt_policy policy;
+    xt_rule_book groups;
+    xt_arena arena;
+    if (!c->watch.changed || xt_watch_is_paused(&c->watch))
+        return 0;
+    xt_arena_init(&arena, POLICY_ARENA_BYTES);
+    xt_rule_book_init(&groups);
+    stored_policy(c, xt_rule_is_folder_now, &arena, &policy);
+    int r = make_groups(c, &policy, xt_rule_is_folder_now, &groups, problem);
+    if (r == 0)
+        r = xt_watch_change(&c->watch, &groups, false, false, problem);
+    if (r == 0) {
+        put_protect(c);
+        xt_collector_beat_soon(c);
+    }
+    xt_rule_book_fini(&groups);
     xt_arena_fini(&arena);
     return r;
 }

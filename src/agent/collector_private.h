@@ -168,10 +168,12 @@ XT_MUST_USE int xt_collector_context_put(xt_collector *c, xt_event *event, xt_ar
 void xt_collector_context_save(xt_collector *c);
 void xt_collector_context_close(xt_collector *c);
 /*
- * collector_policy.c: what the server wants of this host. open: the optional rules, before the watch; begin: after it; policy_take,
- * trust_take: a message from the shipper; turn: a pause may be over.
+ * collector_policy.c: what the server wants of this host. open: before the watch, no path of a rule is looked at; begin: after it;
+ * groups: the optional rules, when all else goes (their paths may be on a file system that hangs); policy_take, trust_take: a message
+ * from the shipper; turn: a pause may be over.
  */
-XT_MUST_USE int xt_collector_policy_open(xt_collector *c, xt_rule_book *groups, xt_problem *problem);
+XT_MUST_USE int xt_collector_policy_open(xt_collector *c, xt_problem *problem);
+XT_MUST_USE int xt_collector_policy_groups(xt_collector *c, xt_problem *problem);
 void xt_collector_policy_begin(xt_collector *c);
 void xt_collector_policy_take(xt_collector *c, xt_slice payload);
 void xt_collector_trust_take(xt_collector *c, xt_slice payload);

@@ -101,6 +101,15 @@ xt_rule_entry *xt_rule_book_find(const xt_rule_book *book, const struct audit_ru
     return NULL;
 }
 
+void xt_rule_book_drop_missing(xt_rule_book *book, const char *group)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < book->n; i++)
+        if (book->entries[i].loaded || strcmp(book->entries[i].group, group) != 0)
+            book->entries[n++] = book->entries[i];
+    book->n = n;
+}
+
 bool xt_rule_book_has_exec(const xt_rule_book *book)
 {
     size_t n = 0;

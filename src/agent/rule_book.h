@@ -1,8 +1,8 @@
 /*
  * agent/rule_book - the audit rules that the agent wants, and which of them are in the kernel
  *
- * Shape:     a list in the order of their loading: the exec rules first, then the rules of optional groups. Entries never move
- *            while the book lives.
+ * Shape:     a list in the order of their loading: the exec rules first, then the rules of optional groups. Entries do not move
+ *            while the book lives, but for drop_missing.
  * Errors:    <0 errno; XT_RULE_BOOK_E_FULL with a problem.
  * Ownership: rules and names are copied into the book's arena.
  * Threads:   one at a time.
@@ -12,8 +12,9 @@
 #include "audit/rule.h"
 #include "base/problem.h"
 
-#define XT_RULE_BOOK_MAX  512
-#define XT_RULE_BOOK_EXEC "exec" /* the group of the rules that the agent is for: always there, never given up */
+#define XT_RULE_BOOK_MAX    512
+#define XT_RULE_BOOK_BEFORE ""     /* the group of rules that an agent before this one loaded */
+#define XT_RULE_BOOK_EXEC   "exec" /* the group of the rules that the agent is for: always there, never given up */
 
 enum {
     XT_RULE_BOOK_E_FULL = 1,
@@ -44,5 +45,7 @@ XT_MUST_USE int xt_rule_book_add_book(xt_rule_book *book, const xt_rule_book *ot
 XT_MUST_USE int xt_rule_book_add_exec(xt_rule_book *book, xt_problem *reterr_problem);
 /* NULL: it has no such rule. */
 xt_rule_entry *xt_rule_book_find(const xt_rule_book *book, const struct audit_rule_data *rule, size_t n_bytes);
+/* Takes out those of that group that are not loaded. Entries move, this once. */
+void xt_rule_book_drop_missing(xt_rule_book *book, const char *group);
 /* True when the exec rules are loaded, all of them. */
 bool xt_rule_book_has_exec(const xt_rule_book *book);

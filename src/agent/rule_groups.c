@@ -16,14 +16,14 @@ static int add_all(xt_rule_book *book, const char *name, const xt_rule_group *gr
 }
 
 int xt_rule_groups_add_text(xt_rule_book *book, xt_slice name, xt_slice text, const char *source, uint64_t first_line,
-                            xt_problem *reterr_problem)
+                            xt_rule_is_folder is_folder, xt_problem *reterr_problem)
 {
     char z[64];
     xt_buf out = XT_BUF_ON(z);
     xt_rule_group group;
     xt_arena arena;
     xt_arena_init(&arena, MAX_GROUP_BYTES);
-    int r = xt_rule_group_parse(text, source, first_line, xt_rule_is_folder_now, &arena, &group, reterr_problem);
+    int r = xt_rule_group_parse(text, source, first_line, is_folder, &arena, &group, reterr_problem);
     if (r == 0) {
         xt_buf_put(&out, xt_slice_head(group.name.n > 0 && name.n == 0 ? group.name : name, sizeof z - 1));
         z[out.n] = '\0';
@@ -61,7 +61,7 @@ static xt_slice name_of(xt_slice path)
     return dot > 0 ? xt_slice_head(last, (size_t)dot) : last;
 }
 
-static int add_file(xt_rule_book *book, xt_slice name, xt_problem *reterr_problem)
+static int add_file(xt_rule_book *book, xt_slice name, xt_rule_is_folder is_folder, xt_problem *reterr_problem)
 {
     XT_CLEANUP(xt_buf_fini) xt_buf text = XT_BUF_INIT;
     char path[4096];
@@ -75,10 +75,10 @@ static int add_file(xt_rule_book *book, xt_slice name, xt_problem *reterr_proble
         xt_problem_set(reterr_problem, "the rules cannot be read: %s", strerror(-r));
         return XT_RULE_E_INVALID;
     }
-    return xt_rule_groups_add_text(book, name_of(name), xt_buf_slice(&text), path, 1, reterr_problem);
+    return xt_rule_groups_add_text(book, name_of(name), xt_buf_slice(&text), path, 1, is_folder, reterr_problem);
 }
 
-int xt_rule_groups_add(xt_rule_book *book, xt_slice names, xt_problem *reterr_problem)
+int xt_rule_groups_add(xt_rule_book *book, xt_slice names, xt_rule_is_folder is_folder, xt_problem *reterr_problem)
 {
     xt_slice name;
     int r = 0;
@@ -88,9 +88,9 @@ int xt_rule_groups_add(xt_rule_book *book, xt_slice names, xt_problem *reterr_pr
         if (name.n == 0 || xt_slice_eq(name, XT_S(XT_RULE_BOOK_EXEC)))
             continue;
         if (xt_slice_starts(name, XT_S("/")))
-            r = add_file(book, name, reterr_problem);
+            r = add_file(book, name, is_folder, reterr_problem);
         else if (text.p)
-            r = xt_rule_groups_add_text(book, name, text, "built in", 1, reterr_problem);
+            r = xt_rule_groups_add_text(book, name, text, "built in", 1, is_folder, reterr_problem);
         else
             r = unknown(name, reterr_problem);
     }

@@ -1,4 +1,6 @@
 """Optional groups of rules, policies from the server, pauses: real agent, real kernel."""
+import contextlib
+import ctypes
 import json
 import os
 import subprocess
@@ -40,7 +42,7 @@ class Groups(PolicyScene):
         self.addCleanup(run, "auditctl", "-D")
         before = self.loaded()
         agent = self.agent()
-        self.assertIn("-k uploads", self.loaded())
+        self.assertTrue(wait_for(lambda: "-k uploads" in self.loaded(), 20, 0.1), self.loaded())
         self.assertIn("init_module", self.loaded())
         self.touch("one")
         event = self.found("key:uploads")[0]
@@ -60,6 +62,13 @@ class Groups(PolicyScene):
         self.assertTrue(any(line.startswith("extra ") and "io-uring" in line for line in lines), lines)
         self.assertTrue(any(line.startswith("other ") and "of-others" in line for line in lines), lines)
         self.assertNotIn("set back", agent.process.text(), "what is not there is no drift")
+        # killed, and started with the same groups: what is loaded stays so
+        agent.kill()
+        agent.start()
+        self.assertTrue(wait_for(lambda: "rules_hash=" in (agent.state / "status").read_text(), 20, 0.2))
+        run("/bin/true", "after-the-kill")
+        self.assertTrue(self.found("args:after-the-kill"))
+        self.assertEqual([e for e in self.server.search("action:changed-audit-configuration") if "remove_rule" in str(e)], [])
         # killed, and started with fewer groups: what it added is known again, and what is wanted no more goes
         agent.kill()
         self.assertIn("-k uploads", self.loaded())
@@ -68,6 +77,38 @@ class Groups(PolicyScene):
         self.assertTrue(wait_for(lambda: "-k uploads" not in self.loaded() and "kexec" in self.loaded(), 20, 0.2), self.loaded())
         self.assertEqual(agent.stop(), 0)
         self.assertEqual(self.loaded(), before, "rules of others stay, ours are gone")
+
+    def test_a_file_system_that_hangs_does_not_delay_the_exec_rules(self):
+        """FUSE without anybody who answers: whoever asks for a path there waits until the descriptor is closed."""
+        if not os.path.exists("/dev/fuse"):
+            self.skipTest("no /dev/fuse")
+        slow = self.folder / "slow"
+        slow.mkdir()
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.assertEqual(libc.unshare(0x20000), 0)  # CLONE_NEWNS: nobody else on this machine sees it
+        self.assertEqual(libc.mount(b"none", b"/", None, 0x44000, None), 0, "private")
+        fuse = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+        if libc.mount(b"none", str(slow).encode(), b"fuse", 0, f"fd={fuse},rootmode=40000,user_id=0,group_id=0".encode()) != 0:
+            os.close(fuse)
+            self.skipTest(f"FUSE cannot be mounted: {os.strerror(ctypes.get_errno())}")
+        answer = contextlib.ExitStack()
+        answer.callback(os.close, fuse)
+        self.addCleanup(libc.umount2, str(slow).encode(), 2)
+        self.addCleanup(answer.close)
+        group = self.folder / "slow.rules"
+        group.write_text(f"# name: slow\n# reason: a test\n# cost: nothing\n-w {slow}/folder -p wa -k slow\n-w {self.watched} -p wa -k uploads\n")
+        agent = Agent(self.folder, self.server, "--rules", group, start=False)
+        agent.start(wait=False)
+        try:
+            self.assertTrue(wait_for(lambda: "key=exectrail" in self.loaded(), 20, 0.1), "the exec rules are loaded")
+            self.assertTrue(wait_for(lambda: "watching as" in agent.process.text(), 20, 0.1), agent.process.text())
+            run("/bin/true", "while-it-hangs")
+            self.assertNotIn("uploads", self.loaded())
+        finally:
+            answer.close()
+        self.assertTrue(self.found("args:while-it-hangs"), agent.process.text())
+        self.assertTrue(wait_for(lambda: "-k uploads" in self.loaded(), 20, 0.1), self.loaded())
+        self.assertEqual(agent.stop(), 0)
 
     def test_bad_groups_are_refused_with_their_place(self):
         group = self.folder / "bad.rules"
