@@ -104,9 +104,11 @@ static void on_end(xt_shipper *s)
 /* What waits is the next agent's. */
 static void on_leave(xt_shipper *s)
 {
+    const xt_spool_loss none = {0};
     xt_shipper_flood_put(s, true);
     xt_shipper_pack_flush(s);
-    xt_shipper_stop(s, s->n_unspooled > 0 || s->n_packed > 0); /* or the disk does not take them */
+    bool is_untold = memcmp(&s->unspooled, &none, sizeof none) != 0;
+    xt_shipper_stop(s, is_untold || s->n_packed > 0); /* the disk does not take them */
 }
 
 static void on_resume(xt_shipper *s, xt_slice payload)
