@@ -27,7 +27,7 @@ typedef enum xt_channel_type {
     XT_CHANNEL_RESUME = 41, /* u64 run, from_ms, at_ms: the heartbeats of the agent before go on (agent/beat_book) */
     /* shipper to collector */
     XT_CHANNEL_IDENTITY = 48, /* the host id: the host is enrolled */
-    XT_CHANNEL_REPORT = 49,   /* lines of name=value for STATE/status */
+    XT_CHANNEL_REPORT = 49,   /* lines of name=value for STATE/status: agent/shipper_words */
     XT_CHANNEL_POLICY = 50,   /* a POLICY message as the server sent it; one at a time is unanswered */
     XT_CHANNEL_TRUST = 51,    /* a TRUST message as the server sent it; after READY those that came since its `trust` */
 } xt_channel_type;

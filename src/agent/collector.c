@@ -19,27 +19,27 @@
 #include "agent/collector_private.h"
 #include "agent/memory_trim.h"
 #include "agent/own_event.h"
+#include "agent/shipper_words.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "wire/message.h"
 
-#define HOLD_BYTES       ((size_t)4 << 20) /* that wait for the shipper; then records are not read any more */
-#define FLUSH_MS         100               /* events are handed on when they are this old; */
-#define FLUSH_BUSY       50                /* where these many have come by then, a busy host's cost less */
-#define FLUSH_BUSY_MS    400               /* in larger groups */
-#define TICK_MS          100               /* while groups may be open */
-#define TURN_MS          50                /* apart are turns for the witness alone */
-#define BUSY_TURN_MS     150               /* and without the ring, while it is woken often anyway */
-#define OPEN_MS          3000              /* how long after the last record that may be */
-#define MEMORY_BYTES     ((size_t)24 << 20)
-#define MAX_PROCESSES    16384
-#define END_WAIT_MS      8000
-#define MAX_REPORT_BYTES 4096                                              /* of the shipper, for STATE/status */
-#define MAX_MESSAGE      (XT_POLICY_MESSAGE_BYTES + XT_FRAME_HEADER_BYTES) /* of the shipper: there is no longer one */
-#define MAX_LAST_READS   32
-#define READY_MS         3000 /* how long the service manager waits for an enrolment */
-#define BEAT_SOON_MS     500
-#define STALL_MS         3000 /* that a turn comes too late, and the agent stood still */
+#define HOLD_BYTES     ((size_t)4 << 20) /* that wait for the shipper; then records are not read any more */
+#define FLUSH_MS       100               /* events are handed on when they are this old; */
+#define FLUSH_BUSY     50                /* where these many have come by then, a busy host's cost less */
+#define FLUSH_BUSY_MS  400               /* in larger groups */
+#define TICK_MS        100               /* while groups may be open */
+#define TURN_MS        50                /* apart are turns for the witness alone */
+#define BUSY_TURN_MS   150               /* and without the ring, while it is woken often anyway */
+#define OPEN_MS        3000              /* how long after the last record that may be */
+#define MEMORY_BYTES   ((size_t)24 << 20)
+#define MAX_PROCESSES  16384
+#define END_WAIT_MS    8000
+#define MAX_MESSAGE    (XT_POLICY_MESSAGE_BYTES + XT_FRAME_HEADER_BYTES) /* of the shipper: there is no longer one */
+#define MAX_LAST_READS 32
+#define READY_MS       3000 /* how long the service manager waits for an enrolment */
+#define BEAT_SOON_MS   500
+#define STALL_MS       3000 /* that a turn comes too late, and the agent stood still */
 
 /* What was tried in vain changes nothing that a heartbeat could show. */
 static void note_refused(xt_collector *c, const xt_event *event)
@@ -132,7 +132,7 @@ static void on_message(xt_collector *c, const xt_frame *frame)
         xt_hash128_format(id, c->host_id);
     } else if ((int)frame->type == XT_CHANNEL_REPORT) {
         xt_buf_reset(&c->report);
-        xt_buf_put(&c->report, xt_slice_head(frame->payload, MAX_REPORT_BYTES));
+        xt_shipper_words_take(frame->payload, &c->report);
         xt_collector_reported(c);
     } else if ((int)frame->type == XT_CHANNEL_POLICY) {
         xt_collector_policy_take(c, frame->payload);

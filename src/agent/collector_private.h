@@ -90,7 +90,7 @@ struct xt_collector {
     char completeness[240];                     /* of the last heartbeat, where it is not the mode's */
     char host_id[33];
     xt_buf in;               /* from the shipper */
-    xt_buf report;           /* its last one */
+    xt_buf report;           /* what was taken of its last one */
     xt_buf out;              /* events to the shipper, or to be written as JSON */
     xt_digest_desk *digests; /* NULL: none are taken */
     xt_channel_queue to_shipper;

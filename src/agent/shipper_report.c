@@ -1,8 +1,8 @@
 /*
  * How it works: every two seconds it is looked at what nobody tells: whether the collector was stopped, the spool's
- * folder is still there, the server answers; a connection on which nothing is answered for too long is made anew. What
- * the disk did not take is tried again then. A report goes to the collector, which writes STATE/status; one that has
- * no room in the channel is left out.
+ * folder is still there, the server answers; a connection on which nothing is answered for too long is made anew.
+ * What the disk did not take is tried again then. A report goes to the collector, which writes what
+ * agent/shipper_words knows into STATE/status; one that has no room in the channel is left out.
  */
 #include <signal.h>
 #include <unistd.h>
