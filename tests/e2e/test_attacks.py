@@ -382,9 +382,10 @@ class Attacks(Scene):
     # ---- ways round ----
 
     def test_ways_round(self):
-        self.start("--rules", "identity,io-uring")
+        self.start("--rules", "bpf,identity,io-uring,modules,persistence,ptrace")
         mine = self.folder / "w"
         mine.mkdir()
+        self.folder.chmod(0o755)  # for a service account's programs
         self.mine = mine
         began = time.time()
         found = {}
@@ -420,8 +421,23 @@ class Attacks(Scene):
         yield "a deleted program", f"cp /bin/sleep {mine}/gone; {mine}/gone 0; rm {mine}/gone", f'exe:"{mine}/gone"'
         yield ("executed when deleted", f"cp /bin/true {mine}/fd; {sys.executable} -c \"import os;f=os.open('{mine}/fd',0);os.unlink('{mine}/fd');"
                "os.execve(f,['x','way-deleted'],{})\"", 'args:way-deleted and exe:*deleted*')
-        yield "builtins at a watched file", "bash -c ': >> /etc/sudoers.d/exectrail-attack'; rm -f /etc/sudoers.d/exectrail-attack", \
-              f'cmd:"rm -f /etc/sudoers.d/exectrail-attack" and {NOT_THE_SEARCH}'
+        for name, path, key in (("sudoers", "/etc/sudoers.d/exectrail-attack", "sudoers"), ("cron", "/etc/cron.d/exectrail-attack", "cron"),
+                                ("ld.so.preload", "/etc/ld.so.preload", "ld-preload"), ("unit", "/etc/systemd/system/exectrail-attack.service", "systemd")):
+            if os.path.isdir(os.path.dirname(path)) and not os.path.exists(path):
+                yield f"builtins of a shell at {name}", f"bash -c ': >> {path}'; rm -f {path}", f"key:{key} and exe:*/bash"
+        yield "io_uring at a watched file", f"{sys.executable} {pathlib.Path(__file__).parent / 'uring_open.py'} /etc/shadow", "key:io-uring*"
+        yield "a script", f"printf '#!/bin/sh\\n:\\n' > {mine}/script; chmod 755 {mine}/script; {mine}/script way-script", f'script:"{mine}/script" and args:way-script'
+        yield "what does not exist", f"{mine}/nothing way-nothing", f'outcome:failure and exe:"{mine}/nothing"'
+        yield "namespaces", "unshare -m -p -f -u /bin/true way-namespaces", "args:way-namespaces and exe:*/true"
+        yield ("another comm", f"{sys.executable} -c \"{libc}c.prctl(15,b'kworker/u4:2');c.execve(b'/bin/true',(ctypes.c_char_p*3)(b'true',b'way-comm',None),None)\"",
+               "args:way-comm and exe:*/true")
+        account = "setpriv --reuid 33 --regid 33 --clear-groups"
+        yield "a terminal of a service account", f"{account} script -qc '/bin/true way-pty' /dev/null", "args:way-pty and uid:33 and tty:pts*"
+        if not os.statvfs(mine).f_flag & os.ST_NOSUID:
+            yield "setuid", f"cp /bin/true {mine}/suid; chmod 4755 {mine}/suid; {account} {mine}/suid way-suid", "args:way-suid and uid:33 and euid:0"
+        yield ("ptrace", f"sleep 5 & {sys.executable} -c \"{libc}c.ptrace(16,$!,0,0)\"; kill -9 $!", "key:tracing")
+        yield "a module", f"{sys.executable} -c \"{libc}c.syscall({313 if os.uname().machine == 'x86_64' else 273},-1,b'',0)\"", "key:kernel-modules"
+        yield "a bpf program", f"{sys.executable} -c \"{libc}c.syscall({321 if os.uname().machine == 'x86_64' else 280},5,0,0)\"", "key:bpf-program"
         yield "login uid", "echo 0 > /proc/self/loginuid", "type:LOGIN"
         yield "log cut", f"touch {mine}/audit.log; truncate -s 0 {mine}/audit.log", f"cmd:*truncate*audit.log and {NOT_THE_SEARCH}"
         if (PLAIN / "tests/witness32").exists():
